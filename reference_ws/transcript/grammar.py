@@ -1,0 +1,482 @@
+"""Text to transcript and back: `parse` and `format_transcript` are inverses.
+
+One event a line: an optional client's name, an arrow, a verb, what belongs to the verb, and perhaps a comment. Header
+lines stand indented right under their event. What is not understood is a `TranscriptError` with its exact place;
+nothing is skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from reference_ws.lifecycle import CLOSE_REASON_MAX_BYTES, RECEIVE, SEND, Table, WebSocketState, close_code
+from reference_ws.transcript.steps import (
+    Accept,
+    ApplicationClose,
+    ApplicationData,
+    Blank,
+    ClientClose,
+    ClientData,
+    Comment,
+    Connect,
+    Deny,
+    Drop,
+    Item,
+    Payload,
+    Raised,
+    Silence,
+    States,
+    Step,
+    Transcript,
+)
+
+__all__ = ["TranscriptError", "display_width", "event_text", "format_step", "format_transcript", "parse"]
+
+_BLANKS = " \t"
+_WORD = re.compile(r"[^ \t]+")
+_BAD_CHARACTER = re.compile(r"[\x00-\x08\x0a-\x1f\ud800-\udfff]")
+_HEX = re.compile(r"[0-9a-fA-F]*")
+_HEADER_NAME = re.compile(r"[!$%&'*+.^_`|~0-9A-Za-z-][!#$%&'*+.^_`|~0-9A-Za-z-]*")  # an HTTP token; # is a comment
+_DURATION = re.compile(r"([0-9]{1,9})(ms|s)")
+_ARROWS = ("->", "<-", "!!", "==", "..")
+_WHAT_STARTS_A_LINE = "->, <-, !!, ==, .., #, or a client's name before one of them"
+
+# `...` and the three constants that Python's json takes though JSON has them not, each outside of string literals.
+_STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<anything>\.\.\.)|NaN|Infinity')
+# Valid inside of a JSON string, but invisible, or a line break to somebody who reads the file: written as an escape.
+_INVISIBLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+
+
+class TranscriptError(ValueError):
+    """A line that is not understood.
+
+    ``file``, ``line`` and ``column`` (both from 1, the column in characters) say where, ``expected`` what was expected
+    there, ``source`` is the whole line.
+    """
+
+    def __init__(self, file: str, line: int, column: int, expected: str, source: str) -> None:
+        super().__init__(file, line, column, expected, source)
+        self.file = file
+        self.line = line
+        self.column = column
+        self.expected = expected
+        self.source = source
+
+    def __str__(self) -> str:
+        # A tab stays a tab, so that the caret is right whatever the terminal makes of it.
+        before = "".join(c if c == "\t" else " " * display_width(c) for c in self.source[: self.column - 1])
+        return f"{self.file}:{self.line}:{self.column}: expected {self.expected}\n{self.source}\n{before}^"
+
+
+def display_width(text: str) -> int:
+    """Count the columns that `text` takes in a terminal: wide characters (Han) take two, combining ones none."""
+    return sum(
+        0
+        if unicodedata.category(character) in ("Mn", "Me", "Cf")
+        else 2
+        if unicodedata.east_asian_width(character) in "WF"
+        else 1
+        for character in text
+    )
+
+
+# --- text to transcript -----------------------------------------------------------------------------------------------
+
+
+def parse(text: str, *, file: str = "<transcript>", first_line: int = 1) -> Transcript:
+    """Read a transcript; indentation that all its lines share doesn't count.
+
+    `file` and `first_line` (the 1-based line of `file` on which `text` begins) are for the errors and for `Step.line`.
+    Raises `TranscriptError` for the first line that is not understood, and for a text without any event.
+    """
+    sources = [source.removesuffix("\r").rstrip(_BLANKS) for source in text.split("\n")]
+    margin = min((_indent(source) for source in sources if source), default=0)
+    connections = _Connections()
+    items: list[Item] = []
+    for number, source in enumerate(sources, first_line):
+        line = _Line(file, number, source, at=_indent(source))
+        if bad := _BAD_CHARACTER.search(source):
+            raise line.error("no control character (write \\u0007 and the like in a string)", bad.start())
+        if not source:
+            if items and not isinstance(items[-1], Blank):
+                items.append(Blank())
+        elif source[line.at] == "#":
+            items.append(Comment(source[line.at + 1 :].removeprefix(" "), line=number))
+        elif line.at > margin:
+            event = items[-1] if items else None
+            if not isinstance(event, Connect | Accept | Deny):
+                raise line.error("no indentation here: header lines stand right under connect, accept or deny")
+            items[-1] = replace(event, headers=(*event.headers, _header(line)))
+        else:
+            items.append(connections.follow(line, _step(line)))
+    if not any(isinstance(item, Step) for item in items):
+        raise _Line(file, first_line, sources[0]).error("at least one event, such as: -> connect /")
+    if isinstance(items[-1], Blank):
+        items.pop()
+    return Transcript(tuple(items), file)
+
+
+def _indent(source: str) -> int:
+    return len(source) - len(source.lstrip(_BLANKS))
+
+
+@dataclass(slots=True)
+class _Line:
+    """A line while it is read: ``at`` is the index of what comes next, ``start`` of the word that was read last."""
+
+    file: str
+    number: int
+    source: str
+    at: int = 0
+    start: int = 0
+
+    def error(self, expected: str, at: int | None = None) -> TranscriptError:
+        """Build the error for what begins at index `at` (default: what comes next)."""
+        return TranscriptError(self.file, self.number, (self.at if at is None else at) + 1, expected, self.source)
+
+    @property
+    def done(self) -> bool:
+        """True when only a comment is left."""
+        return self.at == len(self.source) or self.source[self.at] == "#"
+
+    @property
+    def rest(self) -> str:
+        return self.source[self.at :]
+
+    def go_on(self, at: int) -> None:
+        """Move to index `at` and over the white space there."""
+        self.at = at + _indent(self.source[at:])
+
+    def word(self, expected: str) -> str:
+        match = None if self.done else _WORD.match(self.source, self.at)
+        if match is None:
+            raise self.error(expected)
+        self.start = self.at
+        self.go_on(match.end())
+        return match[0]
+
+    def note(self) -> str:
+        """Read the end of the line: nothing, or a comment after white space."""
+        if self.done and (not self.rest or self.source[self.at - 1] in _BLANKS):
+            return self.rest[1:].strip()
+        raise self.error("the end of the line, or white space and a # comment")
+
+
+@dataclass(slots=True)
+class _Connections:
+    """Whose connection is open: decides whether a client can do what a line says."""
+
+    open: dict[str, Literal["yes", "application left", "no"]] = field(default_factory=dict)
+    """Client -> is its connection open? Once the application left, what the client sends may still cross with that."""
+
+    def follow(self, line: _Line, step: Step) -> Step:
+        start = _indent(line.source)
+        name, who = step.client, step.client or "the client"
+        state = self.open.get(name)
+        if isinstance(step, Silence) and not name and self.open:
+            return step  # from all clients
+        if self.open and bool(name) is ("" in self.open):
+            raise line.error(
+                "no name: the client has none above" if name else "a name: all clients have one above", start
+            )
+        if isinstance(step, Connect):
+            if state == "yes":
+                raise line.error(f"an end of the open connection of {who} before it connects again", start)
+            self.open[name] = "yes"
+        elif state is None:
+            raise line.error(f"{who} to connect before this", start)
+        elif isinstance(step, ClientData | ClientClose | Drop) and state == "no":
+            raise line.error(f"{who} to connect again before this: its connection is over", start)
+        elif isinstance(step, ClientClose | Drop | Deny):
+            self.open[name] = "no"
+        elif isinstance(step, ApplicationClose | Raised):
+            self.open[name] = "application left"
+        return step
+
+
+def _step(line: _Line) -> Step:
+    client, arrow = "", line.word(_WHAT_STARTS_A_LINE)
+    if arrow.isidentifier():
+        client, arrow = arrow, line.word("->, <-, !!, == or .. after the client's name")
+        if arrow not in _ARROWS:
+            raise line.error("->, <-, !!, == or .. after the client's name", line.start)
+    step: Step
+    match arrow:
+        case "->":
+            step = _from_client(line)
+        case "<-":
+            step = _from_application(line)
+        case "!!":
+            exception = line.word("the name of an exception")
+            if not all(part.isidentifier() for part in exception.split(".")):
+                raise line.error("the name of an exception", line.start)
+            step = Raised(exception=exception, message="" if line.done else _string(line))
+        case "==":
+            client_state, application_state = _state(line, "client", RECEIVE), _state(line, "application", SEND)
+            step = States(client_state=client_state, application_state=application_state)
+        case "..":
+            expected = "a duration, such as 100ms or 2s"
+            duration = _DURATION.fullmatch(line.word(expected))
+            if duration is None or not int(duration[1]):
+                raise line.error(expected, line.start)
+            step = Silence(milliseconds=int(duration[1]) * (1 if duration[2] == "ms" else 1000))
+        case _:
+            raise line.error(_WHAT_STARTS_A_LINE, line.start)
+    return replace(step, client=client, line=line.number, note=line.note())
+
+
+def _from_client(line: _Line) -> Step:
+    expected = "connect, text, bytes, json, close or drop"
+    match line.word(expected):
+        case "connect":
+            return Connect(target=_target(line))
+        case "text" | "bytes" | "json" as form:
+            return ClientData(payload=_payload(line, form, wildcards=False))
+        case "close":
+            code, reason = _close(line, "client")
+            return ClientClose(code=code, reason=reason)
+        case "drop":
+            return Drop()
+    raise line.error(expected, line.start)
+
+
+def _from_application(line: _Line) -> Step:
+    expected = "accept, text, bytes, json, close or deny"
+    match line.word(expected):
+        case "accept":
+            return Accept()
+        case "text" | "bytes" | "json" as form:
+            return ApplicationData(payload=_payload(line, form, wildcards=True))
+        case "close":
+            code, reason = _close(line, "server")
+            return ApplicationClose(code=code, reason=reason)
+        case "deny":
+            status = line.word("an HTTP status from 300 to 599")
+            if not re.fullmatch("[3-5][0-9][0-9]", status):
+                raise line.error("an HTTP status from 300 to 599", line.start)
+            if line.done:
+                return Deny(status=int(status))
+            body = line.word("")
+            if body not in ("text", "json"):
+                raise line.error("text or json", line.start)
+            return Deny(status=int(status), payload=_payload(line, body, wildcards=True))
+    raise line.error(expected, line.start)
+
+
+def _target(line: _Line) -> str:
+    target = line.word("a target, such as /echo?room=1")
+    if not target.startswith("/"):
+        raise line.error("a target that starts with /", line.start)
+    if bad := re.search(r"[\s#]", target):
+        raise line.error("a target without white space and without #", line.start + bad.start())
+    return target
+
+
+def _header(line: _Line) -> tuple[str, str]:
+    name = _HEADER_NAME.match(line.source, line.at)
+    if name is None:
+        raise line.error("a header line, such as origin: http://localhost")
+    if not line.source.startswith(":", name.end()):
+        raise line.error("a header's name, right followed by :", name.end())
+    line.go_on(name.end() + 1)
+    if bad := re.search(r"[^\x00-\xff]", line.rest):
+        raise line.error("a header's value in Latin-1 (percent-encode other characters)", line.at + bad.start())
+    return name[0].lower(), line.rest
+
+
+def _payload(line: _Line, form: str, *, wildcards: bool) -> Payload:
+    if form != "json" and line.rest.split(maxsplit=1)[:1] == ["json"]:
+        line.word("")
+        form = "bytes json" if form == "bytes" else "json"
+    match form:
+        case "text":
+            return Payload("text", _string(line, wildcards=wildcards))
+        case "bytes":
+            return Payload("bytes", _value(line, wildcards=wildcards) if line.rest.startswith("...") else _bytes(line))
+        case "bytes json":
+            return Payload("bytes json", _value(line, wildcards=wildcards))
+    return Payload("json", _value(line, wildcards=wildcards))
+
+
+def _bytes(line: _Line) -> bytes:
+    digits = ""
+    while not line.done:
+        word = line.word("")
+        good = _HEX.match(word)
+        end = len(good[0]) if good else 0
+        if end < len(word) or end % 2:
+            raise line.error("two hex digits for each byte", line.start + (end if end < len(word) else end - 1))
+        digits += word
+    return bytes.fromhex(digits)
+
+
+def _string(line: _Line, *, wildcards: bool | None = None) -> Any:
+    """Read a JSON string literal, or ``...`` unless `wildcards` is None."""
+    if not line.rest.startswith('"' if wildcards is None else ('"', "...")):
+        raise line.error('a JSON string literal, such as "hello"')
+    return _value(line, wildcards=bool(wildcards))
+
+
+def _value(line: _Line, *, wildcards: bool) -> Any:
+    """Read a JSON value that may hold ``...`` if `wildcards`.
+
+    Python's reader does it: ``...`` is handed over as NaN, which has as many characters, so that columns stay right.
+    """
+    start, anything = line.at, []
+
+    def disguise(match: re.Match[str]) -> str:
+        if match["anything"]:
+            anything.append(match.start())
+            return "NaN"
+        return match[0].lower() if match[0][0] in "NI" else match[0]
+
+    def number(read: type[int] | type[float], digits: str) -> float:
+        value = read(digits) if len(digits) < 1000 else float("inf")
+        if value in (float("inf"), float("-inf")):
+            raise line.error("a number that a program can hold", line.source.index(digits, start))
+        return value
+
+    def pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(members)) < len(members):
+            raise line.error("every key once in an object", start)
+        return dict(members)
+
+    decoder = json.JSONDecoder(
+        object_pairs_hook=pairs,
+        parse_constant=lambda _: ...,
+        parse_int=lambda digits: number(int, digits),
+        parse_float=lambda digits: number(float, digits),
+    )
+    try:
+        value, end = decoder.raw_decode(_STRING_OR_CONSTANT.sub(disguise, line.source), start)
+    except json.JSONDecodeError as error:
+        problem = error.msg.removesuffix(" at").removesuffix(" starting")
+        raise line.error(f"valid JSON ({problem[0].lower()}{problem[1:]})", error.pos) from None
+    except RecursionError:
+        raise line.error("a JSON value that is not nested as deeply") from None
+    if not wildcards and (here := [at for at in anything if start <= at < end]):
+        raise line.error("a value: ... stands only for what the application sends", here[0])
+    if re.search(r"[\ud800-\udfff]", "".join(_strings(value))):
+        raise line.error("text that UTF-8 can carry: no lone surrogate")
+    line.go_on(end)
+    return value
+
+
+def _strings(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for part in value:
+            yield from _strings(part)
+        for part in value.values() if isinstance(value, dict) else ():
+            yield from _strings(part)
+
+
+def _close(line: _Line, sender: Literal["client", "server"]) -> tuple[int, str]:
+    if line.done:
+        return 1000, ""
+    word = line.word("")
+    row = close_code(int(word)) if re.fullmatch("[0-9]{4}", word) else None
+    if row is None:
+        raise line.error("a close code from 1000 to 4999", line.start)
+    code = int(word)
+    if sender == "client" and code == 1006:
+        raise line.error("-> drop, for a connection that vanishes without a close frame", line.start)
+    # A client is not kept from the codes meant for servers: applications do receive them.
+    if row.sender == "nobody" and (sender, code) != ("client", 1005):
+        raise line.error(f"a code that can be sent: {code} is {row.name}", line.start)
+    if row.sender == "client" and sender == "server":
+        raise line.error(f"a code that an application may send: {code} is for clients", line.start)
+    if line.done:
+        return code, ""
+    start = line.at
+    if code == 1005:
+        raise line.error("no reason: 1005 is a close frame without a code")
+    reason = _string(line)
+    if len(reason.encode()) > CLOSE_REASON_MAX_BYTES:
+        raise line.error(f"a reason of at most {CLOSE_REASON_MAX_BYTES} bytes of UTF-8", start)
+    return code, reason
+
+
+def _state(line: _Line, side: str, table: Table) -> WebSocketState:
+    names = [state.name for state in table]
+    expected = f"{side}= and one of {', '.join(names)}"
+    given, _, name = line.word(expected).partition("=")
+    if given != side:
+        raise line.error(expected, line.start)
+    if name not in names:
+        raise line.error(f"one of {', '.join(names)}", line.start + len(side) + 1)
+    return WebSocketState[name]
+
+
+# --- transcript to text -----------------------------------------------------------------------------------------------
+
+
+def format_transcript(transcript: Transcript) -> str:
+    """Write the normal form, which ends with a newline."""
+    return "".join(f"{line}\n" for item in transcript.items for line in _lines(item))
+
+
+def _lines(item: Item) -> Iterable[str]:
+    if isinstance(item, Blank):
+        yield ""
+    elif isinstance(item, Comment):
+        yield f"# {item.text}".rstrip(_BLANKS)
+    else:
+        yield format_step(item) + (f"  # {item.note}" if item.note else "")
+        if isinstance(item, Connect | Accept | Deny):
+            for name, value in item.headers:
+                yield f"    {name}: {value}".rstrip(_BLANKS)
+
+
+def format_step(step: Step) -> str:
+    """Write one event in one line: without its header lines and without the comment at its end."""
+    arrow = {Raised: "!!", States: "==", Silence: ".."}.get(type(step))
+    if arrow is None:
+        arrow = "->" if isinstance(step, Connect | ClientData | ClientClose | Drop) else "<-"
+    return " ".join(filter(None, (step.client, arrow, event_text(step))))
+
+
+def event_text(step: Step) -> str:
+    """Write what stands after the arrow: the verb and what belongs to it."""
+    match step:
+        case Connect(target=target):
+            return f"connect {target}"
+        case ClientData(payload=payload) | ApplicationData(payload=payload):
+            return _payload_text(payload)
+        case ClientClose(code=code, reason=reason) | ApplicationClose(code=code, reason=reason):
+            return f"close {code}" + (f" {_json(reason)}" if reason else "")
+        case Drop():
+            return "drop"
+        case Accept():
+            return "accept"
+        case Deny(status=status, payload=body):
+            return f"deny {status}" + (f" {_payload_text(body)}" if body else "")
+        case Raised(exception=exception, message=message):
+            return exception + (f" {_json(message)}" if message else "")
+        case States(client_state=client, application_state=application):
+            return f"client={client.name} application={application.name}"
+        case Silence(milliseconds=milliseconds):
+            return f"{milliseconds}ms"
+    raise TypeError(f"{type(step).__name__} is not a step of a transcript")
+
+
+def _payload_text(payload: Payload) -> str:
+    written = payload.value.hex(" ") if isinstance(payload.value, bytes) else _json(payload.value)
+    return f"{payload.form} {written}".rstrip(" ")
+
+
+def _json(value: Any) -> str:
+    if value is ...:
+        return "..."
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_json(key)}: {_json(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_json, value)) + "]"
+    written = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", written)
