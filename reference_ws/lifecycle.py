@@ -15,10 +15,10 @@ once ``websocket.accept`` was sent; only when both are CONNECTED does data flow.
 application's side is RESPONSE. DISCONNECTED is the end, and it is shared: as soon as *either* side is there, nothing
 more is received or sent.
 
-That is all there is, and it stands below as two tables, `RECEIVE` and `SEND`. Every pair of a state and a message has an
-entry: the next state, or the id of the error that a program gets which tries it. Nothing else in this package decides
-what is legal: `WebSocket`, its error messages, the tables and the state diagram of the documents, the bands of the
-sequence diagrams and the property tests all read these tables.
+That is all there is, and it stands below as two tables, `RECEIVE` and `SEND`. Every pair of a state and a message has
+an entry: the next state, or the id of the error that a program gets which tries it. Nothing else in this package
+decides what is legal: `WebSocket`, its error messages, the tables and the state diagram of the documents, the bands of
+the sequence diagrams and the property tests all read these tables.
 
 Source: ASGI specification, "HTTP & WebSocket ASGI Message Format" 2.5, section "WebSocket"; RFC 6455, section 7.4 for
 the close codes.
@@ -54,7 +54,7 @@ CONNECTED: Final = WebSocketState.CONNECTED
 RESPONSE: Final = WebSocketState.RESPONSE
 DISCONNECTED: Final = WebSocketState.DISCONNECTED
 
-# --- messages -----------------------------------------------------------------------------------------------------------
+# --- messages -------------------------------------------------------------------------------------------------------
 # An entry is an ASGI message type. One type moves the state in two ways: a part of a refusal's body that says
 # ``more_body`` keeps the response open, the last one ends it. The last one therefore has an entry of its own.
 
@@ -69,7 +69,7 @@ RESPONSE_START: Final = "websocket.http.response.start"
 RESPONSE_BODY: Final = "websocket.http.response.body"
 RESPONSE_LAST_BODY: Final = "websocket.http.response.body (last)"
 
-# --- the two tables -----------------------------------------------------------------------------------------------------
+# --- the two tables -------------------------------------------------------------------------------------------------
 
 Entry = WebSocketState | str
 Table = Mapping[WebSocketState, Mapping[str, Entry]]
@@ -152,7 +152,7 @@ def on_send(client: WebSocketState, application: WebSocketState, event: str) -> 
 
 def sent_event(message: Mapping[str, Any]) -> str:
     """Name the entry of `SEND` for an ASGI message: its type, the last body part told from the others."""
-    kind: str = message["type"]
+    kind = str(message.get("type"))
     if kind == RESPONSE_BODY and not message.get("more_body", False):
         return RESPONSE_LAST_BODY
     return kind
@@ -164,7 +164,7 @@ def allowed(table: Table, client: WebSocketState, application: WebSocketState) -
     return tuple(event for event in table[own] if isinstance(look_up(client, application, event), WebSocketState))
 
 
-# --- errors -------------------------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +241,10 @@ ERRORS: Final[Mapping[str, ErrorText]] = {
         "This is not a message of the WebSocket life cycle.",
         "Send one of the messages that are allowed here.",
     ),
+    "no-payload": ErrorText(
+        "A websocket.send needs a payload: `text` or `bytes` that is not None.",
+        "Use send_text(), send_bytes() or send_json().",
+    ),
     "wrong-frame": ErrorText(
         "The client sent a frame of the other kind.",
         "The frame is in `error.message`; receive() takes either kind.",
@@ -262,10 +266,10 @@ ERRORS: Final[Mapping[str, ErrorText]] = {
         "Shorten it, or send a message with the details before you close.",
     ),
 }
-"""Error id -> its text. English is the source; the catalogs in ``locales/`` explain each id in the reader's language."""
+"""Error id -> its text. English is the source; the catalogs in ``locales/`` say it in the reader's language."""
 
 
-# --- close codes --------------------------------------------------------------------------------------------------------
+# --- close codes ----------------------------------------------------------------------------------------------------
 
 Sender = Literal["either", "client", "server", "nobody"]
 
@@ -304,7 +308,7 @@ CLOSE_CODES: Final[tuple[CloseCode, ...]] = (
     _one(1010, "mandatory extension", "client", "The client needs an extension that the server didn't agree to."),
     _one(1011, "internal error", "server", "The server met a condition that it didn't expect."),
     _one(1012, "service restart", "server", "The server is restarting; the client may connect again."),
-    _one(1013, "try again later", "server", "The server is overloaded; the client should wait before it connects again."),
+    _one(1013, "try again later", "server", "The server is overloaded; the client should wait before it tries again."),
     _one(1014, "bad gateway", "server", "A server in between got an invalid answer from the one behind it."),
     _one(1015, "TLS handshake", "nobody", "The TLS handshake failed."),
     CloseCode(1016, 2999, "reserved", "nobody", "Kept for later versions of the protocol."),

@@ -1,0 +1,77 @@
+"""The connection of the running handler, without a parameter: ``from reference_ws import websocket``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, cast
+
+from reference_ws.lifecycle import ERRORS
+from reference_ws.websocket import WebSocket
+
+__all__ = ["running", "websocket"]
+
+_current: ContextVar[WebSocket] = ContextVar("reference_ws.websocket")
+
+
+@contextmanager
+def running(connection: WebSocket) -> Iterator[None]:
+    """Make `connection` the one that `websocket` stands for, here and in what is awaited or started from here."""
+    token = _current.set(connection)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def _connection() -> WebSocket:
+    try:
+        return _current.get()
+    except LookupError:
+        text = ERRORS["no-connection"]
+        raise RuntimeError(f"{text.problem} {text.remedy} [no-connection]") from None
+
+
+class _Websocket:
+    """Passes everything on to the running handler's connection; outside of one it is a `RuntimeError`."""
+
+    __slots__ = ()
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return type(_connection())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_connection(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(_connection(), name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(_connection(), name)
+
+    def __getitem__(self, key: str) -> Any:
+        return _connection()[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in _connection()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_connection())
+
+    def __len__(self) -> int:
+        return len(_connection())
+
+    def __eq__(self, other: object) -> bool:
+        return _connection() == (_connection() if other is self else other)
+
+    def __hash__(self) -> int:
+        return hash(_connection())
+
+    def __repr__(self) -> str:
+        return f"<websocket: {_current.get(None)!r}>"
+
+
+websocket = cast(WebSocket, _Websocket())
+"""The connection of the running handler, also in the functions that it awaits and the tasks that it starts."""

@@ -1,0 +1,446 @@
+"""The connection object: `WebSocket`, and the errors that it raises.
+
+A `WebSocket` receives and sends ASGI messages and keeps both states (see `reference_ws.lifecycle`). Everything that the
+tables don't allow is an error *before* anything reaches the server. The methods for text, bytes and JSON are the fast
+way through the one state in which data flows; their check is the row of the tables for that state, and a test walks all
+states to prove it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Final
+
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket as StarletteWebSocket
+from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected, WebSocketState
+
+from reference_ws import lifecycle
+from reference_ws.connection import Connection
+from reference_ws.lifecycle import (
+    ACCEPT,
+    CLOSE,
+    CONNECTED,
+    CONNECTING,
+    DISCONNECT,
+    DISCONNECTED,
+    ERRORS,
+    RECEIVED,
+    RESPONSE,
+    RESPONSE_BODY,
+    RESPONSE_LAST_BODY,
+    RESPONSE_START,
+    SENT,
+)
+from reference_ws.pending import PendingReceive
+
+__all__ = [
+    "CloseError",
+    "ConnectionOver",
+    "LifecycleError",
+    "WebSocket",
+    "WebSocketDataError",
+    "WebSocketDisconnect",
+    "WebSocketState",
+]
+
+READ_AHEAD: Final = 64
+"""How many messages `is_disconnected` keeps for later receives before it stops reading ahead."""
+
+
+class LifecycleError(RuntimeError):
+    """Something that the life cycle doesn't allow here; the connection is as it was before.
+
+    ``id`` names the error (a key of ``lifecycle.ERRORS``), ``tried`` what was tried; ``client_state`` and
+    ``application_state`` are the states at that moment, ``allowed`` the ASGI messages that would have been legal.
+    """
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - the field's name in the documents
+        tried: str,
+        client_state: WebSocketState,
+        application_state: WebSocketState,
+        allowed: tuple[str, ...] = (),
+    ) -> None:
+        self.id = id
+        self.tried = tried
+        self.client_state = client_state
+        self.application_state = application_state
+        self.allowed = allowed
+
+    def __str__(self) -> str:
+        text = ERRORS[self.id]
+        states = f"client={self.client_state.name}, application={self.application_state.name}"
+        expected = f"; expected {' or '.join(self.allowed)}" if self.allowed else ""
+        return f"{self.tried}: {text.problem} ({states}{expected}) {text.remedy} [{self.id}]"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.id, self.tried, self.client_state, self.application_state, self.allowed), self.__dict__
+
+
+class ConnectionOver(LifecycleError, WebSocketDisconnect, WebSocketDisconnected):  # noqa: N818 - it is no fault by itself
+    """Receiving or sending after the end, whichever side ended it: a `WebSocketDisconnect` and a `RuntimeError`.
+
+    ``code`` and ``reason`` tell how the connection ended.
+    """
+
+    code: int = 1006
+    reason: str = ""
+
+
+class WebSocketDataError(LifecycleError):
+    """A frame of the other kind came; ``message`` is the ASGI message, so that nothing is lost."""
+
+    message: Message
+
+
+class CloseError(ValueError):
+    """A close code or reason that can't be sent; nothing was sent. ``id`` is ``close-code`` or ``close-reason``."""
+
+    def __init__(self, id: str, code: int, reason: str) -> None:  # noqa: A002
+        self.id = id
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        text = ERRORS[self.id]
+        given = f"close({self.code})" if self.id == "close-code" else f"a reason of {len(self.reason.encode())} bytes"
+        return f"{given}: {text.problem} {text.remedy} [{self.id}]"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.id, self.code, self.reason)
+
+
+class WebSocket(Connection, StarletteWebSocket):
+    """One WebSocket connection, from the handshake to its end.
+
+    ``client_state`` and ``application_state`` are `WebSocketState` members. It is Starlette's ``WebSocket`` too, so
+    whatever takes one of those takes it.
+    """
+
+    client_state: WebSocketState
+    application_state: WebSocketState
+
+    # Class attributes serve as defaults: most connections never look ahead, and an idle one should weigh little.
+    _ahead: deque[Message] | None = None
+    _pending: PendingReceive | None = None
+    _end: tuple[int, str] | None = None
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            raise TypeError(f"WebSocket() takes a scope of type 'websocket', not {scope['type']!r}.")
+        self.scope = scope
+        self._receive = receive
+        self._send = send
+        self.client_state = CONNECTING
+        self.application_state = CONNECTING
+
+    # --- raw messages -----------------------------------------------------------------------------------------------
+
+    async def receive(self) -> Message:
+        """Receive the next ASGI message and move ``client_state``.
+
+        Returns ``{"type": "websocket.connect"}``, ``{"type": "websocket.receive", "text": str | None, "bytes": bytes |
+        None}`` or ``{"type": "websocket.disconnect", "code": int, "reason": str}`` (keys may be absent instead of
+        None). Raises `ConnectionOver` after the end, and `LifecycleError` when the server sends what can't come here.
+        """
+        if self.client_state is DISCONNECTED or self.application_state is DISCONNECTED:
+            raise self._receive_error(RECEIVED, "receive()")
+        message = await self._next()
+        kind = message["type"]
+        # Another task may have closed meanwhile: this receive was legal when it began, so the client's table decides.
+        entry = lifecycle.RECEIVE[self.client_state].get(kind, "unknown-message")
+        if not isinstance(entry, WebSocketState):
+            raise self._error(entry, f"receive() got {kind}", lifecycle.RECEIVE)
+        self.client_state = entry
+        if entry is DISCONNECTED:
+            self._end = self._end or (message.get("code", 1005), message.get("reason") or "")
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Check an ASGI message against the tables, move ``application_state``, and send it.
+
+        Raises `LifecycleError` (or `ConnectionOver` after the end) when it is not legal here, `CloseError` for a close
+        code or reason that can't be sent, and `WebSocketDisconnect` with code 1006 when the client has vanished.
+        """
+        event = lifecycle.sent_event(message)
+        entry = lifecycle.on_send(self.client_state, self.application_state, event)
+        if not isinstance(entry, WebSocketState):
+            raise self._send_error(event, f"send({event})")
+        if event == CLOSE:
+            self._end = _checked_close(message.get("code", 1000), message.get("reason") or "")
+        elif event == RESPONSE_LAST_BODY:
+            self._end = (1006, "")
+        elif event == RESPONSE_START and not self.can_deny:
+            raise self._error("denial-unsupported", f"send({event})")
+        elif event == SENT and message.get("text") is None and message.get("bytes") is None:
+            raise self._error("no-payload", f"send({event})")
+        # The state moves before the send is awaited, so that of two tasks only one passes.
+        self.application_state = entry
+        await self._deliver(message)
+
+    # --- the handshake ----------------------------------------------------------------------------------------------
+
+    async def accept(
+        self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] | None = None
+    ) -> None:
+        """Accept the handshake; both states are CONNECTED afterwards.
+
+        ``subprotocol`` is one of ``websocket["subprotocols"]``; ``headers`` are pairs of bytes that the response
+        carries. The pending ``websocket.connect`` is received first if it was not received yet. Raises `LifecycleError`
+        when the handshake was accepted or refused already.
+        """
+        if not isinstance(lifecycle.on_send(self.client_state, self.application_state, ACCEPT), WebSocketState):
+            raise self._send_error(ACCEPT, "accept()")
+        if self.client_state is CONNECTING:
+            await self.receive()
+        await self.send({"type": ACCEPT, "subprotocol": subprotocol, "headers": list(headers or ())})
+
+    async def send_denial_response(self, response: Response) -> None:
+        """Refuse the handshake with an HTTP response of your own, a streamed one too; the connection is over then.
+
+        Raises `LifecycleError`: ``denial-unsupported`` where the server lacks the extension (the connection can still
+        be refused with `close`), ``denial-after-accept`` after `accept`.
+        """
+        if not isinstance(lifecycle.on_send(self.client_state, self.application_state, RESPONSE_START), WebSocketState):
+            raise self._send_error(RESPONSE_START, "send_denial_response()")
+        if not self.can_deny:
+            raise self._error("denial-unsupported", "send_denial_response()")
+        await response(self.scope, self.receive, self.send)
+
+    @property
+    def can_deny(self) -> bool:
+        """True where the server offers the WebSocket Denial Response extension."""
+        return "websocket.http.response" in (self.scope.get("extensions") or {})
+
+    # --- receiving data ---------------------------------------------------------------------------------------------
+
+    async def receive_text(self) -> str:
+        """Receive a text frame.
+
+        Raises `WebSocketDisconnect` with the client's code and reason when it disconnects, `WebSocketDataError` when a
+        binary frame comes, `LifecycleError` before `accept`.
+        """
+        message = await self._data("receive_text()")
+        text: str | None = message.get("text")
+        if text is None:
+            raise self._wrong_frame(message, "receive_text() got a binary frame")
+        return text
+
+    async def receive_bytes(self) -> bytes:
+        """Receive a binary frame; raises like `receive_text`, the other way round."""
+        message = await self._data("receive_bytes()")
+        data: bytes | None = message.get("bytes")
+        if data is None:
+            raise self._wrong_frame(message, "receive_bytes() got a text frame")
+        return data
+
+    async def receive_json(self, mode: str | None = None) -> Any:
+        """Receive a frame and decode its JSON: either kind, or with ``mode`` ``"text"`` or ``"binary"`` that one.
+
+        Raises `json.JSONDecodeError` when it is not JSON (the frame is consumed, the connection stays usable), and
+        otherwise like `receive_text`.
+        """
+        self._check_mode(mode, "receive_json()")
+        message = await self._data("receive_json()")
+        text, data = message.get("text"), message.get("bytes")
+        if text is not None and mode != "binary":
+            return _load_json(text)
+        if data is not None and mode != "text":
+            return _load_json(data)
+        raise self._wrong_frame(message, f"receive_json() got a {'binary' if text is None else 'text'} frame")
+
+    async def iter_text(self) -> AsyncIterator[str]:
+        """Yield text frames until the connection ends; the loop then ends quietly, and the code after it runs."""
+        try:
+            while True:
+                yield await self.receive_text()
+        except WebSocketDisconnect:
+            pass
+
+    async def iter_bytes(self) -> AsyncIterator[bytes]:
+        """Yield binary frames until the connection ends, like `iter_text`."""
+        try:
+            while True:
+                yield await self.receive_bytes()
+        except WebSocketDisconnect:
+            pass
+
+    async def iter_json(self, mode: str | None = None) -> AsyncIterator[Any]:
+        """Yield decoded JSON until the connection ends, like `iter_text`; ``mode`` as for `receive_json`."""
+        try:
+            while True:
+                yield await self.receive_json(mode)
+        except WebSocketDisconnect:
+            pass
+
+    # --- sending data -----------------------------------------------------------------------------------------------
+
+    async def send_text(self, data: str) -> None:
+        """Send a text frame. Raises `LifecycleError`, or `WebSocketDisconnect` when the connection is over."""
+        if not isinstance(data, str):
+            raise TypeError(f"send_text() takes a str, not {type(data).__name__}; use send_bytes() or send_json().")
+        self._check_send("send_text()")
+        await self._deliver({"type": SENT, "text": data})
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a binary frame; raises like `send_text`."""
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}; use send_text() or send_json().")
+        self._check_send("send_bytes()")
+        await self._deliver({"type": SENT, "bytes": bytes(data)})
+
+    async def send_json(self, data: Any, mode: str = "text") -> None:
+        """Send whatever `json.dumps` takes, compact, non-ASCII as itself: a text frame, or ``mode="binary"``.
+
+        Raises `TypeError` or `ValueError` when ``data`` is not JSON, and otherwise like `send_text`.
+        """
+        self._check_mode(mode, "send_json()")
+        self._check_send("send_json()")
+        text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+        await self._deliver({"type": SENT, "text": text} if mode == "text" else {"type": SENT, "bytes": text.encode()})
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    async def close(self, code: int = 1000, reason: str | None = None) -> None:
+        """End the connection; after either side has ended it, do nothing. It is always safe in a ``finally``.
+
+        Before `accept` it refuses the handshake (the client sees HTTP 403). While a denial response is being sent it
+        finishes that response. Raises `CloseError` (a `ValueError`) for a code that may not be sent or a reason of more
+        than 123 bytes of UTF-8.
+        """
+        if self.client_state is DISCONNECTED or self.application_state is DISCONNECTED:
+            return
+        code, reason = _checked_close(code, reason or "")
+        try:
+            if self.application_state is RESPONSE:
+                await self.send({"type": RESPONSE_BODY, "body": b"", "more_body": False})
+            else:
+                await self.send({"type": CLOSE, "code": code, "reason": reason})
+        except WebSocketDisconnect:
+            pass  # the client was faster
+
+    async def is_disconnected(self) -> bool:
+        """Tell at once whether the connection is over, without losing a message.
+
+        Messages that are there already are kept for later receives, `READ_AHEAD` of them at the most; behind so many
+        unread messages a disconnect is not seen yet.
+        """
+        if self.client_state is DISCONNECTED or self.application_state is DISCONNECTED:
+            return True
+        if self._ahead is None:
+            self._ahead = deque()
+        while len(self._ahead) < READ_AHEAD:
+            if self._ahead and self._ahead[-1]["type"] == DISCONNECT:
+                return True
+            # A server's receive() that was begun is never cancelled: some servers lose a message then. It stays
+            # pending, and the next receive takes what it brings.
+            self._pending = self._pending or PendingReceive(self._receive)
+            if not await self._pending.is_done():
+                return False
+            self._ahead.append(self._take_pending())
+        return bool(self._ahead[-1]["type"] == DISCONNECT)
+
+    def release(self) -> None:
+        """Let go of a receive that `is_disconnected` left pending; a route calls it when its handler has ended."""
+        if self._pending is not None:
+            self._pending.cancel()
+            self._pending = None
+
+    @property
+    def end(self) -> tuple[int, str] | None:
+        """How the connection ended: ``(code, reason)``, or ``None`` while it lives."""
+        return self._end
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def _next(self) -> Message:
+        """Take the next message from the server, or one that was read ahead."""
+        if self._ahead:
+            return self._ahead.popleft()
+        if self._pending is not None:
+            await self._pending.wait()
+            return self._take_pending()
+        return await self._receive()
+
+    def _take_pending(self) -> Message:
+        pending, self._pending = self._pending, None
+        assert pending is not None
+        return pending.result()
+
+    async def _data(self, tried: str) -> Message:
+        """Receive a data message; the states must both be CONNECTED."""
+        if self.application_state is not CONNECTED:
+            if self.application_state is RESPONSE:
+                raise self._error("denial-unfinished", tried)
+            if self.application_state is CONNECTING and self.client_state is not DISCONNECTED:
+                raise self._error("receive-before-accept", tried)
+            raise self._receive_error(RECEIVED, tried)
+        if self.client_state is not CONNECTED:
+            raise self._receive_error(RECEIVED, tried)
+        message = await self.receive()
+        if message["type"] == DISCONNECT:
+            raise WebSocketDisconnect(*(self._end or (1005, "")))
+        return message
+
+    def _check_send(self, tried: str) -> None:
+        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
+            raise self._send_error(SENT, tried)
+
+    def _check_mode(self, mode: str | None, tried: str) -> None:
+        if mode not in ("text", "binary", None):
+            raise self._error("wrong-mode", f"{tried} with mode={mode!r}")
+
+    async def _deliver(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError as error:
+            # ASGI: send() raises a subclass of OSError once the client is gone.
+            self.client_state = self.application_state = DISCONNECTED
+            self._end = (1006, "")
+            raise WebSocketDisconnect(1006) from error
+
+    def _receive_error(self, event: str, tried: str) -> LifecycleError:
+        entry = lifecycle.on_receive(self.client_state, self.application_state, event)
+        return self._error(str(entry), tried, lifecycle.RECEIVE)
+
+    def _send_error(self, event: str, tried: str) -> LifecycleError:
+        entry = lifecycle.on_send(self.client_state, self.application_state, event)
+        return self._error(str(entry), tried, lifecycle.SEND)
+
+    def _error(self, id: str, tried: str, table: lifecycle.Table | None = None) -> LifecycleError:  # noqa: A002
+        states = self.client_state, self.application_state
+        allowed = lifecycle.allowed(table, *states) if table is not None else ()
+        if not ERRORS[id].ends:
+            return LifecycleError(id, tried, *states, allowed)
+        over = ConnectionOver(id, tried, *states, allowed)
+        over.code, over.reason = self._end or (1006, "")
+        return over
+
+    def _wrong_frame(self, message: Message, tried: str) -> WebSocketDataError:
+        error = WebSocketDataError("wrong-frame", tried, self.client_state, self.application_state)
+        error.message = message
+        return error
+
+
+def _checked_close(code: int, reason: str) -> tuple[int, str]:
+    if problem := lifecycle.close_problem(code, reason):
+        raise CloseError(problem, code, reason)
+    return code, reason
+
+
+def _load_json(data: str | bytes) -> Any:
+    """Decode JSON; whatever a client may send wrongly is a `json.JSONDecodeError`."""
+    text = ""
+    try:
+        text = data if isinstance(data, str) else data.decode()
+        return json.loads(text)
+    except UnicodeDecodeError as error:
+        shown = error.object.decode(errors="replace")
+        raise json.JSONDecodeError(f"Not UTF-8 ({error.reason})", shown, error.start) from error
+    except RecursionError:
+        raise json.JSONDecodeError("Nested too deeply", text, 0) from None
