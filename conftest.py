@@ -1,0 +1,118 @@
+"""Makes every page of ``docs/`` a test: ``pytest docs/ru/closing.md``, ``pytest -k zh``, ``pytest -m ru``.
+
+Each python sample and each transcript is a test of its own; those of a page share a namespace and an event loop, as
+`reference_ws.guide.pages.PageRun` says. The first test of a page is the page itself: its form, its counts, and that no
+fence is overlooked.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown import markdown
+from sybil import Document, Example, Region, Sybil
+from sybil.integration.pytest import SybilItem
+from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
+
+from reference_ws.guide.pages import Page, PageError, PageRun, count_problem, failure_text, read_counts, read_page
+
+# Sybil's own parsers compare the whole line after the backticks with a language, and pass over `transcript {app=raw}`.
+FENCES = RawFencedCodeBlockLexer(re.compile(r"(?P<kind>\S*)[^\n]*\n"))
+
+Seen = list[tuple[str, str]]
+"""What a reader of Markdown takes for fences: kind and text."""
+
+
+def parse_page(document: Document) -> Iterable[Region]:
+    """Make the page, and each fence that runs, an example."""
+    try:
+        page = read_page(Path(document.path))
+    except PageError as error:
+        message = str(error)
+        yield Region(0, 0, evaluator=lambda _: message)
+        return
+    regions = list(FENCES(document))
+    seen = [(region.lexemes["kind"], str(region.lexemes["source"])) for region in regions]
+    yield Region(0, 0, page, partial(check_page, seen=seen))
+    document.namespace["run"] = PageRun(page)
+    fences = {fence.line: fence for fence in page.fences if fence.kind in ("python", "transcript")}
+    for region in regions:
+        if fence := fences.get(document.text.count("\n", 0, region.start) + 1):
+            yield Region(region.start, region.end, fence, run_fence)
+
+
+def check_page(example: Example, *, seen: Seen) -> str | None:
+    """Compare the page with its counts, and with what the test harness and the site's Markdown see in it."""
+    page: Page = example.parsed
+    expected = [(fence.kind, fence.source.rstrip()) for fence in page.fences]
+    readers = {"test harness": seen, "site": fences_on_site(example.document.text)}
+    problems = [
+        f"{page.file}:1: the {reader} sees other fences: {set(expected) ^ set(found) or 'in another order'}"
+        for reader, found in (
+            (reader, [(kind, text.rstrip()) for kind, text in found]) for reader, found in readers.items()
+        )
+        if found != expected
+    ]
+    problems += filter(None, [count_problem(page, read_counts(page.path.parents[1]))])
+    return "\n".join(problems)
+
+
+def fences_on_site(text: str) -> Seen:
+    """Read a page with the Markdown extensions that the site uses for fences and for what can hold one."""
+    seen: Seen = []
+
+    def note(source: str, language: str, *_: Any, **__: Any) -> str:
+        seen.append((language, source))
+        return ""
+
+    fence = {"name": "*", "class": "", "format": note, "validator": lambda *_: True}
+    extensions = ["pymdownx.superfences", "admonition", "attr_list", "md_in_html", "pymdownx.details"]
+    markdown(text, extensions=extensions, extension_configs={"pymdownx.superfences": {"custom_fences": [fence]}})
+    return seen
+
+
+def run_fence(example: Example) -> str | None:
+    """Run one sample or transcript, and before it those above that haven't run (when only this one is selected)."""
+    run: PageRun = example.namespace["run"]
+    loop: asyncio.AbstractEventLoop = example.namespace["loop"]
+    try:
+        loop.run_until_complete(run.up_to(example.parsed))
+        loop.run_until_complete(run.fence(example.parsed))
+    except Exception as error:
+        # A returned text is shown as it is, an exception with the frames of three frameworks.
+        return failure_text(run.page.path, error)
+    return None
+
+
+def open_loop(namespace: dict[str, Any]) -> None:
+    """Begin a document."""
+    namespace["loop"] = asyncio.new_event_loop()
+
+
+def close_loop(namespace: dict[str, Any]) -> None:
+    """End a document: what its samples left running is cancelled, as `asyncio.run` does."""
+    loop: asyncio.AbstractEventLoop = namespace.pop("loop")
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True)) if tasks else None
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+    if run := namespace.pop("run", None):
+        run.close()
+
+
+pytest_collect_file = Sybil(
+    parsers=[parse_page], patterns=["*.md"], path="docs", setup=open_loop, teardown=close_loop
+).pytest()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the documents with their language."""
+    for item in items:
+        if isinstance(item, SybilItem):
+            item.add_marker(item.path.parent.name)

@@ -1,0 +1,367 @@
+"""The pages in ``docs/``: what stands in their fences, and how that runs.
+
+`read_page` is strict where Markdown is lenient: a mistyped fence would be shown as a grey box that nobody runs, so
+here it is a `PageError` that names the place. `PageRun` runs a page from top to bottom, as a reader would: one
+namespace, one event loop. The documents' tests, the socket tests and the live examples all use it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import shlex
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from starlette.types import ASGIApp
+
+from reference_ws.catalogs import LANGUAGES
+from reference_ws.transcript.grammar import TranscriptError, parse
+
+if TYPE_CHECKING:
+    from reference_ws.transcript import Report
+
+__all__ = [
+    "KINDS",
+    "Counts",
+    "Fence",
+    "Heading",
+    "Page",
+    "PageError",
+    "PageRun",
+    "PageRunError",
+    "count_problem",
+    "failure_text",
+    "live_path",
+    "read_counts",
+    "read_page",
+    "read_pages",
+]
+
+KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "python": {},
+    "transcript": {"app": (), "denial": ("off",)},
+    "console": {},
+    "lifecycle": {"show": ("receive", "send", "states", "close-codes")},
+}
+"""The fences that a page may have: kind -> option -> its values; ``()`` stands for any Python name."""
+
+_FRONT_MATTER = re.compile(r"---\n.*?^---\n", re.DOTALL | re.MULTILINE)
+_TICKS = re.compile(r"(?P<before>[\s>]*(?:(?:[-*+]|\d+[.)])\s+)?)(?P<ticks>`{3,}|~{3,})(?P<info>.*)")
+_INFO = re.compile(r"(?P<kind>\S+)(?:[ \t]+\{(?P<options>[^{}]*)\})?")
+_HEADING = re.compile(r"(?P<marks>#{1,6})(?P<text>.*)")
+_ANCHORED = re.compile(r"[ \t]+(?P<title>\S.*?)[ \t]+\{#(?P<anchor>[A-Za-z][A-Za-z0-9_-]*)\}")
+_UNDERLINE = re.compile(r"=+|-+")
+
+
+class PageRunError(AssertionError):
+    """A transcript that the page's application doesn't keep; ``str()`` is the player's report."""
+
+
+class PageError(ValueError):
+    """A page that breaks a rule. ``str()`` is ``docs/ru/closing.md:57: what is wrong and what to do``."""
+
+    def __init__(self, file: str, line: int, problem: str) -> None:
+        super().__init__(f"{file}:{line}: {problem}")
+        self.file = file
+        self.line = line
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """``## Title {#anchor}``; ``line`` is 1-based."""
+
+    level: int
+    title: str
+    anchor: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """One fenced block: ``line`` is the 1-based line of its opening backticks, ``anchor`` is the heading above it."""
+
+    kind: str
+    options: Mapping[str, str]
+    source: str
+    line: int
+    anchor: str
+
+    @property
+    def app(self) -> str:
+        """The name of the application that a transcript talks to."""
+        return self.options.get("app", "app")
+
+    @property
+    def denial(self) -> bool:
+        """Whether the transcript's server offers the denial extension."""
+        return self.options.get("denial") != "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page in one language; ``name`` is the file's name without ``.md``, ``path`` is absolute."""
+
+    language: str
+    name: str
+    path: Path
+    title: str
+    fences: tuple[Fence, ...]
+    headings: tuple[Heading, ...]
+
+    @property
+    def file(self) -> str:
+        """How messages call it: ``docs/ru/closing.md``."""
+        return _file(self.path)
+
+
+def read_pages(docs: Path, *languages: str) -> list[Page]:
+    """Read the pages of `languages` (all of them by default), ordered by language and name. Raises `PageError`."""
+    return [read_page(path) for language in languages or LANGUAGES for path in sorted((docs / language).glob("*.md"))]
+
+
+def read_page(path: Path) -> Page:
+    """Read one page ``docs/<language>/<name>.md``. Raises `PageError` for the first rule that it breaks."""
+    path = path.resolve()
+    text = path.read_text(encoding="utf-8")
+    front_matter = _FRONT_MATTER.match(text)
+    reader = _Reader(_file(path))
+    reader.read(text.splitlines(), skip=front_matter.group().count("\n") if front_matter else 0)
+    title = next((heading.title for heading in reader.headings if heading.level == 1), None)
+    if title is None or [heading.level for heading in reader.headings].count(1) != 1 or reader.headings[0].level != 1:
+        raise PageError(
+            _file(path), 1, "a page begins with its one title: write `# Title {#anchor}` once, above all else"
+        )
+    return Page(path.parent.name, path.stem, path, title, tuple(reader.fences), tuple(reader.headings))
+
+
+def _file(path: Path) -> str:
+    return "/".join(path.parts[-3:])
+
+
+class _Reader:
+    """Reads the lines of one file; `fences` and `headings` grow as it goes."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.fences: list[Fence] = []
+        self.headings: list[Heading] = []
+
+    def read(self, lines: list[str], *, skip: int) -> None:
+        numbered = iter(list(enumerate(lines, 1))[skip:])
+        before = ""
+        for line, text in numbered:
+            if ticks := _TICKS.match(text):
+                self.fences.append(self.fence(line, ticks, numbered))
+            elif heading := _HEADING.match(text):
+                self.headings.append(self.heading(line, heading))
+            elif _UNDERLINE.fullmatch(text.rstrip()) and before.strip():
+                raise PageError(self.file, line, "underlined headings carry no anchor: write `## Title {#anchor}`")
+            elif "<!--" in text and "-->" not in text:
+                raise PageError(self.file, line, "a comment over several lines hides what is in it: end it on its line")
+            before = "" if ticks else text
+
+    def heading(self, line: int, match: re.Match[str]) -> Heading:
+        anchored = _ANCHORED.fullmatch(match["text"].rstrip())
+        if anchored is None:
+            raise PageError(self.file, line, "a heading needs an ASCII anchor of its own: write `## Title {#anchor}`")
+        for other in self.headings:
+            if other.anchor == anchored["anchor"]:
+                problem = f"the anchor {other.anchor} is taken by line {other.line}: choose another"
+                raise PageError(self.file, line, problem)
+        return Heading(len(match["marks"]), anchored["title"], anchored["anchor"], line)
+
+    def fence(self, line: int, ticks: re.Match[str], numbered: Iterator[tuple[int, str]]) -> Fence:
+        if ticks["before"] or ticks["ticks"] != "```":
+            raise PageError(
+                self.file, line, "a fence is three backticks at the start of the line: move it out of lists"
+            )
+        info = _INFO.fullmatch(ticks["info"].rstrip())
+        if info is None:
+            problem = f"a fence is written as ```kind or ```kind {{option=value}}, not {ticks.group().rstrip()}"
+            raise PageError(self.file, line, problem)
+        options = self.options(line, info["kind"], info["options"] or "")
+        body: list[str] = []
+        for number, text in numbered:
+            if text.rstrip() == "```":
+                break
+            if text.startswith("```"):
+                raise PageError(self.file, number, f"close the fence of line {line} with ``` before this one")
+            body.append(text)
+        else:
+            raise PageError(self.file, line, "this fence has no end: close it with ``` on a line of its own")
+        if (info["kind"] == "lifecycle") is any(map(str.strip, body)):
+            problem = "a lifecycle fence is empty, {show=...} says what is drawn" if body else "this fence is empty"
+            raise PageError(self.file, line, problem)
+        anchor = self.headings[-1].anchor if self.headings else ""
+        return Fence(info["kind"], options, "".join(text + "\n" for text in body), line, anchor)
+
+    def options(self, line: int, kind: str, text: str) -> dict[str, str]:
+        if kind not in KINDS:
+            raise PageError(self.file, line, f"{kind} is no fence of ours: use {', '.join(KINDS)}")
+        try:
+            words = [word.partition("=") for word in shlex.split(text)]
+        except ValueError:
+            raise PageError(self.file, line, f"a quotation mark is missing in {{{text}}}") from None
+        options = {name: value for name, _, value in words}
+        for name, value in options.items():
+            if name not in KINDS[kind]:
+                known = ", ".join(KINDS[kind]) or "none"
+                raise PageError(self.file, line, f"{name} is no option of a {kind} fence (its options: {known})")
+            values = KINDS[kind][name]
+            if not (value in values if values else value.isidentifier()):
+                raise PageError(
+                    self.file, line, f"write {name}=... with {', '.join(values) or 'the name of an application'}"
+                )
+        if len(options) != len(words):
+            raise PageError(self.file, line, f"an option stands twice in {{{text}}}: write it once")
+        if kind == "lifecycle" and not options:
+            raise PageError(self.file, line, f"write {{show=...}} with {', '.join(KINDS[kind]['show'])}")
+        return options
+
+
+# --- how many there are -----------------------------------------------------------------------------------------------
+
+
+class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many fences of each kind a page has: an entry of ``docs/pages.toml``."""
+
+    python: int = 0
+    transcript: int = 0
+    console: int = 0
+    lifecycle: int = 0
+
+
+def read_counts(docs: Path) -> dict[str, Counts]:
+    """Read ``docs/pages.toml``: page name -> counts, the same in every language."""
+    return msgspec.toml.decode((docs / "pages.toml").read_bytes(), type=dict[str, Counts])
+
+
+def count_problem(page: Page, written: Mapping[str, Counts]) -> str | None:
+    """Compare a page with the written counts: ``None``, or what differs."""
+    got = Counts(**Counter(fence.kind for fence in page.fences))
+    if page.name not in written:
+        return f"{page.file}:1: docs/pages.toml has no entry [{page.name}]; the page has {got}"
+    if got != written[page.name]:
+        return f"{page.file}:1: docs/pages.toml says {written[page.name]}, the page has {got}"
+    return None
+
+
+# --- running ----------------------------------------------------------------------------------------------------------
+
+
+def live_path(page: str, app: str = "app", denial: bool = True) -> str:
+    """Where `reference-ws serve` mounts an application of a page: ``/live/closing``, ``/live/closing.raw.nodenial``."""
+    return f"/live/{page}{'' if app == 'app' else f'.{app}'}{'' if denial else '.nodenial'}"
+
+
+@dataclass(slots=True)
+class PageRun:
+    """One run of one page, whose namespace is a module. Await everything in one event loop; `close` in the end.
+
+    ``applications`` holds what the transcripts so far talked to, by name. A name stands for one application on the
+    whole page, or the live examples, served when the page is at its end, would answer other than the page says.
+    """
+
+    page: Page
+    module: ModuleType = field(init=False)
+    applications: dict[str, ASGIApp] = field(init=False, default_factory=dict)
+    done: set[int] = field(init=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.module = ModuleType(f"docs.{self.page.language}.{self.page.name}")
+        self.module.__file__ = str(self.page.path)
+        # Where classes look up the names in their annotations.
+        sys.modules[self.module.__name__] = self.module
+
+    def close(self) -> None:
+        """Forget the module. Tasks that the page started belong to the event loop's owner."""
+        if sys.modules.get(self.module.__name__) is self.module:
+            del sys.modules[self.module.__name__]
+
+    async def python(self, fence: Fence) -> None:
+        """Run a python fence, with top-level ``await``; whatever it raises comes out, with lines of the page's file."""
+        self.done.add(fence.line)
+        # dont_inherit: this file's own `from __future__` is not the page's.
+        code: CodeType = compile(
+            "\n" * fence.line + fence.source,
+            str(self.page.path),
+            "exec",
+            flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+            dont_inherit=True,
+        )
+        result = eval(code, self.module.__dict__)
+        if code.co_flags & inspect.CO_COROUTINE:
+            await result
+
+    def application(self, fence: Fence) -> ASGIApp:
+        """Find the ASGI application that a transcript fence talks to. Raises `PageError` when there is none."""
+        app = self.module.__dict__.get(fence.app)
+        if not callable(app):
+            raise PageError(self.page.file, fence.line, f"no application called {fence.app} is defined above")
+        if self.applications.setdefault(fence.app, app) is not app:
+            problem = f"{fence.app} is another application than above: give it a name of its own and write {{app=name}}"
+            raise PageError(self.page.file, fence.line, problem)
+        return app
+
+    async def transcript(self, fence: Fence, *, url: str | None = None, timeout_s: float = 5.0) -> Report:
+        """Play a transcript fence in memory, or against the server at `url` (``ws://127.0.0.1:8000/live/closing``)."""
+        from reference_ws.transcript import play
+
+        self.done.add(fence.line)
+        app = self.application(fence)
+        script = parse(fence.source, file=self.page.file, first_line=fence.line + 1)
+        files = (str(self.page.path),)
+        return await play(url or app, script, timeout_s=timeout_s, denial=fence.denial, namespace_files=files)
+
+    async def fence(self, fence: Fence) -> None:
+        """Run a fence of either kind; a transcript that isn't kept is a `PageRunError`. The other kinds only stand there."""
+        if fence.kind == "python":
+            await self.python(fence)
+        elif fence.kind == "transcript":
+            report = await self.transcript(fence)
+            if not report.ok:
+                raise PageRunError(str(report))
+
+    async def up_to(self, fence: Fence | None = None) -> None:
+        """Run, in order, what stands above `fence` and hasn't run yet; without a fence the whole page."""
+        for above in self.page.fences:
+            if fence is not None and above.line >= fence.line:
+                return
+            if above.line not in self.done:
+                await self.fence(above)
+
+
+def failure_text(path: Path, error: BaseException) -> str:
+    """Tell an error of the page at `path`, an absolute path, with that page's frames only.
+
+    The first line is ``docs/ru/closing.md:57: AssertionError: ...``.
+    """
+    if isinstance(error, PageError | PageRunError | TranscriptError):
+        return str(error)
+    told = traceback.TracebackException.from_exception(error)
+    own = [frame.lineno for frame in told.stack if frame.filename == str(path)]
+    line = error.lineno if isinstance(error, SyntaxError) else own[-1] if own else 1
+    _keep(told, str(path))
+    summary = list(told.format_exception_only())[-1].rstrip()
+    return f"{_file(path)}:{line}: {summary}\n" + "".join(told.format()).rstrip()
+
+
+def _keep(told: traceback.TracebackException | None, filename: str) -> None:
+    if told is None:
+        return
+    own = [frame for frame in told.stack if frame.filename == filename]
+    if own:
+        told.stack = traceback.StackSummary.from_list(own)
+    nested: list[Any] = [told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())]
+    for other in nested:
+        _keep(other, filename)

@@ -1,0 +1,133 @@
+"""Whether the three languages are one documentation: ``python -m reference_ws.guide.parity``.
+
+Prose differs; everything else is equal: the pages, the levels, anchors and order of headings, the fences, their
+options, and what stands in them token by token, comments excepted.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tokenize
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
+
+from reference_ws.catalogs import LANGUAGES
+from reference_ws.guide.pages import Fence, Page, PageError, count_problem, read_counts, read_page
+from reference_ws.transcript.grammar import TranscriptError, format_step, parse
+from reference_ws.transcript.steps import Step
+
+__all__ = ["check", "summary"]
+
+Token = tuple[int, str]
+"""The line in the page, and what stands there."""
+
+
+def check(docs: Path) -> list[str]:
+    """Compare the languages in `docs`: a list of findings, each ``docs/pt/closing.md:57: what differs``."""
+    findings: list[str] = []
+    pages: dict[tuple[str, str], Page] = {}
+    names = sorted({path.name for language in LANGUAGES for path in (docs / language).glob("*.md")})
+    counts = read_counts(docs)
+    for language in LANGUAGES:
+        for name in names:
+            path = docs / language / name
+            if not path.exists():
+                findings.append(f"docs/{language}/{name}:1: this page is missing, another language has it")
+                continue
+            try:
+                page = pages[language, name] = read_page(path)
+            except PageError as error:
+                findings.append(str(error))
+                continue
+            findings += filter(None, [count_problem(page, counts)])
+    findings += (f"docs/pages.toml:1: there is no page {name}" for name in counts if f"{name}.md" not in names)
+    first, *others = LANGUAGES
+    for (language, name), page in pages.items():
+        if language in others and (first, name) in pages:
+            findings += _differences(pages[first, name], page)
+    return findings
+
+
+def summary(docs: Path) -> str:
+    """Count what one language has (the others have the same): one line."""
+    counts = read_counts(docs)
+    samples, transcripts = (sum(getattr(page, kind) for page in counts.values()) for kind in ("python", "transcript"))
+    languages = ", ".join(LANGUAGES)
+    return (
+        f"{len(counts)} pages, {samples} executed samples and {transcripts} transcripts a language; {languages} agree"
+    )
+
+
+def _differences(model: Page, page: Page) -> Iterator[str]:
+    for ours, other in zip_longest(page.headings, model.headings):
+        if ours is None:
+            yield f"{page.file}:1: the heading {{#{other.anchor}}} of {model.file}:{other.line} is missing"
+            break
+        if other is None or (ours.level, ours.anchor) != (other.level, other.anchor):
+            theirs = f"{'#' * other.level} {{#{other.anchor}}} of {model.file}:{other.line}" if other else "no heading"
+            yield f"{page.file}:{ours.line}: {'#' * ours.level} {{#{ours.anchor}}} stands where {theirs} is expected"
+            break
+    for mine, theirs_ in zip_longest(page.fences, model.fences):
+        if mine is None:
+            yield f"{page.file}:1: the {theirs_.kind} fence of {model.file}:{theirs_.line} is missing"
+            break
+        if theirs_ is None or _shape(mine) != _shape(theirs_):
+            expected = f"{_shape(theirs_)} of {model.file}:{theirs_.line}" if theirs_ else "no fence"
+            yield f"{page.file}:{mine.line}: {_shape(mine)} stands where {expected} is expected"
+            break
+        yield from _code(model, theirs_, page, mine)
+
+
+def _shape(fence: Fence) -> str:
+    options = " ".join(f"{name}={value}" for name, value in sorted(fence.options.items()))
+    return f"a {fence.kind} fence{{{options}}} under #{fence.anchor}"
+
+
+def _code(model: Page, theirs: Fence, page: Page, mine: Fence) -> Iterator[str]:
+    try:
+        pairs = zip_longest(_tokens(page, mine), _tokens(model, theirs))
+        for ours, other in pairs:
+            if ours is None or other is None or ours[1] != other[1]:
+                line = ours[0] if ours else mine.line
+                expected = f"{other[1]!r} as in {model.file}:{other[0]}" if other else "the end"
+                yield f"{page.file}:{line}: {ours[1] if ours else 'the end'!r} stands where {expected} is expected"
+                return
+    except TranscriptError as error:
+        yield str(error)
+    except (SyntaxError, tokenize.TokenError) as error:
+        yield f"{page.file}:{mine.line}: this sample (or the one of {model.file}:{theirs.line}) is no Python: {error}"
+
+
+def _tokens(page: Page, fence: Fence) -> list[Token]:
+    """List what has to be equal in every language."""
+    if fence.kind == "python":
+        found = tokenize.generate_tokens(io.StringIO(fence.source).readline)
+        ignored = (tokenize.COMMENT, tokenize.NL)
+        return [(fence.line + token.start[0], token.string) for token in found if token.type not in ignored]
+    if fence.kind == "transcript":
+        steps = parse(fence.source, file=page.file, first_line=fence.line + 1).steps
+        return [(step.line, _words(step)) for step in steps]
+    lines = enumerate(fence.source.splitlines(), fence.line + 1)
+    return [(line, text.rstrip()) for line, text in lines if not text.lstrip().startswith("#")]
+
+
+def _words(step: Step) -> str:
+    headers = "".join(f"; {name}: {value}" for name, value in getattr(step, "headers", ()))
+    return format_step(replace(step, note="")) + headers
+
+
+def main() -> int:
+    """Print the findings, or one line with the counts; the exit code is 1 with findings."""
+    from reference_ws.guide.site import source_root
+
+    docs = source_root() / "docs"
+    findings = check(docs)
+    print("\n".join(findings) or summary(docs))
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""`reference-ws serve`: the site, and the pages' examples live, on one port."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from reference_ws.guide.live import live_application
+
+__all__ = ["application", "listen", "serve"]
+
+SHUTDOWN_S = 1
+"""How long open connections have to say goodbye when the server stops."""
+
+
+def application(site: Path, docs: Path) -> ASGIApp:
+    """Make the application that serves the built `site`, and the examples of the pages in `docs` under ``/live/``."""
+    live = live_application(docs)
+    pages = Starlette(routes=[Mount("/", _Site(directory=site, html=True))])
+
+    # No Starlette around the examples: its exception handlers would answer for a bare ASGI function.
+    async def serve_both(scope: Scope, receive: Receive, send: Send) -> None:
+        is_live = scope["type"] != "lifespan" and scope["path"].startswith("/live/")
+        await (live if is_live else pages)(scope, receive, send)
+
+    return serve_both
+
+
+class _Site(StaticFiles):
+    """Static files that a browser asks for again after each build, and a 404 page in the language of the path."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if response.status_code == 404:
+            own = str(Path(*Path(path).parts[:1], "404.html"))
+            file, found = await to_thread.run_sync(self.lookup_path, own)
+            response = FileResponse(file, 404) if found else response
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the listening socket, port 0 for a free one. Raises `OSError` when that address can't be had."""
+    address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return socket.create_server(address[4][:2], family=address[0])
+
+
+def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -> None:
+    """Serve `app` on `listener` until SIGINT or SIGTERM; `ready` is called once connections are answered.
+
+    Open WebSockets are closed with 1012 (service restart); what hasn't ended after `SHUTDOWN_S` is cancelled.
+    """
+    config = uvicorn.Config(
+        app,
+        log_level="error",
+        access_log=False,
+        ws="websockets-sansio",
+        lifespan="on",
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+    with closing(listener):
+        _Server(config, ready).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that tells when it listens, and for which a signal is a normal end."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        # Uvicorn would raise the signal again in the end, for a traceback or a dead process.
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        # That handlers are cut short now is what was asked for.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
