@@ -1,0 +1,411 @@
+"""Transcript to sequence diagram: `svg` draws it, `mermaid` writes it for sites that draw Mermaid themselves.
+
+Every step takes a row of its own, and everything in that row is one ``<g class="step" data-step="1" data-line="7">``:
+a page shows a diagram step by step by hiding the groups that have not come yet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from xml.sax.saxutils import escape, quoteattr
+
+from reference_ws.lifecycle import (
+    ACCEPT,
+    CLOSE,
+    CONNECT,
+    CONNECTING,
+    DISCONNECT,
+    DISCONNECTED,
+    RECEIVED,
+    RESPONSE_LAST_BODY,
+    RESPONSE_START,
+    SENT,
+    WebSocketState,
+    on_receive,
+    on_send,
+)
+from reference_ws.transcript.grammar import display_width, event_text, format_step, format_transcript
+from reference_ws.transcript.steps import (
+    Accept,
+    ApplicationClose,
+    ApplicationData,
+    ClientClose,
+    ClientData,
+    Connect,
+    Deny,
+    Drop,
+    Headers,
+    Raised,
+    Silence,
+    States,
+    Step,
+    Transcript,
+)
+
+__all__ = ["mermaid", "states", "svg"]
+
+# --- the states after each step ---------------------------------------------------------------------------------------
+
+Sides = tuple[WebSocketState, WebSocketState]
+"""``client_state`` and ``application_state`` of one connection."""
+
+_RECEIVED: dict[type[Step], str] = {
+    Connect: CONNECT,
+    ClientData: RECEIVED,
+    ClientClose: DISCONNECT,
+    Drop: DISCONNECT,
+}
+_SENT: dict[type[Step], tuple[str, ...]] = {
+    Accept: (ACCEPT,),
+    ApplicationData: (SENT,),
+    ApplicationClose: (CLOSE,),
+    Deny: (RESPONSE_START, RESPONSE_LAST_BODY),
+}
+
+
+def states(transcript: Transcript) -> Iterator[tuple[Step, Sides | None, Sides | None]]:
+    """Walk the tables of `lifecycle`: each step with the states of its connection before and after.
+
+    None before a client's first ``connect``, and for silence that concerns all clients. A message that the tables
+    forbid moves nothing. What the application ends, ends for the client too, unless a later ``==`` says otherwise (the
+    client's own state moves when the application receives ``websocket.disconnect``, which it need not do).
+    """
+    now: dict[str, Sides] = {}
+    for number, step in enumerate(transcript.steps):
+        before = (CONNECTING, CONNECTING) if isinstance(step, Connect) else now.get(step.client)
+        if before is not None:
+            client, application = _after(step, *before)
+            if application is DISCONNECTED and before[1] is not DISCONNECTED:
+                later = (
+                    s for s in transcript.steps[number:] if isinstance(s, States | Connect) and s.client == step.client
+                )
+                claim = next(later, None)
+                client = claim.client_state if isinstance(claim, States) else DISCONNECTED
+            now[step.client] = client, application
+        yield step, before, now.get(step.client)
+
+
+def _after(step: Step, client: WebSocketState, application: WebSocketState) -> Sides:
+    if event := _RECEIVED.get(type(step)):
+        entry = on_receive(client, application, event)
+        client = entry if isinstance(entry, WebSocketState) else client
+    for event in _SENT.get(type(step), ()):
+        entry = on_send(client, application, event)
+        application = entry if isinstance(entry, WebSocketState) else application
+    return client, application
+
+
+# --- SVG --------------------------------------------------------------------------------------------------------------
+# Lengths are CSS pixels at the natural width. A monospace character is 0.6 em wide, in every font that is named below.
+
+_FONT, _SMALL = 13, 11
+_EDGE = 10
+_BAND = 10
+_LANE = 12  # from band to band of the application, when it has several
+_AIR = 10  # between a band and the text beside it
+_MIN_GAP, _MAX_GAP = 220, 340
+_CLIENT_NAME_COLUMNS = 14
+_TOP = 34  # where the first row begins
+
+# Text has a contrast of 4.5:1 at least on its background, in both schemes; a test computes it.
+_COLOURS = {
+    #               light      dark
+    "background": ("#ffffff", "#1e2129"),
+    "text": ("#1f2328", "#e6e8ee"),
+    "quiet": ("#59636e", "#a3abb8"),
+    "line": ("#57606a", "#aab2bf"),
+    "connecting": ("#9a6700", "#d9a53a"),
+    "connected": ("#1a7f37", "#4cc163"),
+    "response": ("#8250df", "#c297ff"),
+    "disconnected": ("#646c76", "#98a1ae"),
+    "error": ("#cf222e", "#ff8179"),
+}
+
+
+def _palette(scheme: int) -> str:
+    values = {name: both[scheme] for name, both in _COLOURS.items()}
+    # Material's own background, where there is one; any other site overrides all of them by --ws-NAME.
+    values["background"] = f"var(--md-default-bg-color,{values['background']})"
+    return "".join(f"--{name}:var(--ws-{name},{value});" for name, value in values.items())
+
+
+_STYLE = "".join(
+    (
+        f".ws-diagram{{{_palette(0)}}}",
+        f"@media (prefers-color-scheme:dark){{.ws-diagram{{{_palette(1)}}}}}",
+        f"[data-md-color-scheme] .ws-diagram{{{_palette(0)}}}",
+        f'[data-md-color-scheme="slate"] .ws-diagram{{{_palette(1)}}}',
+        f".ws-diagram text{{font:{_FONT}px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',"
+        "'Noto Sans Mono','PingFang SC','Microsoft YaHei','Noto Sans CJK SC',monospace;"
+        "fill:var(--text);white-space:pre}",
+        ".ws-diagram .background{fill:var(--background)}",
+        ".ws-diagram .name,.ws-diagram .verb{font-weight:600}",
+        f".ws-diagram .small{{font-size:{_SMALL}px;fill:var(--quiet)}}",
+        ".ws-diagram .life{stroke:var(--quiet);stroke-width:1}",
+        ".ws-diagram .arrow{stroke:var(--line);stroke-width:1.5;fill:none}",
+        ".ws-diagram .head{fill:var(--line)}",
+        ".ws-diagram .error{stroke:var(--error);stroke-width:2;fill:none}",
+        ".ws-diagram text.error{fill:var(--error);stroke:none}",
+        ".ws-diagram .pause{stroke:var(--quiet);stroke-width:2;stroke-dasharray:1 6;stroke-linecap:round}",
+        ".ws-diagram .frame{fill:none;stroke:var(--line)}",
+        # A state is told by the shape of its band too: thin, full, ticked, dashed.
+        ".ws-diagram .band.connecting{stroke:var(--connecting);stroke-width:4}",
+        f".ws-diagram .band.connected{{stroke:var(--connected);stroke-width:{_BAND}}}",
+        f".ws-diagram .band.response{{stroke:var(--response);stroke-width:{_BAND};stroke-dasharray:3 2}}",
+        ".ws-diagram .band.disconnected{stroke:var(--disconnected);stroke-width:3;stroke-dasharray:2 4}",
+        *(f".ws-diagram text.{state.name.lower()}{{fill:var(--{state.name.lower()})}}" for state in WebSocketState),
+    )
+)
+
+
+def svg(transcript: Transcript, *, title: str = "", description: str = "", lang: str = "en") -> str:
+    """Draw a transcript: one self-contained ``<svg>`` element, the same text for the same input.
+
+    `title` and `description` are what a screen reader says, in the language `lang` (a BCP 47 tag); left empty, they are
+    the first target and the transcript's own text. The picture shrinks with the page and follows its colour scheme; a
+    site overrides the colours by the custom properties ``--ws-text``, ``--ws-connected`` and so on.
+    """
+    source = format_transcript(transcript)
+    first = next((step.target for step in transcript.steps if isinstance(step, Connect)), "")
+    title, description = title or f"WebSocket {first}".rstrip(), description or source
+    key = sha256("\0".join((source, title, description, lang)).encode(errors="replace")).hexdigest()[:10]
+    figure = _Figure(transcript)
+    rows = "\n".join(figure.rows())
+    width, height = figure.width, figure.y + _EDGE
+    return "\n".join(
+        (
+            f'<svg class="ws-diagram" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
+            f' style="width:100%;max-width:{width}px;height:auto" role="img" lang={quoteattr(lang)}'
+            f' xml:lang={quoteattr(lang)} aria-labelledby="ws-{key}-title ws-{key}-desc">',
+            f'<title id="ws-{key}-title">{_text(title)}</title>',
+            f'<desc id="ws-{key}-desc">{_text(description)}</desc>',
+            f"<style>{escape(_STYLE)}</style>",
+            f'<rect class="background" width="{width}" height="{height}"/>',
+            *figure.life_lines(height - _EDGE),
+            rows,
+            "</svg>",
+        )
+    )
+
+
+@dataclass
+class _Figure:
+    """Where things are: the clients' life lines at the left, the application's bands at the right, ``y`` grows."""
+
+    transcript: Transcript
+    clients: dict[str, int] = field(default_factory=dict)
+    lanes: dict[str, int] = field(default_factory=dict)
+    y: int = _TOP
+
+    def __post_init__(self) -> None:
+        steps, names = self.transcript.steps, self.transcript.clients or ("",)
+        widest_state = max(display_width(state.name) for state in WebSocketState)
+        column = (
+            max(_wide(widest_state, _SMALL), *(_wide(display_width(_name(name)), _FONT) for name in names)) + 2 * _AIR
+        )
+        for number, name in enumerate(names):
+            self.clients[name] = _EDGE + _BAND // 2 + number * column
+        self.gap_left = max(self.clients.values()) + _BAND // 2
+        # Wide enough for what is said, within bounds; what is longer is shortened.
+        wanted = [_wide(display_width(event_text(step)), _FONT) for step in steps]
+        wanted += [_wide(display_width(f"{n}: {v}"), _SMALL) for step in steps for n, v in _headers(step)]
+        wanted.append(_wide(2 * widest_state + 3, _SMALL))
+        self.gap = min(_MAX_GAP, max(_MIN_GAP, *wanted) + 2 * _AIR)
+        self.gap_right = self.gap_left + self.gap
+        for number, name in enumerate(names):
+            self.lanes[name] = self.gap_right + _BAND // 2 + number * _LANE
+        self.width = max(self.lanes.values()) + _BAND // 2 + _EDGE
+
+    @property
+    def middle(self) -> int:
+        return (self.gap_left + self.gap_right) // 2
+
+    def life_lines(self, bottom: int) -> Iterator[str]:
+        top = _TOP - 6
+        for name, x in self.clients.items():
+            yield _write(x - _BAND // 2, _TOP - 14, _name(name), "name")
+            yield _line("life", x, top, x, bottom)
+        yield _write(self.width - _EDGE, _TOP - 14, "application", "name", "end")
+        for x in self.lanes.values():
+            yield _line("life", x, top, x, bottom)
+
+    def rows(self) -> Iterator[str]:
+        """Draw the steps, each with the part of all bands that is beside it."""
+        now: dict[str, Sides] = {}
+        for number, (step, before, after) in enumerate(states(self.transcript), 1):
+            top, opening = self.y, ""
+            if before and isinstance(step, Connect):
+                now[step.client] = before
+                self.y += 14
+                opening = self.state_names(step.client, (None, None), before, top + 11)
+            event, turn = self.event(step, before, after)
+            old = dict(now)
+            if after:
+                now[step.client] = after
+            bands = [
+                band
+                for client in now
+                for side, x in enumerate((self.clients[client], self.lanes[client]))
+                for band in _band(
+                    ("client", "application")[side], x, old[client][side], now[client][side], top, turn, self.y
+                )
+            ]
+            head = f'<g class="step" data-step="{number}" data-line="{step.line}"><title>{_text(_full(step))}</title>'
+            yield "\n".join(filter(None, (head, *bands, opening, *event, "</g>")))
+
+    def event(self, step: Step, before: Sides | None, after: Sides | None) -> tuple[list[str], int]:
+        """Draw what happens, from ``y`` on; move ``y`` under it; tell at which height the states change."""
+        left, right = self.clients.get(step.client), self.lanes.get(step.client)
+        if isinstance(step, Silence):
+            self.y += 30
+            y, half = self.y - 15, _wide(display_width(event_text(step)), _SMALL) // 2 + _AIR
+            start = self.gap_left if left is None else left + _BAND // 2
+            return [
+                _line("pause", start + _AIR, y, self.middle - half, y),
+                _line("pause", self.middle + half, y, self.gap_right - _AIR, y),
+                _write(self.middle, y + 4, event_text(step), "small", "middle"),
+            ], y
+        if left is None or right is None:
+            raise ValueError(f"{format_step(step)!r} comes before its client connects")
+        if isinstance(step, States):
+            self.y += 34
+            y, x, end = self.y - 17, left - _BAND // 2 - 4, right + _BAND // 2 + 4
+            return [
+                f'<rect class="frame" x="{x}" y="{y - 11}" width="{end - x}" height="22" rx="6"/>',
+                _write(self.gap_left + _AIR, y + 4, step.client_state.name, f"small {step.client_state.name.lower()}"),
+                _write(self.middle, y + 4, "==", "small", "middle"),
+                _write(
+                    self.gap_right - _AIR,
+                    y + 4,
+                    step.application_state.name,
+                    f"small {step.application_state.name.lower()}",
+                    "end",
+                ),
+            ], y
+        if isinstance(step, Raised):
+            self.y += 30
+            y, label = self.y - 15, _shorten(f"!! {event_text(step)}", self.gap - 2 * _AIR - 8, _FONT)
+            return [*_cross(right, y), _write(self.gap_right - _AIR, y + 5, label, "error", "end")], y
+        self.y += 24
+        y = self.y
+        verb, _, payload = _shorten(event_text(step), self.gap - 2 * _AIR, _FONT).partition(" ")
+        words = f'<tspan class="verb">{_text(verb)}</tspan>' + (f" {_text(payload)}" if payload else "")
+        drawn = [f'<text x="{self.middle}" y="{y - 6}" text-anchor="middle">{words}</text>']
+        near, far = left + _BAND // 2 + 2, right - _BAND // 2 - 2
+        if isinstance(step, Drop):
+            stop = self.middle + self.gap // 4
+            drawn += [_line("arrow", near, y, stop, y), *_cross(stop, y)]
+        elif type(step) in _RECEIVED:
+            drawn += [_line("arrow", near, y, far - 6, y), f'<path class="head" d="M{far} {y}l-9 -4.5v9z"/>']
+        else:
+            drawn += [_line("arrow", near + 6, y, far, y), f'<path class="head" d="M{near} {y}l9 -4.5v9z"/>']
+        if before and after and before != after:
+            self.y += 14
+            drawn.append(self.state_names(step.client, before, after, self.y))
+        for name, value in _headers(step):
+            self.y += 15
+            header = _shorten(f"{name}: {value}", self.gap - 2 * _AIR, _SMALL)
+            drawn.append(_write(self.middle, self.y, header, "small", "middle"))
+        self.y += 10
+        return drawn, y
+
+    def state_names(
+        self, client: str, old: tuple[WebSocketState | None, WebSocketState | None], new: Sides, y: int
+    ) -> str:
+        """Write the states that are new beside their bands."""
+        names = []
+        if new[0] is not old[0]:
+            x = self.clients[client] + _BAND // 2 + _AIR
+            names.append(_write(x, y, new[0].name, f"small {new[0].name.lower()}"))
+        if new[1] is not old[1]:
+            names.append(_write(self.gap_right - _AIR, y, new[1].name, f"small {new[1].name.lower()}", "end"))
+        return "\n".join(names)
+
+
+def _band(
+    side: str, x: int, old: WebSocketState, new: WebSocketState, top: int, turn: int, bottom: int
+) -> Iterator[str]:
+    """Draw one band beside one step: one colour, or two that meet at `turn`."""
+    parts = ((old, top, bottom),) if old is new else ((old, top, turn), (new, turn, bottom))
+    for state, start, end in parts:
+        yield _line(f"band {side} {state.name.lower()}", x, start, x, end)
+
+
+def _name(client: str) -> str:
+    return _shorten(client or "client", _wide(_CLIENT_NAME_COLUMNS, _FONT), _FONT)
+
+
+def _headers(step: Step) -> Headers:
+    return step.headers if isinstance(step, Connect | Accept | Deny) else ()
+
+
+def _full(step: Step) -> str:
+    note = f"  # {step.note}" if step.note else ""
+    return "\n".join((format_step(step) + note, *(f"{name}: {value}" for name, value in _headers(step))))
+
+
+def _wide(columns: int, size: int) -> int:
+    """Pixels that so many columns take at this font size."""
+    return -(-columns * size * 6 // 10)
+
+
+def _shorten(text: str, width: int, size: int) -> str:
+    """Cut `text` to so many pixels; an ellipsis shows that it was cut."""
+    if _wide(display_width(text), size) <= width:
+        return text
+    while text and _wide(display_width(text) + 1, size) > width:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _text(text: str) -> str:
+    """Escape for XML; what XML can't hold becomes the replacement character."""
+    return escape(re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text))
+
+
+def _line(kind: str, x1: int, y1: int, x2: int, y2: int) -> str:
+    return f'<line class="{kind}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>'
+
+
+def _write(x: int, y: int, text: str, kind: str, anchor: str = "start") -> str:
+    return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}">{_text(text)}</text>'
+
+
+def _cross(x: int, y: int) -> Iterable[str]:
+    yield f'<path class="error" d="M{x - 6} {y - 6}l12 12m0 -12l-12 12"/>'
+
+
+# --- Mermaid ----------------------------------------------------------------------------------------------------------
+
+
+def mermaid(transcript: Transcript) -> str:
+    """Write a transcript as a Mermaid ``sequenceDiagram`` that says the same, states excepted."""
+    ids = {name: f"c{number}" for number, name in enumerate(transcript.clients, 1)}
+    everyone = f"{next(iter(ids.values()), 'app')},app"
+    lines = ["sequenceDiagram"]
+    lines += [f"participant {ids[name]} as {_mermaid_text(name or 'client')}" for name in ids]
+    lines.append("participant app as application")
+    for step in transcript.steps:
+        client = ids.get(step.client)
+        said = "<br/>".join(map(_mermaid_text, (event_text(step), *(f"{n}: {v}" for n, v in _headers(step)))))
+        if isinstance(step, Silence):
+            lines.append(f"Note over {f'{client},app' if client else everyone}: .. {said}")
+        elif isinstance(step, States):
+            lines.append(f"Note over {client},app: == {said}")
+        elif isinstance(step, Raised):
+            lines.append(f"Note over app: {_mermaid_text('!!')} {said}")
+        elif isinstance(step, Drop):
+            lines.append(f"{client}-xapp: {said}")
+        elif type(step) in _RECEIVED:
+            lines.append(f"{client}->>app: {said}")
+        else:
+            lines.append(f"app-->>{client}: {said}")
+    return "\n    ".join(lines) + "\n"
+
+
+def _mermaid_text(text: str) -> str:
+    """Write all that Mermaid could take for its own (``;`` ``#`` ``%`` ``<`` ``:`` ...) as its character codes."""
+    return re.sub(r"[^\w \t/.,=?()-]", lambda match: f"#{ord(match[0])};" if match[0].isascii() else match[0], text)
