@@ -1,0 +1,1 @@
+"""What builds and serves the documentation; needs the extra ``reference-ws[serve]``."""

@@ -1,0 +1,111 @@
+"""The fences of the documents that become more than a listing: ``transcript`` and ``lifecycle``.
+
+Markdown calls the two ``format_`` functions while it renders a page; `hooks` tells them which page that is by setting
+`PAGE`, after it has checked all pages: nothing is wrong with a fence that arrives here.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any, Final
+
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexer import RegexLexer, bygroups
+from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation, String, Text
+from pymdownx.superfences import SuperFencesException
+
+from reference_ws.catalogs import catalog
+from reference_ws.guide.pages import Fence, Page, live_path
+from reference_ws.guide.tables import SHOWS
+from reference_ws.transcript.diagram import svg
+from reference_ws.transcript.grammar import parse
+from reference_ws.transcript.steps import Connect
+
+__all__ = ["PAGE", "TranscriptLexer", "format_lifecycle", "format_transcript", "take_options"]
+
+PAGE: Final[ContextVar[Page]] = ContextVar("PAGE")
+"""The page that is being rendered."""
+
+
+class TranscriptLexer(RegexLexer):
+    """Colours a transcript; a listing in another document may name it ``transcript``."""
+
+    name = "Transcript"
+    aliases = ("transcript",)
+    filenames = ("*.transcript",)
+    flags = re.MULTILINE
+    tokens = {  # noqa: RUF012 - Pygments' own form
+        "root": [
+            (r"^([ \t]+)([\w!$%&'*+.^`|~-]+)(:)([^\n]*)", bygroups(Text, Name.Attribute, Punctuation, String)),
+            (r"#[^\n]*", Comment.Single),
+            (r"^([^\W\d]\w*)([ \t]+)(?=->|<-|!!|==|\.\.)", bygroups(Name.Variable, Text)),
+            (r"(->)([ \t]+)(\w+)", bygroups(Keyword, Text, Keyword)),
+            (r"(<-)([ \t]+)(\w+)", bygroups(Name.Function, Text, Name.Function)),
+            (r"(!!)([ \t]+)([\w.]+)", bygroups(Operator, Text, Name.Exception)),
+            (r"==|\.\.(?!\.)", Operator),
+            (r"\b(client|application)(=)(\w+)", bygroups(Name.Attribute, Operator, Name.Constant)),
+            (r'"(?:\\.|[^"\\\n])*"', String.Double),
+            (r"(?<=[ \t])/\S*", String.Other),
+            (r"-?\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?:ms|s)?\b", Number),
+            (r"\b(?:true|false|null)\b|\.\.\.", Keyword.Constant),
+            (r"[{}\[\],:]", Punctuation),
+            (r"\s+|\w+|.", Text),
+        ]
+    }
+
+
+def take_options(_language: str, inputs: dict[str, str], options: dict[str, str], _attrs: object, _md: object) -> bool:
+    """Accept every option of a fence: the page's reader has judged them."""
+    options.update(inputs)
+    return True
+
+
+def format_transcript(
+    source: str, _language: str, css_class: str, options: Mapping[str, str], _md: object, **_: Any
+) -> str:
+    """Render a transcript: its text and its live addresses beside its diagram."""
+    page = PAGE.get()
+    fence = _fence("transcript", source, options)
+    transcript = parse(fence.source, file=page.file, first_line=fence.line + 1)
+    words = catalog(page.language)
+    targets = list(dict.fromkeys(step.target for step in transcript.steps if isinstance(step, Connect)))
+    count = len(transcript.steps)
+    steps = words.ngettext("%(count)d step, from top to bottom", "%(count)d steps, from top to bottom", count)
+    drawing = svg(
+        transcript,
+        title=words.gettext("Sequence diagram of %(targets)s") % {"targets": ", ".join(targets)},
+        description=steps % {"count": count},
+        lang=page.language,
+    )
+    mount = live_path(page.name, fence.app, fence.denial)
+    label = html.escape(words.gettext("Live address"))
+    addresses = " ".join(f"<code data-live>ws://127.0.0.1:8000{html.escape(mount + target)}</code>" for target in targets)
+    listing = highlight(source, TranscriptLexer(), HtmlFormatter(cssclass="highlight", wrapcode=True))
+    return (
+        f'<figure class="{css_class}"><div class="{css_class}__text">{listing}'
+        f'<p class="{css_class}__live" data-search-exclude="true"><span>{label}</span> {addresses}</p></div>'
+        # The text beside it says the same, and is what a screen reader should read.
+        f'<div class="{css_class}__diagram" data-search-exclude="true" aria-hidden="true">{drawing}</div></figure>'
+    )
+
+
+def format_lifecycle(
+    source: str, _language: str, css_class: str, options: Mapping[str, str], _md: object, **_: Any
+) -> str:
+    """Render what ``{show=...}`` asks for: a table, or the state diagrams, of `reference_ws.lifecycle`."""
+    show = _fence("lifecycle", source, options).options["show"]
+    return f'<div class="{css_class} {css_class}--{show}">{SHOWS[show](catalog(PAGE.get().language))}</div>'
+
+
+def _fence(kind: str, source: str, options: Mapping[str, str]) -> Fence:
+    """Find on the page what Markdown handed over: it doesn't say on which line that stood."""
+    page = PAGE.get()
+    for fence in page.fences:
+        if fence.kind == kind and fence.options == options and fence.source.strip() == source.strip():
+            return fence
+    # Markdown swallows any other exception and shows the fence as a paragraph.
+    raise SuperFencesException(f"{page.file}: Markdown sees a {kind} fence that the page's reader doesn't: {source!r}")

@@ -1,0 +1,117 @@
+"""What MkDocs calls while it builds the site (``hooks:`` in mkdocs.yml).
+
+The i18n plugin builds the languages one after the other, each build inside the ``on_post_build`` of the first one; what
+looks at the finished site therefore waits until the plugin is no longer `building`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Template
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import event_priority, get_plugin_logger
+from mkdocs.structure.pages import Page
+
+from reference_ws.catalogs import LANGUAGES, catalog
+from reference_ws.guide import fences, links, search
+from reference_ws.guide.pages import PageError, read_page
+from reference_ws.transcript.grammar import TranscriptError, parse
+
+log = get_plugin_logger("site")
+logging.getLogger("jieba").setLevel(logging.WARNING)  # it tells how it loads its dictionary
+
+
+def _language(config: MkDocsConfig) -> tuple[str, str]:
+    """Name the language that is being built and the folder of its pages: ``("zh", "")``, ``("pt", "pt/")``."""
+    i18n: Any = config.plugins["i18n"]
+    language: str = i18n.current_language
+    return language, "" if i18n.is_default_language_build else f"{language}/"
+
+
+def on_pre_build(*, config: MkDocsConfig) -> None:
+    """Check the pages of all languages before the first is rendered: Markdown would show a mistyped fence as plain text."""
+    if _language(config)[1]:
+        return
+    problems = []
+    for file in sorted(file for language in LANGUAGES for file in Path(config.docs_dir, language).rglob("*.md")):
+        try:
+            page = read_page(file)
+            for fence in page.fences:
+                if fence.kind == "transcript":
+                    parse(fence.source, file=page.file, first_line=fence.line + 1)
+        except (PageError, TranscriptError) as error:
+            problems.append(str(error))
+    if problems:
+        raise PluginError("\n".join(problems))
+
+
+def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
+    """Tell the fences which page they are on."""
+    fences.PAGE.set(read_page(Path(page.file.src_dir or "", page.file.src_uri)))
+    return markdown
+
+
+def on_page_content(html: str, *, config: MkDocsConfig, **_: Any) -> str:
+    """Translate the one sentence that Markdown itself puts into a page."""
+    title = catalog(_language(config)[0]).gettext("Permanent link")
+    return html.replace('title="Permanent link"', f'title="{title}"')
+
+
+@event_priority(0)  # after the i18n plugin, which fills in the links
+def on_page_context(context: Any, *, config: MkDocsConfig, **_: Any) -> Any:
+    """Make the language switcher's links relative, so that the site works below any address."""
+    for alternate in config.extra["alternate"]:
+        alternate["link"] = alternate["link"].removeprefix("/") or "./"
+    return context
+
+
+def on_post_page(output: str, *, config: MkDocsConfig, **_: Any) -> str:
+    """Give a page the search index of its language, and leave the languages to the switcher's plain links.
+
+    Where a page's head names its translations, Material asks each of them for a sitemap, which only the root has, and
+    takes the switcher over. The sitemap names the translations too.
+    """
+    output = re.sub(r'\s*<link rel="alternate"[^>]*hreflang[^>]*>', "", output)
+    return search.use_index_of(output, _language(config)[1])
+
+
+def on_pre_template(template: Template, *, template_name: str, config: MkDocsConfig) -> Template:
+    """Say in the reader's language that there is no such page."""
+    if template_name != "404.html":
+        return template
+    words = catalog(_language(config)[0])
+    heading, remedy = words.gettext("There is no such page"), words.gettext("Search for it, or go back to the first page.")
+    block = f"<h1>404 · {heading}</h1><p><a href=\"{{{{ nav.homepage.url | url }}}}\">{remedy}</a></p>"
+    return template.environment.from_string(f'{{% extends "main.html" %}}{{% block content %}}{block}{{% endblock %}}')
+
+
+def on_post_template(output: str, *, template_name: str, config: MkDocsConfig) -> str:
+    """Keep a 404 page a language: ``404.html``, ``pt/404.html``, ``ru/404.html``; each build would write the first one."""
+    if template_name != "404.html":
+        return output
+    output = on_post_page(output, config=config)
+    prefix = _language(config)[1]
+    if not prefix:
+        return output
+    file = Path(config.site_dir, prefix, "404.html")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(output, "utf-8")
+    return ""
+
+
+@event_priority(-200)  # after the i18n plugin, which writes the search index
+def on_post_build(*, config: MkDocsConfig) -> None:
+    """Finish the search and follow all links, once the last language is built."""
+    i18n: Any = config.plugins["i18n"]
+    if i18n.building:
+        return
+    site = Path(config.site_dir)
+    search.split_index(site)
+    search.teach_lunr(site)
+    for problem in links.check(site, config.site_url or "/"):
+        log.warning(problem)

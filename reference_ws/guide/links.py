@@ -1,0 +1,65 @@
+"""Follow every link of the built site: MkDocs sees one language at a time, and no raw HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urljoin, urlsplit
+
+__all__ = ["check"]
+
+# An own fence with a mistake in its first line is, for Markdown, inline code over several lines.
+_FALLEN_FENCE: Final = re.compile(r"<p><code>((?:transcript|python|console)\b[^<]*?(?=\n)|lifecycle\s[^<]*)")
+
+
+class _Page(HTMLParser):
+    """The ids of a page and the addresses that it names, as (tag, address)."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.addresses: list[tuple[str, str]] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "id" and value:
+                self.ids.append(value)
+            elif name in ("href", "src") and value is not None:
+                self.addresses.append((tag, value))
+
+
+def check(site: Path, site_url: str) -> Iterator[str]:
+    """Tell what is wrong in the HTML files below `site`, which is meant for `site_url`; nothing when all is well.
+
+    Looked for: links and anchors that lead nowhere, across languages; ids that occur twice; anything that is loaded
+    from another host; a fence of ours that became a plain paragraph.
+    """
+    home = urlsplit(site_url)
+    texts = {file: file.read_text("utf-8") for file in sorted(site.rglob("*.html"))}
+    pages = {file: _Page(text) for file, text in texts.items()}
+    for file, page in pages.items():
+        name = file.relative_to(site).as_posix()
+        for fallen in _FALLEN_FENCE.findall(texts[file]):
+            yield f"{name}: a fence is shown as plain text, is its first line right? {fallen.strip()}"
+        for twice in sorted({one for one in page.ids if page.ids.count(one) > 1}):
+            yield f"{name}: the id {twice!r} occurs more than once"
+        here = urljoin(site_url, name.removesuffix("index.html"))
+        for tag, address in page.addresses:
+            url = urlsplit(urljoin(here, address))
+            if url.scheme not in ("http", "https"):
+                continue
+            if url.netloc != home.netloc:
+                if tag != "a":
+                    yield f"{name}: <{tag}> loads from another host: {address}"
+                continue
+            target = site / unquote(url.path).removeprefix(home.path).lstrip("/")
+            target = target / "index.html" if target.is_dir() else target
+            if not target.is_file():
+                yield f"{name}: no such page: {address}"
+            elif url.fragment and target in pages and unquote(url.fragment) not in pages[target].ids:
+                yield f"{name}: no such anchor: {address}"

@@ -1,0 +1,135 @@
+"""Build the documentation site, in all languages, with MkDocs.
+
+The pages are in a checkout's ``docs`` folder, or, once installed, inside the package; `source_root` finds them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+from mkdocs.commands.build import build as build_mkdocs
+from mkdocs.config import load_config
+from mkdocs.exceptions import MkDocsException
+
+from reference_ws.catalogs import LANGUAGES, catalog_file
+from reference_ws.guide import hooks
+
+__all__ = ["BuildError", "build", "default_output", "is_stale", "source_root"]
+
+_PACKAGE: Final = Path(__file__).parents[1]
+_STAMP: Final = ".sources"  # in the built site: what it was built from
+
+
+class BuildError(Exception):
+    """The site can't be built as it should be; ``problems`` holds one sentence each, with the page's name."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def source_root() -> Path:
+    """Find the folder that holds ``mkdocs.yml`` and ``docs/``: inside an installed package, or the checkout around it."""
+    installed = _PACKAGE / "_source"
+    return installed if installed.is_dir() else _PACKAGE.parent
+
+
+def default_output() -> Path:
+    """Name the folder for the built site: ``.cache/site`` in a checkout, else one in the user's cache."""
+    root = source_root()
+    if root != _PACKAGE / "_source" and os.access(root, os.W_OK):
+        return root / ".cache" / "site"
+    return platformdirs.user_cache_path("reference-ws", appauthor=False) / "site"
+
+
+def is_stale(output: Path) -> bool:
+    """Tell whether `output` has to be built: it is missing, unfinished, or its sources have changed since."""
+    try:
+        return (output / _STAMP).read_text("utf-8") != _fingerprint()
+    except OSError:
+        return True
+
+
+def build(*, output: Path, progress: Callable[[str], None], config: Path | None = None) -> None:
+    """Build the site of `config` (default: the project's mkdocs.yml) into `output`.
+
+    `progress` is called with a short sentence as each language begins. `output` is replaced in one step, when all went
+    well; otherwise it stays as it was and `BuildError` lists every problem of every language, not only the first.
+    """
+    fingerprint = _fingerprint()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".site-") as folder:
+        site = Path(folder, "site")
+        with _collected_warnings(progress) as problems:
+            try:
+                # MkDocs' own strict mode would stop after the first language; the warnings are collected here instead.
+                settings = load_config(
+                    str(config or source_root() / "mkdocs.yml"),
+                    site_dir=str(site),
+                    hooks=[str(Path(hooks.__file__))],
+                    strict=False,
+                )
+                settings.plugins.on_startup(command="build", dirty=False)
+                build_mkdocs(settings)
+            except Exception as error:
+                # A mistake in a page arrives as whatever exception its extension raised; MkDocs has logged it by then.
+                if not problems:
+                    detail = error.message if isinstance(error, MkDocsException) else f"{type(error).__name__}: {error}"
+                    problems.append(detail)
+        if problems:
+            raise BuildError(list(dict.fromkeys(problems)))
+        (site / _STAMP).write_text(fingerprint, "utf-8")
+        if output.exists():
+            output.replace(Path(folder, "before"))
+        shutil.move(site, output)
+
+
+class _Warnings(logging.Handler):
+    def __init__(self, progress: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self.problems: list[str] = []
+        self.progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self.problems.append(text)
+        elif language := re.match(r"(?:mkdocs_static_i18n: )?Building '(\w+)' documentation", text):
+            self.progress(f"Building the pages in {language[1]}")
+
+
+@contextmanager
+def _collected_warnings(progress: Callable[[str], None]) -> Iterator[list[str]]:
+    """Take what MkDocs logs instead of printing it."""
+    logger, handler = logging.getLogger("mkdocs"), _Warnings(progress)
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield handler.problems
+    finally:
+        logger.removeHandler(handler)
+        logger.level, logger.propagate = before
+
+
+def _fingerprint() -> str:
+    """Hash all that a page is made from: sources, translations, code, and the versions of what renders them."""
+    root = source_root()
+    files = [root / "mkdocs.yml", *map(catalog_file, LANGUAGES), *_PACKAGE.rglob("*.py"), *(root / "docs").rglob("*")]
+    digest = hashlib.sha256(" ".join(map(version, ("mkdocs", "mkdocs-material", "mkdocs-static-i18n"))).encode())
+    for file in sorted(file for file in files if file.is_file()):
+        digest.update(f"\n{file.relative_to(root) if file.is_relative_to(root) else file.name}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
