@@ -95,6 +95,8 @@ class InMemoryConnection:
         """True once the application has returned or raised."""
         self.error: Exception | None = None
         """The exception that left the application."""
+        self.accepted = False
+        """True once the application has accepted."""
         self.gone = False
         """True once the client's end is on its way to the application."""
         self.steps = 0
@@ -105,7 +107,6 @@ class InMemoryConnection:
         self._held = held
         self._inbox: deque[Message] = deque([{"type": CONNECT}])
         self._sent: deque[tuple[Message, anyio.Event]] = deque()
-        self._accepted = False
         # What is legal is decided when a message is sent, not when it is released.
         self._state = WebSocketState.CONNECTING
         self._coroutine: Any = None
@@ -147,14 +148,14 @@ class InMemoryConnection:
         if not isinstance(entry, WebSocketState):
             raise RuntimeError(f"Illegal ASGI message {event!r}: {lifecycle.ERRORS[entry].problem}")
         self._state = entry
-        self._accepted = self._accepted or event == ACCEPT
+        self.accepted = self.accepted or event == ACCEPT
         released = anyio.Event()
         self._sent.append((message, released))
         self._happened()
         if self._held:
             await released.wait()
         self.application_state = entry
-        if event == CLOSE and self._accepted:
+        if event == CLOSE and self.accepted:
             self._leave(message.get("code", 1000), message.get("reason") or "")
         elif entry is WebSocketState.DISCONNECTED:
             self._leave(1006, "")
@@ -190,13 +191,17 @@ class InMemoryConnection:
         released.set()
         return message
 
+    @property
+    def holds(self) -> bool:
+        """True while a ``send`` of the application waits to be released."""
+        return self._held and any(not released.is_set() for _, released in self._sent)
+
     def let_go(self) -> bool:
         """Let the oldest waiting ``send`` return, while its message stays. False when none waits."""
-        waiting = next((released for _, released in self._sent if not released.is_set()), None)
-        if self._held and waiting is not None:
-            waiting.set()
-            return True
-        return False
+        if not self.holds:
+            return False
+        next(released for _, released in self._sent if not released.is_set()).set()
+        return True
 
     def waiting_at(self) -> str:
         """Tell where the application waits: file, line and source of the innermost frame of the user's code."""

@@ -7,7 +7,7 @@ a page shows a diagram step by step by hiding the groups that have not come yet.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from xml.sax.saxutils import escape, quoteattr
@@ -104,7 +104,7 @@ def _after(step: Step, client: WebSocketState, application: WebSocketState) -> S
 _FONT, _SMALL = 13, 11
 _EDGE = 10
 _BAND = 10
-_LANE = 12  # from band to band of the application, when it has several
+_LANE = 22  # from band to band of the application, when it has several: an arrow's head fits between
 _AIR = 10  # between a band and the text beside it
 _MIN_GAP, _MAX_GAP = 220, 340
 _CLIENT_NAME_COLUMNS = 14
@@ -147,6 +147,8 @@ _STYLE = "".join(
         ".ws-diagram .life{stroke:var(--quiet);stroke-width:1}",
         ".ws-diagram .arrow{stroke:var(--line);stroke-width:1.5;fill:none}",
         ".ws-diagram .head{fill:var(--line)}",
+        # Keeps an arrow apart from the life lines of others that it crosses.
+        ".ws-diagram .halo{stroke:var(--background);stroke-width:6}.ws-diagram .mark{fill:var(--background)}",
         ".ws-diagram .error{stroke:var(--error);stroke-width:2;fill:none}",
         ".ws-diagram text.error{fill:var(--error);stroke:none}",
         ".ws-diagram .pause{stroke:var(--quiet);stroke-width:2;stroke-dasharray:1 6;stroke-linecap:round}",
@@ -297,11 +299,11 @@ class _Figure:
         near, far = left + _BAND // 2 + 2, right - _BAND // 2 - 2
         if isinstance(step, Drop):
             stop = self.middle + self.gap // 4
-            drawn += [_line("arrow", near, y, stop, y), *_cross(stop, y)]
+            drawn += [*_arrow(near, stop, y), *_cross(stop, y)]
         elif type(step) in _RECEIVED:
-            drawn += [_line("arrow", near, y, far - 6, y), f'<path class="head" d="M{far} {y}l-9 -4.5v9z"/>']
+            drawn += [*_arrow(near, far - 6, y), f'<path class="head" d="M{far} {y}l-9 -4.5v9z"/>']
         else:
-            drawn += [_line("arrow", near + 6, y, far, y), f'<path class="head" d="M{near} {y}l9 -4.5v9z"/>']
+            drawn += [*_arrow(near + 6, far, y), f'<path class="head" d="M{near} {y}l9 -4.5v9z"/>']
         if before and after and before != after:
             self.y += 14
             drawn.append(self.state_names(step.client, before, after, self.y))
@@ -374,8 +376,14 @@ def _write(x: int, y: int, text: str, kind: str, anchor: str = "start") -> str:
     return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}">{_text(text)}</text>'
 
 
-def _cross(x: int, y: int) -> Iterable[str]:
-    yield f'<path class="error" d="M{x - 6} {y - 6}l12 12m0 -12l-12 12"/>'
+def _arrow(start: int, end: int, y: int) -> Iterator[str]:
+    yield _line("halo", start, y, end, y)
+    yield _line("arrow", start, y, end, y)
+
+
+def _cross(x: int, y: int) -> Iterator[str]:
+    yield f'<circle class="mark" cx="{x}" cy="{y}" r="9"/>'
+    yield f'<path class="error" d="M{x - 5} {y - 5}l10 10m0 -10l-10 10"/>'
 
 
 # --- Mermaid ----------------------------------------------------------------------------------------------------------

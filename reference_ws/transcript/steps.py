@@ -100,7 +100,7 @@ class ApplicationClose(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deny(Step):
-    """``<- deny STATUS [text|json]``: the handshake is refused with an HTTP response; ``payload`` None is not compared."""
+    """``<- deny STATUS [text|json]``: the handshake is refused with an HTTP response; no ``payload``: any."""
 
     status: int
     payload: Payload | None = None
@@ -169,7 +169,11 @@ def same(expected: Any, got: Any) -> bool:
     if isinstance(expected, EllipsisType):
         return True
     if isinstance(expected, dict):
-        return isinstance(got, dict) and expected.keys() == got.keys() and all(same(v, got[k]) for k, v in expected.items())
+        return (
+            isinstance(got, dict)
+            and expected.keys() == got.keys()
+            and all(same(v, got[k]) for k, v in expected.items())
+        )
     if isinstance(expected, list):
         return isinstance(got, list) and len(expected) == len(got) and all(map(same, expected, got))
     return isinstance(got, bool) is isinstance(expected, bool) and bool(expected == got)

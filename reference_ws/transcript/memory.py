@@ -1,0 +1,188 @@
+"""The player's clients in memory: one `InMemoryConnection` each, all on one event loop, without sleeping.
+
+Every message of the application is held until its line is read, so that ``==`` sees both states between two messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+from starlette.types import ASGIApp, Message
+from starlette.websockets import WebSocketState
+
+from reference_ws.lifecycle import ACCEPT, CLOSE, RESPONSE_START
+from reference_ws.testing import DENIAL, InMemoryConnection, Signal, handshake
+from reference_ws.transcript import messages
+from reference_ws.transcript.player import Ended, Nothing, Peer
+from reference_ws.transcript.steps import ApplicationClose, ApplicationData, Headers, Raised, Step
+
+__all__ = ["memory_peers"]
+
+QUIET_TURNS: Final = 10
+"""The application has settled when so many turns of the event loop brought nothing new."""
+
+
+@asynccontextmanager
+async def memory_peers(app: ASGIApp, *, denial: bool = True) -> AsyncIterator[Callable[[str], Peer]]:
+    """Yield a function that makes the client of a given name; what still runs at the end is cancelled."""
+    failure: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        world = _World(app, tasks, denial)
+        try:
+            yield lambda name: _MemoryPeer(world, name)
+        except Exception as error:  # it would leave the task group inside of an ExceptionGroup
+            failure = error
+        finally:
+            tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+class _World:
+    """The application and all of its connections."""
+
+    def __init__(self, app: ASGIApp, tasks: TaskGroup, denial: bool) -> None:
+        self.app = app
+        self.tasks = tasks
+        self.extensions = DENIAL if denial else {}
+        self.signal = Signal()
+        self.connections: list[InMemoryConnection] = []
+
+    def connect(self, target: str, headers: Headers) -> InMemoryConnection:
+        scope = handshake(target, headers=headers, extensions=self.extensions)
+        connection = InMemoryConnection(scope, held=True, signal=self.signal)
+        self.connections.append(connection)
+        self.tasks.start_soon(connection.run, self.app)
+        return connection
+
+    async def settle(self) -> None:
+        """Let the application run until it waits."""
+        quiet, steps = 0, -1
+        while quiet < QUIET_TURNS:
+            await anyio.lowlevel.checkpoint()
+            now = sum(connection.steps for connection in self.connections)
+            quiet, steps = (quiet + 1, steps) if now == steps else (0, now)
+
+    def let_go(self) -> bool:
+        """Let one held message go, whoever it is for: a handler that sends to all would wait for it forever."""
+        return any(connection.let_go() for connection in self.connections)
+
+
+class _MemoryPeer:
+    checks_inside = True
+
+    def __init__(self, world: _World, name: str) -> None:
+        self._world = world
+        self._name = name
+        self._told = False
+        self._connection: Any = None  # InMemoryConnection, from connect() on
+
+    async def connect(self, target: str, headers: Headers) -> None:
+        self._connection = self._world.connect(target, headers)
+        await self._world.settle()
+
+    async def data(self, payload: str | bytes) -> None:
+        if isinstance(payload, str):
+            self._connection.deliver(text=payload)
+        else:
+            self._connection.deliver(data=payload)
+
+    async def close(self, code: int, reason: str) -> None:
+        self._connection.leave(code, reason)
+
+    async def drop(self) -> None:
+        self._connection.leave(1006)
+        while self._connection.sent:  # nobody is there any more to see it
+            self._connection.take()
+
+    async def answer(self, timeout_s: float) -> Step:
+        with anyio.move_on_after(timeout_s):
+            if await self._next_is_there():
+                return await self._read(self._connection.take())
+            return self._end()
+        return Nothing(client=self._name, seconds=timeout_s, where=self._connection.waiting_at())
+
+    async def silence(self, seconds: float) -> Step | None:
+        with anyio.move_on_after(seconds):
+            if await self._next_is_there():
+                return await self._read(self._connection.take())
+            await anyio.sleep_forever()
+        return None
+
+    async def states(self) -> tuple[WebSocketState, WebSocketState]:
+        await self._world.settle()
+        return self._connection.client_state, self._connection.application_state
+
+    async def rest(self, timeout_s: float) -> Step | None:
+        connection = self._connection
+        await self._world.settle()
+        while not connection.sent and self._world.let_go():
+            await self._world.settle()
+        if connection.sent:
+            return await self._read(connection.take())
+        if connection.ended:
+            return None if self._told or connection.error is None else self._end()
+        asked = not connection.gone
+        connection.leave(1001)
+        with anyio.move_on_after(timeout_s):
+            while not connection.ended:
+                while connection.sent:
+                    connection.take()
+                self._world.let_go()
+                await self._world.signal.wait(lambda: connection.ended or connection.sent or self._others_held())
+        if not connection.ended:
+            return Nothing(client=self._name, seconds=timeout_s, where=connection.waiting_at())
+        if connection.error is None or (asked and _says_that_the_client_left(connection.error)):
+            return None
+        return self._end()
+
+    async def _next_is_there(self) -> bool:
+        """Wait for a message of the application; False when it has ended without one."""
+        connection = self._connection
+        while not connection.sent and not connection.ended:
+            await self._world.settle()
+            if connection.sent or connection.ended or self._world.let_go():
+                continue
+            await self._world.signal.wait(lambda: connection.sent or connection.ended or self._others_held())
+        return bool(connection.sent)
+
+    def _others_held(self) -> bool:
+        return any(other.holds for other in self._world.connections)
+
+    def _end(self) -> Step:
+        error = self._connection.error
+        if error is None or self._told:
+            return Ended(client=self._name, how="the application has ended")
+        self._told = True
+        return Raised(client=self._name, exception=type(error).__name__, message=str(error))
+
+    async def _read(self, message: Message) -> Step:
+        """Turn a message into a step, the parts of a refusal into one."""
+        kind = message["type"]
+        if kind == ACCEPT:
+            return messages.accept(message, self._name)
+        if kind == RESPONSE_START:
+            body, more = b"", True
+            while more and await self._next_is_there():
+                part = self._connection.take()
+                body += part.get("body", b"")
+                more = part.get("more_body", False)
+            return messages.deny(
+                message["status"], messages.header_lines(message.get("headers") or ()), body, self._name
+            )
+        if kind == CLOSE and self._connection.accepted:
+            return ApplicationClose(
+                client=self._name, code=message.get("code", 1000), reason=message.get("reason") or ""
+            )
+        if kind == CLOSE:
+            return messages.deny(403, (), b"", self._name)
+        return ApplicationData(client=self._name, payload=messages.frame(message))
+
+
+def _says_that_the_client_left(error: Exception) -> bool:
+    return isinstance(error, OSError) or type(error).__name__.startswith("WebSocketDisconnect")

@@ -1,0 +1,250 @@
+"""Plays a transcript: everything a client does is done, everything the application must do is asserted, in order.
+
+The player knows clients (`Peer`), not how they are connected: `reference_ws.transcript.memory` calls an ASGI
+application, `reference_ws.transcript.sockets` opens a real connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import anyio
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocketState
+
+from reference_ws.transcript.grammar import format_step, parse
+from reference_ws.transcript.messages import matches, wire
+from reference_ws.transcript.steps import (
+    ClientClose,
+    ClientData,
+    Connect,
+    Drop,
+    Headers,
+    Raised,
+    Silence,
+    States,
+    Step,
+    Transcript,
+)
+
+__all__ = ["Ended", "Peer", "Report", "TranscriptFailure", "check", "play"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended(Step):
+    """What a peer answers when nothing will come any more: ``how`` says why, in a phrase."""
+
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nothing(Step):
+    """What a peer answers when nothing came in time; ``where`` says where the application was waiting."""
+
+    seconds: float
+    where: str = ""
+
+
+class Peer(Protocol):
+    """One client and its connection, as the player uses it."""
+
+    checks_inside: bool
+    """True when the peer can look inside of the application: ``!!`` and ``==`` are checked."""
+
+    async def connect(self, target: str, headers: Headers) -> None:
+        """Begin the handshake; the answer to it is the first `answer`."""
+
+    async def data(self, payload: str | bytes) -> None:
+        """Send a frame."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Start the closing handshake; code 1005 is a close frame without a code."""
+
+    async def drop(self) -> None:
+        """Cut the connection."""
+
+    async def answer(self, timeout_s: float) -> Step:
+        """Take the next thing that the application did: an answer as a step, `Raised`, `Ended` or `Nothing`."""
+
+    async def silence(self, seconds: float) -> Step | None:
+        """Wait for so long; return what the application sent in that time, if anything."""
+
+    async def states(self) -> tuple[WebSocketState, WebSocketState]:
+        """Look at client_state and application_state once the application has settled."""
+
+    async def rest(self, timeout_s: float) -> Step | None:
+        """End the connection; return what the application did that no line expects, if anything."""
+
+
+Peers = AbstractAsyncContextManager[Callable[[str], Peer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of a play. ``str(report)`` is one line when it went well, else the transcript with the difference.
+
+    ``expected`` is the step that differs (``None`` when something came that no step expects), ``got`` what happened
+    instead; ``unchecked`` are the steps that a real socket can't show.
+    """
+
+    transcript: Transcript
+    played: tuple[Step, ...] = ()
+    unchecked: tuple[Step, ...] = ()
+    expected: Step | None = None
+    got: Step | None = None
+
+    @property
+    def ok(self) -> bool:
+        """True when everything was as the transcript says."""
+        return self.got is None
+
+    def __str__(self) -> str:
+        if self.got is None:
+            return f"{self.transcript.file}: {len(self.played)} steps as written"
+        line = self.expected.line if self.expected else max((step.line for step in self.played), default=0)
+        lines = [f"{self.transcript.file}:{line}: expected and got differ"]
+        lines += [f"    {format_step(step)}" for step in self.played]
+        lines.append(f"  - {format_step(self.expected)}" if self.expected else "  - (nothing more)")
+        lines.append(f"  + {_shown(self.got)}")
+        lines += [f"      {name}: {value}   (missing)" for name, value in _missing(self.expected, self.got)]
+        if isinstance(self.got, Nothing) and self.got.where:
+            lines.append(f"the application waits at {self.got.where}")
+        return "\n".join(lines)
+
+
+class TranscriptFailure(AssertionError):  # noqa: N818 - it is what pytest calls a failure
+    """A transcript and an application differ; ``report`` tells how."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+
+async def play(
+    app: ASGIApp | str,
+    transcript: Transcript,
+    *,
+    timeout_s: float = 5.0,
+    denial: bool = True,
+    on_step: Callable[[Step], None] | None = None,
+) -> Report:
+    """Play `transcript` against an ASGI application in memory, or against a ``ws://`` URL over a real socket.
+
+    Targets are appended to the URL. A line that does not come fails after ``timeout_s`` seconds. ``denial=False`` plays
+    a server without the denial extension (in memory only). ``on_step`` is called with each step once it has happened.
+    """
+    if isinstance(app, str):
+        from reference_ws.transcript.sockets import socket_peers
+
+        peers: Peers = socket_peers(app)
+    else:
+        from reference_ws.transcript.memory import memory_peers
+
+        peers = memory_peers(app, denial=denial)
+    player = _Player(transcript, timeout_s, on_step)
+    async with peers as open_peer:
+        return await player.play(open_peer)
+
+
+async def check(
+    app: ASGIApp | str, text: str, *, file: str = "<transcript>", timeout_s: float = 5.0, denial: bool = True
+) -> Report:
+    """Parse and play a transcript in a test: raises `TranscriptFailure`, an `AssertionError`, when something differs.
+
+    Raises `TranscriptError` for a line that is not understood.
+    """
+    report = await play(app, parse(text, file=file), timeout_s=timeout_s, denial=denial)
+    if not report.ok:
+        raise TranscriptFailure(report)
+    return report
+
+
+@dataclass
+class _Player:
+    transcript: Transcript
+    timeout_s: float
+    on_step: Callable[[Step], None] | None
+    peers: dict[str, Peer] = field(default_factory=dict)
+    played: list[Step] = field(default_factory=list)
+    unchecked: list[Step] = field(default_factory=list)
+
+    async def play(self, open_peer: Callable[[str], Peer]) -> Report:
+        for step in self.transcript.steps:
+            got = await self._step(step, open_peer)
+            if got is not None:
+                return self._report(step, got)
+            self.played.append(step)
+            if self.on_step is not None:
+                self.on_step(step)
+        for peer in self.peers.values():
+            if (rest := await peer.rest(self.timeout_s)) is not None:
+                return self._report(None, rest)
+        return self._report(None, None)
+
+    def _report(self, expected: Step | None, got: Step | None) -> Report:
+        return Report(self.transcript, tuple(self.played), tuple(self.unchecked), expected, got)
+
+    async def _step(self, step: Step, open_peer: Callable[[str], Peer]) -> Step | None:
+        """Do or assert one step; return what came instead of it."""
+        if isinstance(step, Connect):
+            before = self.peers.pop(step.client, None)
+            if before is not None and (rest := await before.rest(self.timeout_s)) is not None:
+                return rest
+            self.peers[step.client] = peer = open_peer(step.client)
+            await peer.connect(step.target, step.headers)
+            return None
+        if isinstance(step, Silence):
+            return await self._silence(step)
+        peer = self.peers[step.client]
+        if isinstance(step, ClientData):
+            await peer.data(wire(step.payload))
+        elif isinstance(step, ClientClose):
+            await peer.close(step.code, step.reason)
+        elif isinstance(step, Drop):
+            await peer.drop()
+        elif isinstance(step, Raised | States) and not peer.checks_inside:
+            self.unchecked.append(step)
+        elif isinstance(step, States):
+            client, application = await peer.states()
+            if (client, application) != (step.client_state, step.application_state):
+                return replace(step, client_state=client, application_state=application)
+        elif isinstance(step, Raised):
+            got = await peer.answer(self.timeout_s)
+            if not (isinstance(got, Raised) and got.exception == step.exception and step.message in got.message):
+                return got
+        else:
+            got = await peer.answer(self.timeout_s)
+            if not matches(step, got):
+                return got
+        return None
+
+    async def _silence(self, step: Silence) -> Step | None:
+        """Nothing may come from anyone (or from the named client) for so long."""
+        peers = [self.peers[step.client]] if step.client else list(self.peers.values())
+        got: list[Step] = []
+
+        async def listen(peer: Peer) -> None:
+            if (arrived := await peer.silence(step.milliseconds / 1000)) is not None:
+                got.append(arrived)
+
+        async with anyio.create_task_group() as tasks:
+            for peer in peers:
+                tasks.start_soon(listen, peer)
+        return got[0] if got else None
+
+
+def _shown(step: Step) -> str:
+    if isinstance(step, Ended):
+        return f"({step.how})"
+    if isinstance(step, Nothing):
+        return f"(nothing within {step.seconds:g} s)"
+    return format_step(step)
+
+
+def _missing(expected: Step | None, got: Step) -> Headers:
+    if type(expected) is not type(got):
+        return ()
+    return tuple(header for header in getattr(expected, "headers", ()) if header not in getattr(got, "headers", ()))
