@@ -1,7 +1,7 @@
 """The sentences that the documentation and the program show a person, in the reader's language.
 
-English is the source and the key; the translations are gettext catalogs, ``locales/<language>/LC_MESSAGES/reference_ws.po``,
-read as they are: nothing has to be compiled. Run ``python -m reference_ws.catalogs`` in a checkout after a sentence has
+English is the source and the key; the translations are gettext catalogs, in ``locales/<language>/LC_MESSAGES``, read as
+they are: nothing has to be compiled. Run ``python -m reference_ws.catalogs`` in a checkout when a sentence has
 changed: it brings the three files up to date and leaves the new sentences for a translator.
 """
 
@@ -43,7 +43,7 @@ def catalog_file(language: str) -> Path:
 def catalog(language: str) -> gettext.NullTranslations:
     """Load the translations of `language`, one of `LANGUAGES`: ``catalog("pt").gettext("Live address")``.
 
-    The file is read once a process. Raises `CatalogError` for another language, and for a file that is missing or broken.
+    The file is read once a process. Raises `CatalogError` for another language, or for a missing or broken file.
     """
     if language not in LANGUAGES:
         raise CatalogError(f"There is no catalog for {language!r}; the languages are {', '.join(LANGUAGES)}.")
@@ -59,7 +59,7 @@ def catalog(language: str) -> gettext.NullTranslations:
 
 
 def source_messages() -> Catalog:
-    """Collect every sentence that has to be translated: those in the code's gettext calls, and the texts of the life cycle."""
+    """Collect the sentences that have to be translated: those in gettext calls, and the texts of the life cycle."""
     messages = Catalog(project="reference-ws", fuzzy=False)
     for file, _, message, comments, context in extract_from_dir(_PACKAGE, [("**.py", "python")]):
         messages.add(message, locations=[(f"reference_ws/{file}", 1)], auto_comments=comments, context=context)

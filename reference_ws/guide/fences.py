@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexer import RegexLexer, bygroups
 from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation, String, Text
-from pymdownx.superfences import SuperFencesException
+from pymdownx.superfences import SuperFencesException  # type: ignore[import-untyped]
 
 from reference_ws.catalogs import catalog
 from reference_ws.guide.pages import Fence, Page, live_path
@@ -26,6 +26,8 @@ from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.steps import Connect
 
 __all__ = ["PAGE", "TranscriptLexer", "format_lifecycle", "format_transcript", "take_options"]
+
+_groups: Final[Callable[..., Any]] = bygroups  # its stub has no types
 
 PAGE: Final[ContextVar[Page]] = ContextVar("PAGE")
 """The page that is being rendered."""
@@ -40,20 +42,21 @@ class TranscriptLexer(RegexLexer):
     flags = re.MULTILINE
     tokens = {  # noqa: RUF012 - Pygments' own form
         "root": [
-            (r"^([ \t]+)([\w!$%&'*+.^`|~-]+)(:)([^\n]*)", bygroups(Text, Name.Attribute, Punctuation, String)),
+            (r"^([ \t]+)([\w!$%&'*+.^`|~-]+)(:)([^\n]*)", _groups(Text, Name.Attribute, Punctuation, String)),
             (r"#[^\n]*", Comment.Single),
-            (r"^([^\W\d]\w*)([ \t]+)(?=->|<-|!!|==|\.\.)", bygroups(Name.Variable, Text)),
-            (r"(->)([ \t]+)(\w+)", bygroups(Keyword, Text, Keyword)),
-            (r"(<-)([ \t]+)(\w+)", bygroups(Name.Function, Text, Name.Function)),
-            (r"(!!)([ \t]+)([\w.]+)", bygroups(Operator, Text, Name.Exception)),
+            (r"^([^\W\d]\w*)([ \t]+)(?=->|<-|!!|==|\.\.)", _groups(Name.Variable, Text)),
+            (r"(->)([ \t]+)(\w+)", _groups(Keyword, Text, Keyword)),
+            (r"(<-)([ \t]+)(\w+)", _groups(Name.Function, Text, Name.Function)),
+            (r"(!!)([ \t]+)([\w.]+)", _groups(Operator, Text, Name.Exception)),
             (r"==|\.\.(?!\.)", Operator),
-            (r"\b(client|application)(=)(\w+)", bygroups(Name.Attribute, Operator, Name.Constant)),
+            (r"\b(client|application)(=)(\w+)", _groups(Name.Attribute, Operator, Name.Constant)),
             (r'"(?:\\.|[^"\\\n])*"', String.Double),
             (r"(?<=[ \t])/\S*", String.Other),
+            (r"(?<=[ \t])[0-9a-f]{2}(?=\s)", Number.Hex),
             (r"-?\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?:ms|s)?\b", Number),
             (r"\b(?:true|false|null)\b|\.\.\.", Keyword.Constant),
             (r"[{}\[\],:]", Punctuation),
-            (r"\s+|\w+|.", Text),
+            (r"\n|[ \t]+|\w+|.", Text),
         ]
     }
 
@@ -83,7 +86,9 @@ def format_transcript(
     )
     mount = live_path(page.name, fence.app, fence.denial)
     label = html.escape(words.gettext("Live address"))
-    addresses = " ".join(f"<code data-live>ws://127.0.0.1:8000{html.escape(mount + target)}</code>" for target in targets)
+    addresses = " ".join(
+        f"<code data-live>ws://127.0.0.1:8000{html.escape(mount + target)}</code>" for target in targets
+    )
     listing = highlight(source, TranscriptLexer(), HtmlFormatter(cssclass="highlight", wrapcode=True))
     return (
         f'<figure class="{css_class}"><div class="{css_class}__text">{listing}'

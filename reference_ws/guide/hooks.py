@@ -34,20 +34,23 @@ def _language(config: MkDocsConfig) -> tuple[str, str]:
 
 
 def on_pre_build(*, config: MkDocsConfig) -> None:
-    """Check the pages of all languages before the first is rendered: Markdown would show a mistyped fence as plain text."""
+    """Check the pages of all languages before any is rendered: Markdown shows a mistyped fence as plain text."""
     if _language(config)[1]:
         return
-    problems = []
-    for file in sorted(file for language in LANGUAGES for file in Path(config.docs_dir, language).rglob("*.md")):
-        try:
-            page = read_page(file)
-            for fence in page.fences:
-                if fence.kind == "transcript":
-                    parse(fence.source, file=page.file, first_line=fence.line + 1)
-        except (PageError, TranscriptError) as error:
-            problems.append(str(error))
-    if problems:
+    files = sorted(file for language in LANGUAGES for file in Path(config.docs_dir, language).rglob("*.md"))
+    if problems := list(filter(None, map(_problem, files))):
         raise PluginError("\n".join(problems))
+
+
+def _problem(file: Path) -> str | None:
+    try:
+        page = read_page(file)
+        for fence in page.fences:
+            if fence.kind == "transcript":
+                parse(fence.source, file=page.file, first_line=fence.line + 1)
+    except (PageError, TranscriptError) as error:
+        return str(error)
+    return None
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
@@ -65,7 +68,8 @@ def on_page_content(html: str, *, config: MkDocsConfig, **_: Any) -> str:
 @event_priority(0)  # after the i18n plugin, which fills in the links
 def on_page_context(context: Any, *, config: MkDocsConfig, **_: Any) -> Any:
     """Make the language switcher's links relative, so that the site works below any address."""
-    for alternate in config.extra["alternate"]:
+    extra: Any = config.extra  # the plugin sets an attribute that stands before the item of the same name
+    for alternate in extra.alternate:
         alternate["link"] = alternate["link"].removeprefix("/") or "./"
     return context
 
@@ -84,14 +88,17 @@ def on_pre_template(template: Template, *, template_name: str, config: MkDocsCon
     """Say in the reader's language that there is no such page."""
     if template_name != "404.html":
         return template
+    extra: Any = config.extra
+    extra.alternate = extra["alternate"]  # the home pages; the last page of another language may have left its own
     words = catalog(_language(config)[0])
-    heading, remedy = words.gettext("There is no such page"), words.gettext("Search for it, or go back to the first page.")
-    block = f"<h1>404 · {heading}</h1><p><a href=\"{{{{ nav.homepage.url | url }}}}\">{remedy}</a></p>"
+    heading = words.gettext("There is no such page")
+    remedy = words.gettext("Search for it, or go back to the first page.")
+    block = f'<h1>404 · {heading}</h1><p><a href="{{{{ nav.homepage.url | url }}}}">{remedy}</a></p>'
     return template.environment.from_string(f'{{% extends "main.html" %}}{{% block content %}}{block}{{% endblock %}}')
 
 
 def on_post_template(output: str, *, template_name: str, config: MkDocsConfig) -> str:
-    """Keep a 404 page a language: ``404.html``, ``pt/404.html``, ``ru/404.html``; each build would write the first one."""
+    """Keep a 404 page for each language: ``404.html``, ``pt/404.html``, ``ru/404.html``."""
     if template_name != "404.html":
         return output
     output = on_post_page(output, config=config)

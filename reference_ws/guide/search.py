@@ -36,13 +36,14 @@ _STEM_QUERIES: Final = """
   }
 })();
 """
-# People type Portuguese without its accents; the stemmer tells conexão, conexões and conexao apart unless they are folded.
+# People type Portuguese without its accents; unfolded, the stems of conexão, conexões and conexao differ.
 _FOLD_PORTUGUESE: Final = """
 ;(function () {
   const lunr = (typeof self === "undefined" ? this : self).lunr, stem = lunr.pt.stemmer
   lunr.pt.stemmer = token => {
     const stemmed = stem(token)
-    return stemmed && stemmed.update(word => word.normalize("NFD").replace(/[\\u0300-\\u036f]/g, "").replace(/oe?$|a$/, ""))
+    return stemmed && stemmed.update(
+      word => word.normalize("NFD").replace(/[\\u0300-\\u036f]/g, "").replace(/oe?$|a$/, ""))
   }
   lunr.Pipeline.registerFunction(lunr.pt.stemmer, "stemmer-pt-folded")
 })();
@@ -50,7 +51,7 @@ _FOLD_PORTUGUESE: Final = """
 
 
 def use_index_of(html: str, prefix: str) -> str:
-    """Point a page's search at the index of its language's folder, `prefix` (``"pt/"``; ``""`` leaves it at the root)."""
+    """Point a page's search at the index in its language's folder, `prefix`: ``"pt/"``; ``""`` is the root."""
 
     def deeper(match: re.Match[str]) -> str:
         base = match[2]

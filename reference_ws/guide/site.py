@@ -40,7 +40,7 @@ class BuildError(Exception):
 
 
 def source_root() -> Path:
-    """Find the folder that holds ``mkdocs.yml`` and ``docs/``: inside an installed package, or the checkout around it."""
+    """Find the folder with ``mkdocs.yml`` and ``docs/``: inside an installed package, or the checkout around it."""
     installed = _PACKAGE / "_source"
     return installed if installed.is_dir() else _PACKAGE.parent
 

@@ -37,15 +37,17 @@ def transitions(words: NullTranslations, table: Table) -> str:
 
 
 def close_codes(words: NullTranslations) -> str:
-    """Draw the table of the close codes: code or range, its registered name, who may send it, what it means."""
-    titles = (words.gettext("Code"), words.gettext("Name"), words.gettext("Who may send it"), words.gettext("Meaning"))
+    """Draw the table of the close codes: code or range, its registered name, what it means, who may send it."""
+    titles = (words.gettext("Code"), words.gettext("Name"), words.gettext("Meaning"), words.gettext("Who may send it"))
     return _table(_row("th", map(escape, titles)), [_close_code(words, code) for code in CLOSE_CODES])
 
 
 def _close_code(words: NullTranslations, code: CloseCode) -> str:
     numbers = f"{code.first}" if code.first == code.last else f"{code.first}–{code.last}"
     name = f'<span lang="en">{escape(code.name)}</span>'
-    return _row("td", [f"<code>{numbers}</code>", name, *(_prose(words, text) for text in (code.sender, code.meaning))])
+    label = escape(words.gettext("Who may send it"))  # shown on a narrow screen, where the head of the table is not
+    sender = f'<span data-label="{label}">{_prose(words, code.sender)}</span>'
+    return _row("td", [f"<code>{numbers}</code>", name, _prose(words, code.meaning), sender])
 
 
 def _entry(words: NullTranslations, entry: WebSocketState | str) -> str:
@@ -81,7 +83,7 @@ def _table(head: str, rows: Iterable[str]) -> str:
     return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-# --- the state diagram --------------------------------------------------------------------------------------------------
+# --- the state diagram ------------------------------------------------------------------------------------------------
 
 Point = tuple[float, float]
 Places = Mapping[WebSocketState, Point]
@@ -134,8 +136,9 @@ def _diagram(words: NullTranslations, side: str, table: Table, width: float, pla
     parts = [
         f'<svg class="ws-states" viewBox="0 0 {width} {height}" style="max-width:{width}px" role="img" '
         f'aria-labelledby="{side}-title {side}-story"><title id="{side}-title">{side}</title>'
-        f'<desc id="{side}-story">{escape(story)}</desc><defs><marker id="{side}-arrow" viewBox="0 0 8 8" refX="7" refY="4" '
-        'markerWidth="8" markerHeight="8" orient="auto-start-reverse"><path d="M0 0 8 4 0 8z"/></marker></defs>',
+        f'<desc id="{side}-story">{escape(story)}</desc>',
+        f'<defs><marker id="{side}-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
+        'orient="auto"><path d="M0 0 8 4 0 8z"/></marker></defs>',
         f'<circle cx="{start[0]}" cy="{start[1] - 56}" r="6"/>',
         _arrow(side, f"M{start[0]} {start[1] - 50}V{start[1] - _BOX_HEIGHT / 2 - 1}"),
         *(_edge(side, events, places[a], places[b], width / 2) for (a, b), events in edges.items()),
@@ -148,7 +151,9 @@ def _diagram(words: NullTranslations, side: str, table: Table, width: float, pla
 
 def _box(state: WebSocketState, at: Point, *, final: bool) -> str:
     x, y = at[0] - _BOX_WIDTH / 2, at[1] - _BOX_HEIGHT / 2
-    inner = f'<rect x="{x + 3}" y="{y + 3}" width="{_BOX_WIDTH - 6}" height="{_BOX_HEIGHT - 6}" rx="4"/>' if final else ""
+    inner = (
+        f'<rect x="{x + 3}" y="{y + 3}" width="{_BOX_WIDTH - 6}" height="{_BOX_HEIGHT - 6}" rx="4"/>' if final else ""
+    )
     return (
         f'<g class="ws-box ws-box--{state.name.lower()}">'
         f'<rect x="{x}" y="{y}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" rx="6"/>{inner}'
@@ -164,16 +169,21 @@ def _edge(side: str, events: list[str], start: Point, end: Point, middle: float)
         edge, top, bottom = start[0] + outward * _BOX_WIDTH / 2, start[1] - 8, start[1] + 8
         bow = edge + outward * 28
         path = f"M{edge} {top}C{bow} {top - 12} {bow} {bottom + 12} {edge + outward} {bottom}"
-        at = (edge + outward * 24, start[1] + 36) if side == "application_state" else (edge + 26, start[1] + 4)
+        above = start[1] - 26 - _LINE * (len(lines) - 1)
+        at = (edge + outward * 24, above) if side == "application_state" else (edge + 26, start[1] + 4)
         anchor = "end" if outward > 0 and side == "application_state" else "start"
     else:
-        path = f"M{start[0]} {start[1] + _BOX_HEIGHT / 2}L{end[0]} {end[1] - _BOX_HEIGHT / 2 - 1}"
+        lean = (end[0] - start[0]) / 4  # arrows to one box end beside each other
+        path = f"M{start[0] + lean} {start[1] + _BOX_HEIGHT / 2}L{end[0] - lean} {end[1] - _BOX_HEIGHT / 2 - 1}"
         x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
         outward = -1 if x < middle and side == "application_state" else 1
-        at, anchor = (x + outward * 10, y + 4 - _LINE * (len(lines) - 1) / 2), "start" if outward > 0 else "end"
+        at = (x + outward * (10 + 6 * (len(lines) - 1)), y + 4 - _LINE * (len(lines) - 1) / 2)
+        anchor = "start" if outward > 0 else "end"
     text = "".join(f'<tspan x="{at[0]}" y="{at[1] + _LINE * n}">{escape(line)}</tspan>' for n, line in enumerate(lines))
     names = escape(", ".join(events))
-    return f'<g><title>{names}</title>{_arrow(side, path)}<text class="ws-label" text-anchor="{anchor}">{text}</text></g>'
+    return (
+        f'<g><title>{names}</title>{_arrow(side, path)}<text class="ws-label" text-anchor="{anchor}">{text}</text></g>'
+    )
 
 
 def _arrow(side: str, path: str) -> str:
