@@ -7,7 +7,6 @@ import sys
 import threading
 import webbrowser
 from contextlib import closing
-from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def _stop(problem: str) -> NoReturn:
 
 
 def _missing(error: ModuleNotFoundError) -> str:
-    return f"{error.name} is not installed: run `pip install 'reference-ws[serve]'`"
+    return f"{(error.name or '').partition('.')[0]} is not installed: run `pip install 'reference-ws[serve]'`"
 
 
 def _command() -> click.Group:
@@ -39,7 +38,7 @@ def _command() -> click.Group:
     import click
 
     @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-    @click.version_option(version("reference-ws"), message="%(prog)s %(version)s")
+    @click.version_option(package_name="reference-ws", message="%(prog)s %(version)s")
     def reference_ws() -> None:
         """Learn how a WebSocket lives: documentation in Chinese, Portuguese and Russian whose every example runs."""
 
@@ -74,13 +73,9 @@ def _serve(host: str, port: int, *, browser: bool) -> None:
     try:
         listener = server.listen(host, port)
     except OSError as error:
-        in_use = error.errno == errno.EADDRINUSE
-        remedy = (
-            "stop what listens there, or choose another one with --port"
-            if in_use
-            else "choose another --host or --port"
-        )
-        _stop(f"can't listen on {host} port {port} ({error.strerror}): {remedy}")
+        if error.errno == errno.EADDRINUSE:
+            _stop(f"port {port} of {host} is in use: stop what listens there, or choose another one with --port")
+        _stop(f"can't listen on port {port} of {host}: choose another --host or --port ({error.strerror})")
 
     with closing(listener):
         docs, site = source_root() / "docs", default_output()

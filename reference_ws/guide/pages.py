@@ -18,16 +18,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from starlette.types import ASGIApp
 
 from reference_ws.catalogs import LANGUAGES
 from reference_ws.transcript.grammar import TranscriptError, parse
-
-if TYPE_CHECKING:
-    from reference_ws.transcript import Report
+from reference_ws.transcript.player import Report, TranscriptFailure, play
 
 __all__ = [
     "KINDS",
@@ -37,7 +35,6 @@ __all__ = [
     "Page",
     "PageError",
     "PageRun",
-    "PageRunError",
     "count_problem",
     "failure_text",
     "live_path",
@@ -60,10 +57,6 @@ _INFO = re.compile(r"(?P<kind>\S+)(?:[ \t]+\{(?P<options>[^{}]*)\})?")
 _HEADING = re.compile(r"(?P<marks>#{1,6})(?P<text>.*)")
 _ANCHORED = re.compile(r"[ \t]+(?P<title>\S.*?)[ \t]+\{#(?P<anchor>[A-Za-z][A-Za-z0-9_-]*)\}")
 _UNDERLINE = re.compile(r"=+|-+")
-
-
-class PageRunError(AssertionError):
-    """A transcript that the page's application doesn't keep; ``str()`` is the player's report."""
 
 
 class PageError(ValueError):
@@ -199,8 +192,9 @@ class _Reader:
             body.append(text)
         else:
             raise PageError(self.file, line, "this fence has no end: close it with ``` on a line of its own")
-        if (info["kind"] == "lifecycle") is any(map(str.strip, body)):
-            problem = "a lifecycle fence is empty, {show=...} says what is drawn" if body else "this fence is empty"
+        drawn = info["kind"] == "lifecycle"
+        if drawn is any(map(str.strip, body)):
+            problem = "a lifecycle fence is empty, {show=...} says what is drawn" if drawn else "this fence is empty"
             raise PageError(self.file, line, problem)
         anchor = self.headings[-1].anchor if self.headings else ""
         return Fence(info["kind"], options, "".join(text + "\n" for text in body), line, anchor)
@@ -315,22 +309,19 @@ class PageRun:
 
     async def transcript(self, fence: Fence, *, url: str | None = None, timeout_s: float = 5.0) -> Report:
         """Play a transcript fence in memory, or against the server at `url` (``ws://127.0.0.1:8000/live/closing``)."""
-        from reference_ws.transcript import play
-
         self.done.add(fence.line)
         app = self.application(fence)
         script = parse(fence.source, file=self.page.file, first_line=fence.line + 1)
-        files = (str(self.page.path),)
-        return await play(url or app, script, timeout_s=timeout_s, denial=fence.denial, namespace_files=files)
+        return await play(url or app, script, timeout_s=timeout_s, denial=fence.denial)
 
     async def fence(self, fence: Fence) -> None:
-        """Run a fence of either kind; a transcript that isn't kept is a `PageRunError`. The other kinds only stand there."""
+        """Run a python or a transcript fence (the others only stand there). Raises `TranscriptFailure`."""
         if fence.kind == "python":
             await self.python(fence)
         elif fence.kind == "transcript":
             report = await self.transcript(fence)
             if not report.ok:
-                raise PageRunError(str(report))
+                raise TranscriptFailure(report)
 
     async def up_to(self, fence: Fence | None = None) -> None:
         """Run, in order, what stands above `fence` and hasn't run yet; without a fence the whole page."""
@@ -346,7 +337,7 @@ def failure_text(path: Path, error: BaseException) -> str:
 
     The first line is ``docs/ru/closing.md:57: AssertionError: ...``.
     """
-    if isinstance(error, PageError | PageRunError | TranscriptError):
+    if isinstance(error, PageError | TranscriptFailure | TranscriptError):
         return str(error)
     told = traceback.TracebackException.from_exception(error)
     own = [frame.lineno for frame in told.stack if frame.filename == str(path)]

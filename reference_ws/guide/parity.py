@@ -83,7 +83,7 @@ def _differences(model: Page, page: Page) -> Iterator[str]:
 
 def _shape(fence: Fence) -> str:
     options = " ".join(f"{name}={value}" for name, value in sorted(fence.options.items()))
-    return f"a {fence.kind} fence{{{options}}} under #{fence.anchor}"
+    return f"a {fence.kind} fence {{{options}}} under #{fence.anchor}"
 
 
 def _code(model: Page, theirs: Fence, page: Page, mine: Fence) -> Iterator[str]:

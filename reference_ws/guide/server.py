@@ -21,9 +21,6 @@ from reference_ws.guide.live import live_application
 
 __all__ = ["application", "listen", "serve"]
 
-SHUTDOWN_S = 1
-"""How long open connections have to say goodbye when the server stops."""
-
 
 def application(site: Path, docs: Path) -> ASGIApp:
     """Make the application that serves the built `site`, and the examples of the pages in `docs` under ``/live/``."""
@@ -60,7 +57,7 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -> None:
     """Serve `app` on `listener` until SIGINT or SIGTERM; `ready` is called once connections are answered.
 
-    Open WebSockets are closed with 1012 (service restart); what hasn't ended after `SHUTDOWN_S` is cancelled.
+    Open WebSockets are closed with 1012 (service restart); a handler that goes on all the same is cancelled.
     """
     config = uvicorn.Config(
         app,
@@ -68,7 +65,7 @@ def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -
         access_log=False,
         ws="websockets-sansio",
         lifespan="on",
-        timeout_graceful_shutdown=SHUTDOWN_S,
+        timeout_graceful_shutdown=0,
     )
     with closing(listener):
         _Server(config, ready).run(sockets=[listener])

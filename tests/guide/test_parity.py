@@ -1,0 +1,220 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reference_ws.guide.parity import check, summary
+
+MODEL = """\
+# Closing {#closing}
+
+```python
+# A comment.
+code = 1000
+
+assert code == 1000
+```
+
+## Codes {#codes}
+
+```transcript {app=raw}
+# A comment.
+-> connect /echo?room=1
+    origin: localhost
+<- accept
+-> text "hello"  # a note
+<- text ...
+```
+
+```console
+# A comment.
+$ make serve
+```
+
+```lifecycle {show=send}
+```
+"""
+
+COUNTS = "[closing]\npython = 1\ntranscript = 1\nconsole = 1\nlifecycle = 1\n"
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    for language in ("zh", "pt", "ru"):
+        (folder / language).mkdir(parents=True)
+        (folder / language / "closing.md").write_text(MODEL)
+    (folder / "pages.toml").write_text(COUNTS)
+    return folder
+
+
+@pytest.fixture
+def findings(docs: Path) -> Callable[[str, str], list[str]]:
+    """Check with one text of the Portuguese page replaced."""
+
+    def check_with(old: str, new: str) -> list[str]:
+        assert old in MODEL
+        (docs / "pt" / "closing.md").write_text(MODEL.replace(old, new))
+        return check(docs)
+
+    return check_with
+
+
+def test_equal_pages_have_no_findings(docs):
+    assert [] == check(docs)
+
+
+def test_summary_counts_what_one_language_runs(docs):
+    assert "1 pages, 1 executed samples and 1 transcripts a language; zh, pt, ru agree" == summary(docs)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# Closing {", "# Fechar {"),
+        ("# A comment.\ncode", "# Um comentário.\n# Mais um.\n\ncode"),
+        ("# A comment.\n->", "# Um comentário.\n\n->"),
+        ("  # a note", "  # uma nota"),
+        ("# A comment.\n$", "# Um comentário.\n$"),
+        ("## Codes", "Um texto.\n\n## Codes"),
+    ],
+)
+def test_prose_and_comments_may_differ(findings, old, new):
+    assert [] == findings(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        (
+            "{#codes}",
+            "{#code}",
+            [
+                "docs/pt/closing.md:10: ## {#code} stands where ## {#codes} of docs/zh/closing.md:10 is expected",
+                "docs/pt/closing.md:12: a transcript fence {app=raw} under #code stands where"
+                " a transcript fence {app=raw} under #codes of docs/zh/closing.md:12 is expected",
+            ],
+        ),
+        (
+            "## Codes {#codes}\n",
+            "",
+            [
+                "docs/pt/closing.md:1: the heading {#codes} of docs/zh/closing.md:10 is missing",
+                "docs/pt/closing.md:11: a transcript fence {app=raw} under #closing stands where"
+                " a transcript fence {app=raw} under #codes of docs/zh/closing.md:12 is expected",
+            ],
+        ),
+        (
+            "## Codes",
+            "### Codes",
+            ["docs/pt/closing.md:10: ### {#codes} stands where ## {#codes} of docs/zh/closing.md:10 is expected"],
+        ),
+        (
+            "```lifecycle {show=send}\n```\n",
+            "```lifecycle {show=send}\n```\n\n## More {#more}\n",
+            ["docs/pt/closing.md:29: ## {#more} stands where no heading is expected"],
+        ),
+        (
+            "```console\n# A comment.\n$ make serve\n```\n\n```lifecycle {show=send}\n```\n",
+            "```lifecycle {show=send}\n```\n\n```console\n$ make serve\n```\n",
+            [
+                "docs/pt/closing.md:21: a lifecycle fence {show=send} under #codes stands where"
+                " a console fence {} under #codes of docs/zh/closing.md:21 is expected"
+            ],
+        ),
+        (
+            "{app=raw}",
+            "{app=raw denial=off}",
+            [
+                "docs/pt/closing.md:12: a transcript fence {app=raw denial=off} under #codes stands where"
+                " a transcript fence {app=raw} under #codes of docs/zh/closing.md:12 is expected"
+            ],
+        ),
+        (
+            "code == 1000",
+            "code == 1001",
+            ["docs/pt/closing.md:7: '1001' stands where '1000' as in docs/zh/closing.md:7 is expected"],
+        ),
+        (
+            "assert code == 1000\n",
+            "",
+            ["docs/pt/closing.md:7: '' stands where 'assert' as in docs/zh/closing.md:7 is expected"],
+        ),
+        (
+            '-> text "hello"',
+            '-> text "olá"',
+            [
+                "docs/pt/closing.md:17: '-> text \"olá\"' stands where '-> text \"hello\"' as in docs/zh/closing.md:17"
+                " is expected"
+            ],
+        ),
+        (
+            "    origin: localhost\n",
+            "",
+            [
+                "docs/pt/closing.md:14: '-> connect /echo?room=1' stands where '-> connect /echo?room=1;"
+                " origin: localhost' as in docs/zh/closing.md:14 is expected"
+            ],
+        ),
+        (
+            "<- text ...\n",
+            "",
+            ["docs/pt/closing.md:12: 'the end' stands where '<- text ...' as in docs/zh/closing.md:18 is expected"],
+        ),
+        (
+            "<- text ...\n",
+            "<- text ...\n<- close 1000\n",
+            ["docs/pt/closing.md:19: '<- close 1000' stands where the end is expected"],
+        ),
+        (
+            "make serve",
+            "make test",
+            [
+                "docs/pt/closing.md:23: '$ make test' stands where '$ make serve' as in docs/zh/closing.md:23"
+                " is expected"
+            ],
+        ),
+        (
+            "```python",
+            "```pyton",
+            [
+                "docs/pt/closing.md:3: pyton is no fence of ours: use python, transcript, console, lifecycle",
+            ],
+        ),
+        (
+            "\n```lifecycle {show=send}\n```\n",
+            "",
+            [
+                "docs/pt/closing.md:1: docs/pages.toml says Counts(python=1, transcript=1, console=1, lifecycle=1),"
+                " the page has Counts(python=1, transcript=1, console=1, lifecycle=0)",
+                "docs/pt/closing.md:1: the lifecycle fence of docs/zh/closing.md:26 is missing",
+            ],
+        ),
+    ],
+)
+def test_everything_else_is_equal(findings, old, new, finding):
+    assert finding == findings(old, new)
+
+
+def test_sample_that_is_no_python_is_found(findings):
+    (finding,) = findings("assert code == 1000", "assert (code")
+
+    assert finding.startswith("docs/pt/closing.md:3: this sample (or the one of docs/zh/closing.md:3) is no Python: ")
+
+
+def test_transcript_that_is_not_understood_is_found(findings):
+    (finding,) = findings("<- accept", "<- acept")
+
+    assert finding.startswith("docs/pt/closing.md:16:")
+
+
+def test_missing_page_is_found(docs):
+    (docs / "ru" / "closing.md").unlink()
+
+    assert ["docs/ru/closing.md:1: this page is missing, another language has it"] == check(docs)
+
+
+def test_counts_of_no_page_are_found(docs):
+    (docs / "pages.toml").write_text(COUNTS + "[opening]\n")
+
+    assert ["docs/pages.toml:1: there is no page opening"] == check(docs)

@@ -1,0 +1,156 @@
+import http.client
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+# The real command, with a small site in place of the real one.
+COMMAND = """
+import sys
+from pathlib import Path
+from reference_ws.guide import site
+
+root = Path(sys.argv.pop(1))
+site.source_root = lambda: root
+site.default_output = lambda: root / "site"
+site.is_stale = lambda output: False
+
+from reference_ws.cli import main
+
+main()
+"""
+
+PAGE = """\
+# A {#a}
+
+```python
+import asyncio
+
+from reference_ws import App, WebSocket
+
+app = App()
+
+
+@app.router.websocket("/echo")
+async def echo(websocket: WebSocket):
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text)
+
+
+@app.router.websocket("/deaf")
+async def deaf(websocket: WebSocket):
+    await websocket.accept()
+    await asyncio.sleep(3600)
+```
+
+```transcript
+-> connect /echo
+<- accept
+-> text "hello"
+<- text "hello"
+-> close
+```
+"""
+
+Start = Callable[..., tuple["subprocess.Popen[str]", int]]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name, text in {
+        "docs/zh/closing.md": PAGE,
+        "site/index.html": "首页",
+        "site/404.html": "没有这一页",
+        "site/ru/index.html": "Главная",
+        "site/ru/404.html": "Нет такой страницы",
+        "site/closing/index.html": "关闭",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def start(root: Path) -> Iterator[Start]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start_server(*arguments: str) -> tuple[subprocess.Popen[str], int]:
+        command = [sys.executable, "-c", COMMAND, str(root), "serve", "--no-browser", "--port", "0", *arguments]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started.append(server)
+        assert server.stdout
+        line = server.stdout.readline()
+        address = re.fullmatch(r"Serving http://127\.0\.0\.1:(\d+)/ - press Ctrl-C to stop\n", line)
+        assert address, line
+        return server, int(address[1])
+
+    yield start_server
+    for server in started:
+        server.kill()
+        server.communicate()
+
+
+def get(port: int, path: str) -> tuple[int, str, str | None]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode(), response.headers["cache-control"]
+    finally:
+        connection.close()
+
+
+def test_site_and_examples_share_a_port(start):
+    _, port = start()
+
+    assert (200, "首页", "no-cache") == get(port, "/")
+    assert (200, "关闭", "no-cache") == get(port, "/closing/")
+    assert (404, "没有这一页", "no-cache") == get(port, "/nothing/")
+    assert (404, "Нет такой страницы", "no-cache") == get(port, "/ru/nothing/")
+    assert 404 == get(port, "/live/nothing")[0]
+    with connect(f"ws://127.0.0.1:{port}/live/closing/echo") as client:
+        client.send("你好")
+        assert "你好" == client.recv(timeout=5)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_signal_stops_at_once_with_open_connections(start, ending):
+    server, port = start()
+    with (
+        connect(f"ws://127.0.0.1:{port}/live/closing/echo") as client,
+        connect(f"ws://127.0.0.1:{port}/live/closing/deaf"),
+    ):
+        before = time.monotonic()
+        server.send_signal(ending)
+        output, errors = server.communicate(timeout=10)
+        after = time.monotonic()
+
+        assert (0, "", "") == (server.returncode, output, errors)
+        assert after - before < 1
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(timeout=5)
+        assert closed.value.rcvd
+        assert 1012 == closed.value.rcvd.code
+
+
+def test_occupied_port_is_one_line(root):
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
+        command = [sys.executable, "-c", COMMAND, str(root), "serve", "--no-browser", "--port", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert (
+        f"reference-ws: port {port} of 127.0.0.1 is in use:"
+        " stop what listens there, or choose another one with --port\n"
+    ) == done.stderr
