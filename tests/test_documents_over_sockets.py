@@ -27,6 +27,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 self.serve_app,
+                interface="asgi3",  # uvicorn takes a method for ASGI 2
                 ws="websockets-sansio",
                 lifespan="off",
                 log_config=None,
@@ -35,8 +36,13 @@ class Server(uvicorn.Server):
             )
         )
         self.stop = asyncio.Event()
+        self.handlers: set[asyncio.Task[None]] = set()
 
     async def serve_app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = asyncio.current_task()
+        assert handler
+        self.handlers.add(handler)
+        handler.add_done_callback(self.handlers.discard)
         await self.app(scope, receive, send)
 
     def capture_signals(self) -> AbstractContextManager[None]:  # they are pytest's
@@ -44,6 +50,12 @@ class Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         await self.stop.wait()
+
+    async def settle(self) -> None:
+        """Wait until all handlers have ended, as the player in memory does: the page looks at what they left."""
+        if self.handlers:
+            _, pending = await asyncio.wait(self.handlers, timeout=5)
+            assert not pending
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
@@ -67,6 +79,9 @@ async def reports(page: Page, *, over_sockets: bool) -> list[Report]:
                 app = run.application(fence)
                 server.app = app if fence.denial else without_denial(app)
                 found.append(await run.transcript(fence, url=url))
+                if not found[-1].ok:  # what follows stands on it
+                    break
+                await server.settle()
             else:
                 await run.fence(fence)
     run.close()

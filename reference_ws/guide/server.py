@@ -61,6 +61,7 @@ def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -
     """
     config = uvicorn.Config(
         app,
+        interface="asgi3",
         log_level="error",
         access_log=False,
         ws="websockets-sansio",
