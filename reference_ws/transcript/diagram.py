@@ -152,6 +152,7 @@ _STYLE = "".join(
         ".ws-diagram .error{stroke:var(--error);stroke-width:2;fill:none}",
         ".ws-diagram text.error{fill:var(--error);stroke:none}",
         ".ws-diagram .pause{stroke:var(--quiet);stroke-width:2;stroke-dasharray:1 6;stroke-linecap:round}",
+        ".ws-diagram .band{shape-rendering:crispEdges}",
         ".ws-diagram .frame{fill:none;stroke:var(--line)}",
         # A state is told by the shape of its band too: thin, full, ticked, dashed.
         ".ws-diagram .band.connecting{stroke:var(--connecting);stroke-width:4}",
@@ -205,9 +206,8 @@ class _Figure:
     def __post_init__(self) -> None:
         steps, names = self.transcript.steps, self.transcript.clients or ("",)
         widest_state = max(display_width(state.name) for state in WebSocketState)
-        column = (
-            max(_wide(widest_state, _SMALL), *(_wide(display_width(_name(name)), _FONT) for name in names)) + 2 * _AIR
-        )
+        widest_name = max(display_width(_name(name)) for name in names)
+        column = max(_wide(widest_state, _SMALL), _wide(widest_name, _FONT)) + 2 * _AIR + _BAND
         for number, name in enumerate(names):
             self.clients[name] = _EDGE + _BAND // 2 + number * column
         self.gap_left = max(self.clients.values()) + _BAND // 2
@@ -392,15 +392,15 @@ def _cross(x: int, y: int) -> Iterator[str]:
 def mermaid(transcript: Transcript) -> str:
     """Write a transcript as a Mermaid ``sequenceDiagram`` that says the same, states excepted."""
     ids = {name: f"c{number}" for number, name in enumerate(transcript.clients, 1)}
-    everyone = f"{next(iter(ids.values()), 'app')},app"
+    first = next(iter(ids.values()), "app")
     lines = ["sequenceDiagram"]
     lines += [f"participant {ids[name]} as {_mermaid_text(name or 'client')}" for name in ids]
     lines.append("participant app as application")
     for step in transcript.steps:
-        client = ids.get(step.client)
+        client = "" if isinstance(step, Silence) and not step.client else ids[step.client]
         said = "<br/>".join(map(_mermaid_text, (event_text(step), *(f"{n}: {v}" for n, v in _headers(step)))))
         if isinstance(step, Silence):
-            lines.append(f"Note over {f'{client},app' if client else everyone}: .. {said}")
+            lines.append(f"Note over {client or first},app: .. {said}")
         elif isinstance(step, States):
             lines.append(f"Note over {client},app: == {said}")
         elif isinstance(step, Raised):

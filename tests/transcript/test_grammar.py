@@ -1,0 +1,378 @@
+import pickle
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transcript_strategies import transcripts, untidy
+
+from reference_ws.lifecycle import WebSocketState
+from reference_ws.transcript.grammar import TranscriptError, display_width, format_step, format_transcript, parse
+from reference_ws.transcript.steps import (
+    Accept,
+    ApplicationClose,
+    ApplicationData,
+    Blank,
+    ClientClose,
+    ClientData,
+    Comment,
+    Connect,
+    Deny,
+    Drop,
+    Payload,
+    Raised,
+    Silence,
+    States,
+    Step,
+    Transcript,
+)
+
+CONNECT = "-> connect /\n"
+NAMED = "alice -> connect /\n"
+
+
+def second(line: str) -> Step:
+    return parse(CONNECT + line).steps[1]
+
+
+# --- what each line means ---------------------------------------------------------------------------------------------
+
+LINES = [
+    (ClientData(payload=Payload("text", "你好")), '-> text "你好"'),
+    (ClientData(payload=Payload("text", "# \n")), '-> text "# \\n"'),
+    (ClientData(payload=Payload("bytes", b"\x00\x01\xff")), "-> bytes 00 01 ff"),
+    (ClientData(payload=Payload("bytes", b"")), "-> bytes"),
+    (ClientData(payload=Payload("json", {"a": [1, None]})), '-> json {"a": [1, null]}'),
+    (ClientData(payload=Payload("bytes json", "é")), '-> bytes json "é"'),
+    (ClientClose(code=4000, reason="bye"), '-> close 4000 "bye"'),
+    (ClientClose(code=1005), "-> close 1005"),
+    (ClientClose(code=1010), "-> close 1010"),
+    (ClientClose(code=1011), "-> close 1011"),
+    (Drop(), "-> drop"),
+    (Accept(), "<- accept"),
+    (ApplicationData(payload=Payload("text", ...)), "<- text ..."),
+    (ApplicationData(payload=Payload("text", "...")), '<- text "..."'),
+    (ApplicationData(payload=Payload("bytes", ...)), "<- bytes ..."),
+    (ApplicationData(payload=Payload("json", {"id": ..., "n": "..."})), '<- json {"id": ..., "n": "..."}'),
+    (ApplicationData(payload=Payload("bytes json", ...)), "<- bytes json ..."),
+    (ApplicationClose(code=1011, reason="é" * 61), f'<- close 1011 "{"é" * 61}"'),
+    (Deny(status=403), "<- deny 403"),
+    (Deny(status=401, payload=Payload("text", "no")), '<- deny 401 text "no"'),
+    (Deny(status=307, payload=Payload("json", {"a": ...})), '<- deny 307 json {"a": ...}'),
+    (Raised(exception="ValueError"), "!! ValueError"),
+    (Raised(exception="json.JSONDecodeError", message="Extra"), '!! json.JSONDecodeError "Extra"'),
+    (
+        States(client_state=WebSocketState.CONNECTED, application_state=WebSocketState.RESPONSE),
+        "== client=CONNECTED application=RESPONSE",
+    ),
+    (Silence(milliseconds=100), ".. 100ms"),
+]
+
+
+@pytest.mark.parametrize(("step", "line"), LINES, ids=[line for _, line in LINES])
+def test_a_line_and_its_step(step: Step, line: str) -> None:
+    assert step == second(line)
+    assert line == format_step(step)
+
+
+UNTIDY = [
+    ("-> close 1000", "-> close"),
+    ("-> bytes 00 01 ff", "-> bytes 0001FF"),
+    ('-> json {"a": 1.0}', '-> text json {"a":1e0}'),
+    ("-> json 1", "-> text   json\t1"),
+    (".. 2000ms", ".. 2s"),
+    ("!! ValueError", '!! ValueError ""'),
+    ('-> text "é\\u2028"', '-> text "\\u00e9\\u2028"'),
+]
+
+
+@pytest.mark.parametrize(("normal", "line"), UNTIDY, ids=[line for _, line in UNTIDY])
+def test_the_normal_form_of_a_line(normal: str, line: str) -> None:
+    assert normal == format_step(second(line))
+
+
+def test_header_lines_belong_to_the_event_above() -> None:
+    text = "-> connect /\n  Cookie:a=b # not a comment\n  x-empty:\n<- accept\n\tsec-websocket-protocol:  chat \n"
+    connect, accept = parse(text).steps
+    assert Connect(target="/", headers=(("cookie", "a=b # not a comment"), ("x-empty", ""))) == connect
+    assert Accept(headers=(("sec-websocket-protocol", "chat"),)) == accept
+
+
+def test_a_comment_at_the_end_is_the_note_of_its_step() -> None:
+    assert "one # two" == second("<- accept  #  one # two").note
+
+
+def test_a_note_does_not_count_in_a_comparison() -> None:
+    assert second("<- accept") == second("<- accept # a note")
+
+
+def test_comments_and_blank_lines_are_kept() -> None:
+    items = parse("\n\n#\n#  a\n \n\n-> connect /\n\n").items
+    assert (Comment(""), Comment(" a"), Blank(), Connect(target="/")) == items
+
+
+def test_a_step_knows_its_line() -> None:
+    assert [11, 13] == [step.line for step in parse("# one\n-> connect /\n\n<- accept", first_line=10).steps]
+
+
+def test_a_transcript_knows_its_file() -> None:
+    assert "docs/ru/closing.md" == parse(CONNECT, file="docs/ru/closing.md").file
+
+
+def test_clients_of_any_script_have_names() -> None:
+    assert ("alice", "Иван", "客户端") == parse("alice -> connect /\nИван -> connect /\n客户端 -> connect /\n").clients
+
+
+def test_silence_without_a_name_concerns_all_clients() -> None:
+    assert Silence(milliseconds=5) == parse(NAMED + ".. 5ms").steps[1]
+
+
+@pytest.mark.parametrize("end", ["-> close", "-> drop", "<- close", "<- deny 403", "!! ValueError"])
+def test_a_client_connects_again_after_its_connection_ended(end: str) -> None:
+    assert 3 == len(parse(f"{CONNECT}{end}\n{CONNECT}").steps)
+
+
+@pytest.mark.parametrize("end", ["<- close", "!! ValueError"])
+def test_what_the_client_sends_can_cross_with_the_end(end: str) -> None:
+    assert 3 == len(parse(f'{CONNECT}{end}\n-> text "late"').steps)
+
+
+def test_indentation_that_all_lines_share_does_not_count() -> None:
+    assert parse(CONNECT + "  a: b\n<- accept") == parse("\n    -> connect /\n      a: b\n    <- accept\n    ")
+
+
+def test_the_normal_form_of_a_transcript() -> None:
+    text = "\n# say\n\n\n-> connect /   # hi\n  Origin:x\n<- accept\n\n"
+    assert "# say\n\n-> connect /  # hi\n    origin: x\n<- accept\n" == format_transcript(parse(text))
+
+
+def test_a_value_that_is_no_json_is_not_written() -> None:
+    with pytest.raises(ValueError, match="Out of range float"):
+        format_step(ClientData(payload=Payload("json", float("nan"))))
+
+
+# --- properties -------------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(transcripts())
+def test_parse_undoes_format(transcript: Transcript) -> None:
+    assert transcript == parse(format_transcript(transcript), file=transcript.file)
+
+
+@settings(deadline=None)
+@given(transcripts())
+def test_the_normal_form_is_stable_with_its_notes(transcript: Transcript) -> None:
+    text = format_transcript(transcript)
+    assert text == format_transcript(parse(text))
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_an_untidy_transcript_says_the_same(data: st.DataObject) -> None:
+    transcript = data.draw(transcripts())
+    text = data.draw(untidy(format_transcript(transcript)))
+    assert transcript == parse(text, file=transcript.file)
+
+
+PIECES = ["->", "<-", "!!", "==", "..", "...", " ", "\n", "a", "connect", "/", "text", "json", "bytes", "close", "1000"]
+PIECES += [
+    "deny",
+    "403",
+    "accept",
+    "drop",
+    '"',
+    "{",
+    "}",
+    "[",
+    ":",
+    ",",
+    "\\",
+    "client=",
+    "CONNECTED",
+    "1s",
+    "#",
+    "NaN",
+]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(PIECES) | st.characters()).map("".join))
+def test_any_text_is_a_transcript_or_an_error_inside_of_it(text: str) -> None:
+    error = None
+    try:
+        parse(text)
+    except TranscriptError as caught:
+        error = caught
+    if error is not None:
+        assert text.split("\n")[error.line - 1].removesuffix("\r").rstrip(" \t") == error.source
+        assert 1 <= error.column <= len(error.source) + 1
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+STARTS = "->, <-, !!, ==, .., #, or a client's name before one of them"
+ARROW = "->, <-, !!, == or .. after the client's name"
+FROM_CLIENT = "connect, text, bytes, json, close or drop"
+FROM_APPLICATION = "accept, text, bytes, json, close or deny"
+STRING = 'a JSON string literal, such as "hello"'
+END = "the end of the line, or white space and a # comment"
+HEX = "two hex digits for each byte"
+STATUS = "an HTTP status from 300 to 599"
+DURATION = "a duration, such as 100ms or 2s"
+CODE = "a close code from 1000 to 4999"
+CLIENT_STATES = "CONNECTING, CONNECTED, DISCONNECTED"
+APPLICATION_STATES = "CONNECTING, CONNECTED, RESPONSE, DISCONNECTED"
+ANYTHING = "a value: ... stands only for what the application sends"
+HEADER = "no indentation here: header lines stand right under connect, accept or deny"
+EVENT = "at least one event, such as: -> connect /"
+
+# What is wrong alone on the first line.
+FIRST = [
+    ("1:1", EVENT, ""),
+    ("1:1", EVENT, "# only a comment"),
+    ("1:1", STARTS, "->text"),
+    ("1:1", STARTS, "x: y"),
+    ("1:1", STARTS, "\u3000-> connect /"),
+    ("1:4", ARROW, "bob"),
+    ("1:9", ARROW, "connect /"),
+    ("1:5", ARROW, "bob ~> connect /"),
+    ("1:3", FROM_CLIENT, "->"),
+    ("1:4", FROM_CLIENT, "-> hello"),
+    ("1:4", FROM_CLIENT, "-> accept"),
+    ("1:11", "a target, such as /echo?room=1", "-> connect"),
+    ("1:13", "a target, such as /echo?room=1", "-> connect  # here"),
+    ("1:12", "a target that starts with /", "-> connect echo"),
+    ("1:14", "a target without white space and without #", "-> connect /a#b"),
+    ("1:14", "a target without white space and without #", "-> connect /a\u3000b"),
+    ("1:14", END, "-> connect / x"),
+    ("1:1", "the client to connect before this", "<- accept"),
+    ("1:1", "the client to connect before this", '-> text "a"'),
+    ("1:1", "the client to connect before this", "-> close"),
+    ("1:1", "the client to connect before this", "-> drop"),
+    ("1:1", "the client to connect before this", "!! ValueError"),
+    ("1:1", "the client to connect before this", "== client=CONNECTED application=CONNECTED"),
+    ("1:1", "the client to connect before this", ".. 1ms"),
+]
+# What is wrong on the line after `-> connect /`.
+SECOND = [
+    ("2:4", FROM_APPLICATION, "<- drop"),
+    ("2:3", FROM_APPLICATION, "<-"),
+    ("2:11", END, "<- accept yes"),
+    ("2:4", FROM_CLIENT, "-> drop# comment"),
+    ("2:12", END, '-> text "a"# comment'),
+    ("2:14", END, '-> text "你好" 1'),
+    ("2:8", STRING, "-> text"),
+    ("2:9", STRING, "-> text 你好"),
+    ("2:9", "valid JSON (unterminated string)", '-> text "你好'),
+    ("2:9", "text that UTF-8 can carry: no lone surrogate", '-> text "\\ud800"'),
+    ("2:14", "no control character (write \\u0007 and the like in a string)", '-> text "bell\x07"'),
+    ("2:9", ANYTHING, "-> text ..."),
+    ("2:10", ANYTHING, "-> bytes ..."),
+    ("2:18", ANYTHING, '-> json {"...": [...]}'),
+    ("2:8", "valid JSON (expecting value)", "<- json"),
+    ("2:15", "valid JSON (expecting value)", '<- json {"你": tru}'),
+    ("2:17", "valid JSON (expecting ',' delimiter)", '<- json {"a": 1 "b": 2}'),
+    ("2:9", "valid JSON (expecting value)", "<- json NaN"),
+    ("2:10", "valid JSON (expecting value)", "<- json [-Infinity]"),
+    ("2:12", END, "<- json ...."),
+    ("2:10", "a number that a program can hold", "<- json [-1e999]"),
+    ("2:9", "a number that a program can hold", f"<- json {'1' * 5000}"),
+    ("2:9", "every key once in an object", '<- json {"a": 1, "a": 2}'),
+    ("2:9", "a JSON value that is not nested as deeply", f"<- json {'[' * 100_000}"),
+    ("2:15", "valid JSON (expecting value)", "<- bytes json x"),
+    ("2:10", HEX, "-> bytes 0"),
+    ("2:14", HEX, "-> bytes 00 0g"),
+    ("2:15", HEX, "-> bytes 00 012"),
+    ("2:10", HEX, "-> bytes 你好"),
+    ("2:10", CODE, "-> close 999"),
+    ("2:10", CODE, "-> close 5000"),
+    ("2:10", CODE, '-> close "bye"'),
+    ("2:10", "-> drop, for a connection that vanishes without a close frame", "-> close 1006"),
+    ("2:10", "a code that can be sent: 1006 is abnormal closure", "<- close 1006"),
+    ("2:10", "a code that can be sent: 1015 is TLS handshake", "-> close 1015"),
+    ("2:10", "a code that can be sent: 2999 is reserved", "-> close 2999"),
+    ("2:10", "a code that can be sent: 1005 is no status received", "<- close 1005"),
+    ("2:10", "a code that an application may send: 1010 is for clients", "<- close 1010"),
+    ("2:15", "no reason: 1005 is a close frame without a code", '-> close 1005 "bye"'),
+    ("2:15", STRING, "-> close 1000 bye"),
+    ("2:15", STRING, "<- close 1000 ..."),
+    ("2:15", "a reason of at most 123 bytes of UTF-8", f'-> close 1000 "{"é" * 62}"'),
+    ("2:21", END, '<- close 1000 "bye" "bye"'),
+    ("2:8", STATUS, "<- deny"),
+    ("2:9", STATUS, "<- deny 200"),
+    ("2:9", STATUS, "<- deny no"),
+    ("2:13", "text or json", "<- deny 403 bytes 00"),
+    ("2:17", STRING, "<- deny 403 text"),
+    ("2:3", "the name of an exception", "!!"),
+    ("2:4", "the name of an exception", "!! json."),
+    ("2:15", STRING, "!! ValueError boom"),
+    ("2:15", STRING, "!! ValueError ..."),
+    ("2:3", f"client= and one of {CLIENT_STATES}", "=="),
+    ("2:4", f"client= and one of {CLIENT_STATES}", "== application=CONNECTED client=CONNECTED"),
+    ("2:11", f"one of {CLIENT_STATES}", "== client=RESPONSE application=CONNECTED"),
+    ("2:20", f"application= and one of {APPLICATION_STATES}", "== client=CONNECTED"),
+    ("2:33", f"one of {APPLICATION_STATES}", "== client=CONNECTED application=OPEN"),
+    ("2:3", DURATION, ".."),
+    ("2:4", DURATION, ".. 100"),
+    ("2:4", DURATION, ".. 0ms"),
+    ("2:4", DURATION, ".. 0.5s"),
+    ("2:7", END, ".. 1s 2s"),
+    ("2:5", "a header line, such as origin: http://localhost", "    é: b"),
+    ("2:11", "a header's name, right followed by :", "    origin http://localhost"),
+    ("2:11", "a header's name, right followed by :", "    origin : http://localhost"),
+    ("2:8", "a header's value in Latin-1 (percent-encode other characters)", "    a: 你"),
+    ("2:2", "a header line, such as origin: http://localhost", ' <- text "a"'),
+    ("2:1", "an end of the open connection of the client before it connects again", "-> connect /"),
+    ("2:1", "no name: the client has none above", "bob -> connect /"),
+    ("2:1", "no name: the client has none above", "bob .. 1ms"),
+    ("3:5", HEADER, "-> drop\n    a: b"),
+    ("3:5", HEADER, "\n    a: b"),
+    ("3:5", HEADER, "# a\n    a: b"),
+    ("3:1", "the client to connect again before this: its connection is over", '-> close\n-> text "a"'),
+    ("3:1", "the client to connect again before this: its connection is over", "-> drop\n-> close"),
+    ("3:1", "the client to connect again before this: its connection is over", "<- deny 403\n-> drop"),
+]
+# What is wrong after `alice -> connect /`.
+SEVERAL = [
+    ("2:1", "a name: all clients have one above", "-> connect /"),
+    ("2:1", "a name: all clients have one above", "<- accept"),
+    ("2:1", "bob to connect before this", "bob <- accept"),
+    ("2:1", "bob to connect before this", "bob .. 1ms"),
+    ("2:1", "an end of the open connection of alice before it connects again", "alice -> connect /"),
+    ("3:1", "alice to connect again before this: its connection is over", 'alice -> drop\nalice -> text "a"'),
+]
+ERRORS = FIRST
+ERRORS += [(place, expected, CONNECT + text) for place, expected, text in SECOND]
+ERRORS += [(place, expected, NAMED + text) for place, expected, text in SEVERAL]
+
+
+@pytest.mark.parametrize(("place", "expected", "text"), ERRORS, ids=[ascii(text)[-40:] for *_, text in ERRORS])
+def test_a_broken_line_and_its_error(place: str, expected: str, text: str) -> None:
+    with pytest.raises(TranscriptError) as caught:
+        parse(text)
+    assert f"<transcript>:{place}: expected {expected}" == str(caught.value).split("\n")[0]
+
+
+def test_an_error_shows_its_place() -> None:
+    with pytest.raises(TranscriptError) as caught:
+        parse(CONNECT + "-> close 999", file="docs/ru/closing.md", first_line=56)
+    error = caught.value
+    assert ("docs/ru/closing.md", 57, 10) == (error.file, error.line, error.column)
+    assert (CODE, "-> close 999") == (error.expected, error.source)
+    expected = f"docs/ru/closing.md:57:10: expected {CODE}\n-> close 999\n         ^"
+    assert expected == str(error)
+
+
+def test_the_caret_stands_under_its_column_after_wide_characters_and_tabs() -> None:
+    with pytest.raises(TranscriptError) as caught:
+        parse(CONNECT + '->\ttext "你好e\u0301" 1')
+    assert '->\ttext "你好e\u0301" 1\n  \t             ^' == str(caught.value).split("\n", 1)[1]
+
+
+def test_an_error_survives_pickling() -> None:
+    error = TranscriptError("a.md", 1, 2, "a verb", "-> x")
+    assert str(error) == str(pickle.loads(pickle.dumps(error)))
+
+
+def test_han_takes_two_columns_and_an_accent_none() -> None:
+    assert (4, 1, 2) == (display_width("你好"), display_width("e\u0301"), display_width("ab"))
