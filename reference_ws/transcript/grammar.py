@@ -194,7 +194,7 @@ class _Connections:
             raise line.error(f"{who} to connect again before this: its connection is over", start)
         elif isinstance(step, ClientClose | Drop | Deny):
             self.open[name] = "no"
-        elif isinstance(step, ApplicationClose | Raised):
+        elif isinstance(step, ApplicationClose | Raised) and state == "yes":
             self.open[name] = "application left"
         return step
 

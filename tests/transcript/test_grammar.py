@@ -331,6 +331,7 @@ SECOND = [
     ("3:1", "the client to connect again before this: its connection is over", '-> close\n-> text "a"'),
     ("3:1", "the client to connect again before this: its connection is over", "-> drop\n-> close"),
     ("3:1", "the client to connect again before this: its connection is over", "<- deny 403\n-> drop"),
+    ("4:1", "the client to connect again before this: its connection is over", "-> drop\n<- close\n-> drop"),
 ]
 # What is wrong after `alice -> connect /`.
 SEVERAL = [
