@@ -351,7 +351,7 @@ def _keep(told: traceback.TracebackException | None, filename: str) -> None:
     if told is None:
         return
     own = [frame for frame in told.stack if frame.filename == filename]
-    if own:
+    if own or getattr(told, "filename", None) == filename:  # a SyntaxError has no frame of the page, only its place
         told.stack = traceback.StackSummary.from_list(own)
     nested: list[Any] = [told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())]
     for other in nested:

@@ -9,7 +9,17 @@ from textwrap import dedent
 
 import pytest
 
-from reference_ws.guide.pages import Counts, Fence, Page, PageError, PageRun, count_problem, live_path, read_page
+from reference_ws.guide.pages import (
+    Counts,
+    Fence,
+    Page,
+    PageError,
+    PageRun,
+    count_problem,
+    failure_text,
+    live_path,
+    read_page,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -245,6 +255,51 @@ def test_error_is_told_at_its_line_with_frames_of_the_page_alone(write):
 
     lines = [frame.lineno for frame in caught.traceback if str(frame.path) == str(page.path)]
     assert [10, 6] == [line + 1 for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("told", "sample"),
+    [
+        (
+            [
+                "docs/ru/closing.md:4: AssertionError: 1",
+                "Traceback (most recent call last):",
+                '  File "{path}", line 4, in <module>',
+                "    assert False, 1",
+                "AssertionError: 1",
+            ],
+            "assert False, 1\n",
+        ),
+        (
+            [
+                "docs/ru/closing.md:4: SyntaxError: invalid syntax",
+                '  File "{path}", line 4',
+                "    x = = 1",
+                "SyntaxError: invalid syntax",
+            ],
+            "x = = 1\n",
+        ),
+        (
+            [
+                "docs/ru/closing.md:5: json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)",
+                "Traceback (most recent call last):",
+                '  File "{path}", line 5, in <module>',
+                "    json.loads('')",
+                "json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)",
+            ],
+            "import json\njson.loads('')\n",
+        ),
+    ],
+)
+def test_failure_shows_the_page_alone(write, told, sample):
+    page = page_of(write, sample)
+
+    with pytest.raises((AssertionError, SyntaxError, ValueError)) as caught:
+        run_python(page)
+
+    lines = failure_text(page.path, caught.value).splitlines()
+    # Which versions of Python underline what differs.
+    assert [line.format(path=page.path) for line in told] == [line for line in lines if line.strip(" ^~")]
 
 
 def test_annotations_are_looked_up_in_the_page(write):
