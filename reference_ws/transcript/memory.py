@@ -91,14 +91,17 @@ class _MemoryPeer:
             self._connection.deliver(text=payload)
         else:
             self._connection.deliver(data=payload)
+        await self._world.settle()
 
     async def close(self, code: int, reason: str) -> None:
         self._connection.leave(code, reason)
+        await self._world.settle()
 
     async def drop(self) -> None:
         self._connection.leave(1006)
         while self._connection.sent:  # nobody is there any more to see it
             self._connection.take()
+        await self._world.settle()
 
     async def answer(self, timeout_s: float) -> Step:
         with anyio.move_on_after(timeout_s):
@@ -118,15 +121,19 @@ class _MemoryPeer:
         await self._world.settle()
         return self._connection.client_state, self._connection.application_state
 
-    async def rest(self, timeout_s: float) -> Step | None:
+    async def rest(self) -> Step | None:
         connection = self._connection
         await self._world.settle()
         while not connection.sent and self._world.let_go():
             await self._world.settle()
         if connection.sent:
             return await self._read(connection.take())
+        return self._end() if connection.error is not None and not self._told else None
+
+    async def finish(self, timeout_s: float) -> Step | None:
+        connection = self._connection
         if connection.ended:
-            return None if self._told or connection.error is None else self._end()
+            return None
         asked = not connection.gone
         connection.leave(1001)
         with anyio.move_on_after(timeout_s):

@@ -75,8 +75,11 @@ class Peer(Protocol):
     async def states(self) -> tuple[WebSocketState, WebSocketState]:
         """Look at client_state and application_state once the application has settled."""
 
-    async def rest(self, timeout_s: float) -> Step | None:
-        """End the connection; return what the application did that no line expects, if anything."""
+    async def rest(self) -> Step | None:
+        """Return what the application did that no line expects, if anything."""
+
+    async def finish(self, timeout_s: float) -> Step | None:
+        """End the connection if it is open; return what went wrong with the application then, if anything."""
 
 
 Peers = AbstractAsyncContextManager[Callable[[str], Peer]]
@@ -179,8 +182,12 @@ class _Player:
             self.played.append(step)
             if self.on_step is not None:
                 self.on_step(step)
+        # First everyone is asked, then everyone is ended: the end of one may be news for another.
         for peer in self.peers.values():
-            if (rest := await peer.rest(self.timeout_s)) is not None:
+            if (rest := await peer.rest()) is not None:
+                return self._report(None, rest)
+        for peer in self.peers.values():
+            if (rest := await peer.finish(self.timeout_s)) is not None:
                 return self._report(None, rest)
         return self._report(None, None)
 
@@ -190,9 +197,10 @@ class _Player:
     async def _step(self, step: Step, open_peer: Callable[[str], Peer]) -> Step | None:
         """Do or assert one step; return what came instead of it."""
         if isinstance(step, Connect):
-            before = self.peers.pop(step.client, None)
-            if before is not None and (rest := await before.rest(self.timeout_s)) is not None:
-                return rest
+            if (before := self.peers.pop(step.client, None)) is not None:
+                rest = await before.rest() or await before.finish(self.timeout_s)
+                if rest is not None:
+                    return rest
             self.peers[step.client] = peer = open_peer(step.client)
             await peer.connect(step.target, step.headers)
             return None

@@ -117,9 +117,9 @@ class _SocketPeer:
     async def states(self) -> tuple[WebSocketState, WebSocketState]:
         raise NotImplementedError("a socket doesn't show the states inside of the application")
 
-    async def rest(self, timeout_s: float) -> Step | None:
+    async def rest(self) -> Step | None:
         if self._first is not None:
-            return await self.answer(timeout_s)
+            return await self.answer(GRACE_S)
         if self._socket is None or self._left:
             return None
         with suppress(ConnectionClosed):
@@ -127,7 +127,12 @@ class _SocketPeer:
         answer = await self.answer(GRACE_S)
         if isinstance(answer, ApplicationData) or (isinstance(answer, ApplicationClose) and not self._left):
             return answer
-        await self.close(1001, "")
+        return None
+
+    async def finish(self, timeout_s: float) -> Step | None:
+        if not self._left:
+            with anyio.move_on_after(timeout_s):
+                await self.close(1001, "")
         return None
 
     async def _receive(self, socket: ClientConnection) -> Step:
