@@ -1,8 +1,8 @@
 """Makes every page of ``docs/`` a test: ``pytest docs/ru/closing.md``, ``pytest -k zh``, ``pytest -m ru``.
 
 Each python sample and each transcript is a test of its own; those of a page share a namespace and an event loop, as
-`reference_ws.guide.pages.PageRun` says. The first test of a page is the page itself: its form, its counts, and that no
-fence is overlooked.
+`reference_ws.guide.running.PageRun` says. The first test of a page is the page itself: its form, its counts, and that
+no fence is overlooked.
 """
 
 import asyncio
@@ -18,7 +18,8 @@ from sybil import Document, Example, Region, Sybil
 from sybil.integration.pytest import SybilItem
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
-from reference_ws.guide.pages import Page, PageError, PageRun, count_problem, failure_text, read_counts, read_page
+from reference_ws.guide.pages import Page, PageError, count_problem, read_counts, read_page
+from reference_ws.guide.running import PageRun, failure_text
 
 # Sybil's own parsers compare the whole line after the backticks with a language, and pass over `transcript {app=raw}`.
 FENCES = RawFencedCodeBlockLexer(re.compile(r"(?P<kind>\S*)[^\n]*\n"))

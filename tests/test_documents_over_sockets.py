@@ -10,9 +10,10 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reference_ws.guide.live import without_denial
-from reference_ws.guide.pages import Page, PageRun, read_page
-from reference_ws.transcript.player import Report
+from reference_ws.guide.live import live_application, without_denial
+from reference_ws.guide.pages import Page, live_path, read_page
+from reference_ws.guide.running import PageRun, transcript
+from reference_ws.transcript.player import Report, play
 from reference_ws.transcript.steps import Raised, States
 
 PATHS = sorted((Path(__file__).parents[1] / "docs").glob("??/*.md"))
@@ -105,6 +106,23 @@ def test_transcripts_say_the_same_over_a_socket_as_in_memory(path):
     assert [report.ok for report in in_memory] == [report.ok for report in over_sockets]
     inside = [[step for step in report.transcript.steps if isinstance(step, Raised | States)] for report in in_memory]
     assert inside == [list(report.unchecked) for report in over_sockets]
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in PATHS if path.parent.name == "zh"])
+def test_transcripts_say_the_same_at_their_live_addresses(path):
+    page = read_page(path)
+
+    async def play_live() -> list[Report]:
+        server = Server()
+        server.app = live_application(path.parents[1])
+        async with server.listening() as url:
+            return [
+                await play(url + live_path(page.name, fence.app, fence.denial), transcript(page, fence))
+                for fence in page.fences
+                if fence.kind == "transcript"
+            ]
+
+    assert [] == [str(report) for report in asyncio.run(play_live()) if not report.ok]
 
 
 def test_there_are_pages():

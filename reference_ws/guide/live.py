@@ -15,7 +15,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reference_ws.catalogs import LANGUAGES
-from reference_ws.guide.pages import PageRun, failure_text, live_path, read_page
+from reference_ws.guide.pages import live_path, read_page
+from reference_ws.guide.running import PageRun, failure_text
 
 __all__ = ["live_application", "without_denial"]
 

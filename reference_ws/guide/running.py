@@ -1,0 +1,129 @@
+"""Running a page: from top to bottom, as a reader would, in one namespace and one event loop.
+
+The documents' tests, the socket tests and the live examples all run pages with `PageRun`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from reference_ws.guide.pages import Fence, Page, PageError, page_file
+from reference_ws.transcript.grammar import TranscriptError, parse
+from reference_ws.transcript.player import Report, TranscriptFailure, play
+from reference_ws.transcript.steps import Transcript
+
+__all__ = ["PageRun", "failure_text", "transcript"]
+
+
+@dataclass(slots=True)
+class PageRun:
+    """One run of one page, whose namespace is a module. Await everything in one event loop; `close` in the end.
+
+    ``applications`` holds what the transcripts so far talked to, by name. A name stands for one application on the
+    whole page, or the live examples, served when the page is at its end, would answer other than the page says.
+    """
+
+    page: Page
+    module: ModuleType = field(init=False)
+    applications: dict[str, ASGIApp] = field(init=False, default_factory=dict)
+    done: set[int] = field(init=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.module = ModuleType(f"docs.{self.page.language}.{self.page.name}")
+        self.module.__file__ = str(self.page.path)
+        # Where classes look up the names in their annotations.
+        sys.modules[self.module.__name__] = self.module
+
+    def close(self) -> None:
+        """Forget the module. Tasks that the page started belong to the event loop's owner."""
+        if sys.modules.get(self.module.__name__) is self.module:
+            del sys.modules[self.module.__name__]
+
+    async def python(self, fence: Fence) -> None:
+        """Run a python fence, with top-level ``await``; whatever it raises comes out, with lines of the page's file."""
+        self.done.add(fence.line)
+        # dont_inherit: this file's own `from __future__` is not the page's.
+        code: CodeType = compile(
+            "\n" * fence.line + fence.source,
+            str(self.page.path),
+            "exec",
+            flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+            dont_inherit=True,
+        )
+        result = eval(code, self.module.__dict__)
+        if code.co_flags & inspect.CO_COROUTINE:
+            await result
+
+    def application(self, fence: Fence) -> ASGIApp:
+        """Find the ASGI application that a transcript fence talks to. Raises `PageError` when there is none."""
+        app = self.module.__dict__.get(fence.app)
+        if not callable(app):
+            raise PageError(self.page.file, fence.line, f"no application called {fence.app} is defined above")
+        if self.applications.setdefault(fence.app, app) is not app:
+            problem = f"{fence.app} is another application than above: give it a name of its own and write {{app=name}}"
+            raise PageError(self.page.file, fence.line, problem)
+        return app
+
+    async def transcript(self, fence: Fence, *, url: str | None = None, timeout_s: float = 5.0) -> Report:
+        """Play a transcript fence in memory, or against the server at `url` (``ws://127.0.0.1:8000/live/closing``)."""
+        self.done.add(fence.line)
+        app = self.application(fence)
+        script = transcript(self.page, fence)
+        return await play(url or app, script, timeout_s=timeout_s, denial=fence.denial)
+
+    async def fence(self, fence: Fence) -> None:
+        """Run a python or a transcript fence (the others only stand there). Raises `TranscriptFailure`."""
+        if fence.kind == "python":
+            await self.python(fence)
+        elif fence.kind == "transcript":
+            report = await self.transcript(fence)
+            if not report.ok:
+                raise TranscriptFailure(report)
+
+    async def up_to(self, fence: Fence | None = None) -> None:
+        """Run, in order, what stands above `fence` and hasn't run yet; without a fence the whole page."""
+        for above in self.page.fences:
+            if fence is not None and above.line >= fence.line:
+                return
+            if above.line not in self.done:
+                await self.fence(above)
+
+
+def transcript(page: Page, fence: Fence) -> Transcript:
+    """Read a transcript fence; its steps carry the lines of the page. Raises `TranscriptError`."""
+    return parse(fence.source, file=page.file, first_line=fence.line + 1)
+
+
+def failure_text(path: Path, error: BaseException) -> str:
+    """Tell an error of the page at `path`, an absolute path, with that page's frames only.
+
+    The first line is ``docs/ru/closing.md:57: AssertionError: ...``.
+    """
+    if isinstance(error, PageError | TranscriptFailure | TranscriptError):
+        return str(error)
+    told = traceback.TracebackException.from_exception(error)
+    own = [frame.lineno for frame in told.stack if frame.filename == str(path)]
+    line = error.lineno if isinstance(error, SyntaxError) else own[-1] if own else 1
+    _keep(told, str(path))
+    summary = list(told.format_exception_only())[-1].rstrip()
+    return f"{page_file(path)}:{line}: {summary}\n" + "".join(told.format()).rstrip()
+
+
+def _keep(told: traceback.TracebackException | None, filename: str) -> None:
+    if told is None:
+        return
+    own = [frame for frame in told.stack if frame.filename == filename]
+    if own or getattr(told, "filename", None) == filename:  # a SyntaxError has no frame of the page, only its place
+        told.stack = traceback.StackSummary.from_list(own)
+    nested: list[Any] = [told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())]
+    for other in nested:
+        _keep(other, filename)

@@ -1,0 +1,260 @@
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from reference_ws.guide.pages import Fence, Page, PageError, read_page
+from reference_ws.guide.running import PageRun, failure_text
+
+ROOT = Path(__file__).parents[2]
+
+ECHO = """\
+# Echo {#echo}
+
+```python
+from reference_ws import App, WebSocket
+
+app = App()
+codes = []
+
+
+@app.router.websocket("/echo")
+async def echo(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.send_text(await websocket.receive_text())
+    codes.append(1000)
+```
+
+## Say hello {#hello}
+
+```transcript
+-> connect /echo
+<- accept
+-> text "hello"
+<- text "hello"
+<- close 1000
+```
+
+```python
+assert codes == [1000]
+```
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write_page(text: str, *, language: str = "ru", name: str = "closing") -> Path:
+        path = tmp_path / "docs" / language / f"{name}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_page
+
+
+def run_python(page: Page) -> PageRun:
+    run = PageRun(page)
+
+    async def all_python() -> None:
+        for fence in page.fences:
+            if fence.kind == "python":
+                await run.python(fence)
+
+    try:
+        asyncio.run(all_python())
+    finally:
+        run.close()
+    return run
+
+
+def page_of(write: Callable[..., Path], *samples: str) -> Page:
+    return read_page(write("# A {#a}\n" + "".join(f"\n```python\n{dedent(sample)}```\n" for sample in samples)))
+
+
+def test_samples_share_one_namespace(write):
+    run = run_python(page_of(write, "x = 1\n", "x += 1\n"))
+
+    assert 2 == run.module.x
+
+
+def test_await_is_allowed_at_the_top(write):
+    run = run_python(page_of(write, "import asyncio\nx = await asyncio.sleep(0, 5)\n"))
+
+    assert 5 == run.module.x
+
+
+def test_error_is_told_at_its_line_with_frames_of_the_page_alone(write):
+    page = page_of(write, "def f():\n    import json\n    json.loads('{')\n", "f()\n")
+
+    with pytest.raises(ValueError, match="Expecting property name") as caught:
+        run_python(page)
+
+    lines = [frame.lineno for frame in caught.traceback if str(frame.path) == str(page.path)]
+    assert [10, 6] == [line + 1 for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("told", "sample"),
+    [
+        (
+            [
+                "docs/ru/closing.md:4: AssertionError: 1",
+                "Traceback (most recent call last):",
+                '  File "{path}", line 4, in <module>',
+                "    assert False, 1",
+                "AssertionError: 1",
+            ],
+            "assert False, 1\n",
+        ),
+        (
+            [
+                "docs/ru/closing.md:4: SyntaxError: invalid syntax",
+                '  File "{path}", line 4',
+                "    x = = 1",
+                "SyntaxError: invalid syntax",
+            ],
+            "x = = 1\n",
+        ),
+        (
+            [
+                "docs/ru/closing.md:5: json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)",
+                "Traceback (most recent call last):",
+                '  File "{path}", line 5, in <module>',
+                "    json.loads('')",
+                "json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)",
+            ],
+            "import json\njson.loads('')\n",
+        ),
+    ],
+)
+def test_failure_shows_the_page_alone(write, told, sample):
+    page = page_of(write, sample)
+
+    with pytest.raises((AssertionError, SyntaxError, ValueError)) as caught:
+        run_python(page)
+
+    lines = failure_text(page.path, caught.value).splitlines()
+    # Which versions of Python underline what differs.
+    assert [line.format(path=page.path) for line in told] == [line for line in lines if line.strip(" ^~")]
+
+
+def test_annotations_are_looked_up_in_the_page(write):
+    run = run_python(page_of(write, "class A:\n    pass\n\nclass B:\n    a: 'A'\n"))
+    sys.modules[run.module.__name__] = run.module
+    try:
+        assert {"a": run.module.A} == typing.get_type_hints(run.module.B)
+    finally:
+        run.close()
+
+
+def test_future_statement_of_one_sample_does_not_reach_the_next(write):
+    run = run_python(
+        page_of(
+            write, "from __future__ import annotations\nx: int = 1\n", "def f(a: int): ...\nx = f.__annotations__\n"
+        )
+    )
+
+    assert {"a": int} == run.module.x
+
+
+def test_closed_run_leaves_no_module(write):
+    assert run_python(page_of(write, "x = 1\n")).module.__name__ not in sys.modules
+
+
+def test_transcript_without_application_is_told(write):
+    run = PageRun(read_page(write("# A {#a}\n\n```transcript {app=raw}\n-> connect /\n```\n")))
+
+    with pytest.raises(PageError, match=r"docs/ru/closing\.md:3: no application called raw is defined above"):
+        run.application(run.page.fences[0])
+
+
+def test_application_that_changes_under_its_name_is_refused(write):
+    run = PageRun(read_page(write("# A {#a}\n\n```transcript\n-> connect /\n```\n")))
+    fence: Fence = run.page.fences[0]
+    run.module.app = lambda: None
+    run.application(fence)
+    run.module.app = lambda: None
+
+    with pytest.raises(PageError, match="app is another application than above: give it a name of its own"):
+        run.application(fence)
+
+
+def test_page_runs_from_top_to_bottom(write):
+    run = PageRun(read_page(write(ECHO)))
+
+    asyncio.run(run.up_to())
+
+    assert ([1000], ["app"]) == (run.module.codes, list(run.applications))
+    run.close()
+
+
+# --- documents as tests -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run_documents(tmp_path: Path) -> Callable[..., str]:
+    def run(*arguments: str) -> str:
+        shutil.copy(ROOT / "conftest.py", tmp_path)
+        shutil.copy(ROOT / "pyproject.toml", tmp_path)
+        command = [sys.executable, "-m", "pytest", "docs", "-p", "no:cacheprovider", "--tb=short", "-v", *arguments]
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        return done.stdout + done.stderr
+
+    return run
+
+
+def test_documents_pass_fail_and_are_selected(write, run_documents, tmp_path):
+    broken = ECHO.replace('<- text "hello"', '<- text "goodbye"').replace("codes == [1000]", "codes == [1001], codes")
+    for language in ("zh", "pt"):
+        write(ECHO, language=language)
+    write(broken, language="ru")
+    write(ECHO, language="zh", name="uncounted")
+    write(ECHO.replace("```transcript", "```transcrit"), language="zh", name="mistyped")
+    (tmp_path / "docs" / "pages.toml").write_text("[closing]\npython = 2\ntranscript = 1\n")
+
+    everything = run_documents()
+
+    assert "4 failed, 13 passed" in everything
+    assert "docs/ru/closing.md::line:19,column:1 FAILED" in everything
+    assert "docs/ru/closing.md:23" in everything
+    assert '<- text "goodbye"' in everything
+    assert "docs/ru/closing.md:28: AssertionError: [1000]" in everything
+    assert "    assert codes == [1001], codes" in everything
+    assert "conftest.py" not in everything.split("FAILURES")[1].split("short test summary")[0]
+    assert "docs/pages.toml has no entry [uncounted]" in everything
+    assert "docs/zh/mistyped.md:19: transcrit is no fence of ours" in everything
+
+    assert "4 passed, 13 deselected" in run_documents("-m", "pt")
+    assert "4 passed, 13 deselected" in run_documents("-k", "pt")
+
+
+def test_single_sample_runs_what_stands_above_it(write, run_documents, tmp_path):
+    write(ECHO)
+    (tmp_path / "docs" / "pages.toml").write_text("[closing]\npython = 2\ntranscript = 1\n")
+
+    assert "1 passed, 3 deselected" in run_documents("-k", "line:27")
+
+
+def test_task_left_running_is_cancelled(write, run_documents, tmp_path):
+    write(
+        "# A {#a}\n\n```python\nimport asyncio\n\n"
+        "task = asyncio.create_task(asyncio.sleep(60))\nawait asyncio.sleep(0)\n```\n"
+    )
+    (tmp_path / "docs" / "pages.toml").write_text("[closing]\npython = 1\n")
+
+    assert "2 passed" in run_documents()
