@@ -16,7 +16,8 @@ from pathlib import Path
 
 from reference_ws.catalogs import LANGUAGES
 from reference_ws.guide.pages import Fence, Page, PageError, count_problem, read_counts, read_page
-from reference_ws.transcript.grammar import TranscriptError, format_step, parse
+from reference_ws.guide.running import transcript
+from reference_ws.transcript.grammar import TranscriptError, format_step
 from reference_ws.transcript.steps import Step
 
 __all__ = ["check", "summary"]
@@ -108,8 +109,7 @@ def _tokens(page: Page, fence: Fence) -> list[Token]:
         ignored = (tokenize.COMMENT, tokenize.NL)
         return [(fence.line + token.start[0], token.string) for token in found if token.type not in ignored]
     if fence.kind == "transcript":
-        steps = parse(fence.source, file=page.file, first_line=fence.line + 1).steps
-        return [(step.line, _words(step)) for step in steps]
+        return [(step.line, _words(step)) for step in transcript(page, fence).steps]
     lines = enumerate(fence.source.splitlines(), fence.line + 1)
     return [(line, text.rstrip()) for line, text in lines if not text.lstrip().startswith("#")]
 
