@@ -48,7 +48,8 @@ def check(docs: Path) -> list[str]:
     first, *others = LANGUAGES
     for (language, name), page in pages.items():
         if language in others and (first, name) in pages:
-            findings += _differences(pages[first, name], page)
+            findings += _headings(pages[first, name], page)
+            findings += _fences(pages[first, name], page)
     return findings
 
 
@@ -62,24 +63,29 @@ def summary(docs: Path) -> str:
     )
 
 
-def _differences(model: Page, page: Page) -> Iterator[str]:
-    for ours, other in zip_longest(page.headings, model.headings):
+def _headings(model: Page, page: Page) -> Iterator[str]:
+    for theirs, ours in zip_longest(model.headings, page.headings):
         if ours is None:
-            yield f"{page.file}:1: the heading {{#{other.anchor}}} of {model.file}:{other.line} is missing"
-            break
-        if other is None or (ours.level, ours.anchor) != (other.level, other.anchor):
-            theirs = f"{'#' * other.level} {{#{other.anchor}}} of {model.file}:{other.line}" if other else "no heading"
-            yield f"{page.file}:{ours.line}: {'#' * ours.level} {{#{ours.anchor}}} stands where {theirs} is expected"
-            break
-    for mine, theirs_ in zip_longest(page.fences, model.fences):
-        if mine is None:
-            yield f"{page.file}:1: the {theirs_.kind} fence of {model.file}:{theirs_.line} is missing"
-            break
-        if theirs_ is None or _shape(mine) != _shape(theirs_):
-            expected = f"{_shape(theirs_)} of {model.file}:{theirs_.line}" if theirs_ else "no fence"
-            yield f"{page.file}:{mine.line}: {_shape(mine)} stands where {expected} is expected"
-            break
-        yield from _code(model, theirs_, page, mine)
+            yield f"{page.file}:1: the heading {{#{theirs.anchor}}} of {model.file}:{theirs.line} is missing"
+            return
+        if theirs is None or (ours.level, ours.anchor) != (theirs.level, theirs.anchor):
+            expected = "no heading"
+            if theirs:
+                expected = f"{'#' * theirs.level} {{#{theirs.anchor}}} of {model.file}:{theirs.line}"
+            yield f"{page.file}:{ours.line}: {'#' * ours.level} {{#{ours.anchor}}} stands where {expected} is expected"
+            return
+
+
+def _fences(model: Page, page: Page) -> Iterator[str]:
+    for theirs, ours in zip_longest(model.fences, page.fences):
+        if ours is None:
+            yield f"{page.file}:1: the {theirs.kind} fence of {model.file}:{theirs.line} is missing"
+            return
+        if theirs is None or _shape(ours) != _shape(theirs):
+            expected = f"{_shape(theirs)} of {model.file}:{theirs.line}" if theirs else "no fence"
+            yield f"{page.file}:{ours.line}: {_shape(ours)} stands where {expected} is expected"
+            return
+        yield from _code(model, theirs, page, ours)
 
 
 def _shape(fence: Fence) -> str:
