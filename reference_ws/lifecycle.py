@@ -45,6 +45,7 @@ __all__ = [
     "close_code",
     "close_problem",
     "on_receive",
+    "on_receive_data",
     "on_send",
     "sent_event",
 ]
@@ -140,6 +141,17 @@ def on_receive(client: WebSocketState, application: WebSocketState, event: str) 
     return RECEIVE[client].get(event, "receive-after-disconnect" if client is DISCONNECTED else "unknown-message")
 
 
+def on_receive_data(client: WebSocketState, application: WebSocketState) -> Entry:
+    """Look up what asking for text, bytes or JSON does: CONNECTED when data can come, or an error id.
+
+    A message can be received in any state of the application's; data comes only after it has accepted.
+    """
+    entry = on_receive(client, application, RECEIVED)
+    if DISCONNECTED in (client, application) or application is CONNECTED:
+        return entry
+    return "receive-before-accept" if application is CONNECTING else "denial-unfinished"
+
+
 def on_send(client: WebSocketState, application: WebSocketState, event: str) -> Entry:
     """Look up what sending `event` does: the next ``application_state``, or an error id.
 
@@ -182,8 +194,8 @@ class ErrorText:
 
 ERRORS: Final[Mapping[str, ErrorText]] = {
     "connect-expected": ErrorText(
-        "The first message of a connection must be websocket.connect.",
-        "This is a fault of the server, or of a middleware that swallowed the message.",
+        "The first message of a connection is websocket.connect.",
+        "Call `await websocket.accept()`, which receives it, or `await websocket.receive()` before anything else.",
     ),
     "connect-twice": ErrorText(
         "websocket.connect came a second time.",

@@ -374,14 +374,8 @@ class WebSocket(Connection, StarletteWebSocket):
 
     async def _data(self, tried: str) -> Message:
         """Receive a data message; the states must both be CONNECTED."""
-        if self.application_state is not CONNECTED:
-            if self.application_state is RESPONSE:
-                raise self._error("denial-unfinished", tried)
-            if self.application_state is CONNECTING and self.client_state is not DISCONNECTED:
-                raise self._error("receive-before-accept", tried)
-            raise self._receive_error(RECEIVED, tried)
-        if self.client_state is not CONNECTED:
-            raise self._receive_error(RECEIVED, tried)
+        if self.application_state is not CONNECTED or self.client_state is not CONNECTED:
+            raise self._error(str(lifecycle.on_receive_data(self.client_state, self.application_state)), tried)
         message = await self.receive()
         if message["type"] == DISCONNECT:
             raise WebSocketDisconnect(*(self._end or (1005, "")))

@@ -90,10 +90,11 @@ def on_pre_template(template: Template, *, template_name: str, config: MkDocsCon
         return template
     extra: Any = config.extra
     extra.alternate = extra["alternate"]  # the home pages; the last page of another language may have left its own
-    words = catalog(_language(config)[0])
+    language, prefix = _language(config)
+    words = catalog(language)
     heading = words.gettext("There is no such page")
     remedy = words.gettext("Search for it, or go back to the first page.")
-    block = f'<h1>404 · {heading}</h1><p><a href="{{{{ nav.homepage.url | url }}}}">{remedy}</a></p>'
+    block = f'<h1>404 · {heading}</h1><p><a href="{{{{ base_url }}}}{prefix}">{remedy}</a></p>'
     return template.environment.from_string(f'{{% extends "main.html" %}}{{% block content %}}{block}{{% endblock %}}')
 
 

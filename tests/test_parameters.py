@@ -1,0 +1,118 @@
+from functools import partial
+
+import pytest
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket as StarletteWebSocket
+
+from reference_ws import WebSocket
+from reference_ws.parameters import bind
+
+pytestmark = pytest.mark.anyio
+
+GIVEN = object()
+
+
+async def unannotated(anything):
+    return anything
+
+
+async def positional_only(ws: WebSocket, /):
+    return ws
+
+
+async def keyword_only(*, ws: WebSocket):
+    return ws
+
+
+async def second(other=None, ws: WebSocket = None):
+    assert other is None
+    return ws
+
+
+async def both(first: WebSocket, second: StarletteWebSocket):
+    assert first is second
+    return first
+
+
+async def general(connection: HTTPConnection):
+    return connection
+
+
+async def as_text(ws: "WebSocket"):
+    return ws
+
+
+async def with_default(ws: WebSocket, limit: int = 3):
+    assert 3 == limit
+    return ws
+
+
+class Bound:
+    async def method(self, ws: WebSocket):
+        return ws
+
+    async def __call__(self, ws: WebSocket):
+        return ws
+
+
+async def prefilled(room, ws: WebSocket):
+    assert "blue" == room
+    return ws
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        unannotated,
+        positional_only,
+        keyword_only,
+        second,
+        both,
+        general,
+        as_text,
+        with_default,
+        Bound().method,
+        Bound(),
+        partial(prefilled, "blue"),
+    ],
+    ids=lambda handler: getattr(handler, "__name__", type(handler).__name__),
+)
+async def test_the_connection_is_passed_where_the_signature_wants_it(handler):
+    assert GIVEN is await bind(handler)(GIVEN)
+
+
+async def test_a_handler_without_parameters_is_called_without():
+    async def handler():
+        return "called"
+
+    assert "called" == await bind(handler)(GIVEN)
+
+
+def sync(ws): ...
+
+
+async def two(first, second): ...
+
+
+async def wants_more(ws: WebSocket, room: str): ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "problem"),
+    [
+        (sync, r"^sync \(.*test_parameters.py:\d+\): a WebSocket handler must be .* `async def`"),
+        (two, r"^two \(.*test_parameters.py:\d+\): nothing can be bound to the parameter 'first'"),
+        (wants_more, r"^wants_more \(.*:\d+\): nothing can be bound to the parameter 'room'"),
+        (partial(sync), "async def"),
+    ],
+)
+def test_what_can_not_be_bound_is_a_type_error_that_names_the_handler(handler, problem):
+    with pytest.raises(TypeError, match=problem):
+        bind(handler)
+
+
+def test_an_annotation_that_can_not_be_read_is_a_type_error():
+    async def handler(ws: "NotThere"): ...  # noqa: F821
+
+    with pytest.raises(TypeError, match=r"an annotation can't be read: name 'NotThere'"):
+        bind(handler)

@@ -1,0 +1,205 @@
+import anyio
+import pytest
+
+from reference_ws import App, WebSocket, WebSocketDisconnect
+from reference_ws.testing import HandshakeRefused, connect
+
+pytestmark = pytest.mark.anyio
+
+
+def serving(handler):
+    app = App()
+    app.router.websocket("/")(handler)
+    return app
+
+
+async def echo(websocket):
+    await websocket.accept(
+        "chat" if "chat" in websocket["subprotocols"] else None, [(b"X-A", websocket.headers["host"].encode())]
+    )
+    async for message in websocket.iter_json():
+        await websocket.send_json(message)
+
+
+async def test_a_client_sees_subprotocol_and_headers():
+    async with connect(serving(echo), "ws://example.org:81/", subprotocols=["other", "chat"]) as client:
+        assert ("chat", {"x-a": "example.org:81"}) == (client.accepted_subprotocol, client.headers)
+    async with connect(serving(echo), "/") as client:
+        assert client.accepted_subprotocol is None
+
+
+async def test_text_bytes_and_json_go_both_ways():
+    async def handler(websocket):
+        await websocket.accept()
+        await websocket.send_text(await websocket.receive_text())
+        await websocket.send_bytes(await websocket.receive_bytes())
+        await websocket.send_json(await websocket.receive_json(mode="binary"))
+
+    async with connect(serving(handler), "/") as client:
+        await client.send_text("你好")
+        assert "你好" == await client.receive_text()
+        await client.send_bytes(b"\x00")
+        assert b"\x00" == await client.receive_bytes()
+        await client.send_json([1], mode="binary")
+        assert {"type": "websocket.send", "text": "[1]"} == await client.receive()
+        with pytest.raises(WebSocketDisconnect):
+            await client.receive_json()
+
+
+async def test_the_other_kind_of_frame_is_an_assertion_error():
+    async with connect(serving(echo), "/") as client:
+        await client.send_json(1)
+        with pytest.raises(AssertionError, match="expected a frame with bytes"):
+            await client.receive_bytes()
+
+
+@pytest.mark.parametrize(("expected", "end"), [((4000, "bye"), ("close", 4000, "bye")), ((1006, ""), ("drop",))])
+async def test_closed_tells_how_the_client_left(expected, end):
+    ends = []
+
+    async def handler(websocket):
+        await websocket.accept()
+        async for _ in websocket.iter_text():
+            pass
+        ends.append(websocket.end)
+
+    async with connect(serving(handler), "/") as client:
+        assert client.closed is None
+        await getattr(client, end[0])(*end[1:])
+        assert (expected, [expected]) == (client.closed, ends)
+
+
+async def test_closed_tells_how_the_application_closed():
+    async def handler(websocket):
+        await websocket.accept()
+        await websocket.send_text("last")
+        await websocket.close(4000, "done")
+
+    async with connect(serving(handler), "/") as client:
+        assert "last" == await client.receive_text()
+        for _ in range(2):
+            with pytest.raises(WebSocketDisconnect) as raised:
+                await client.receive_text()
+            assert (4000, "done") == (raised.value.code, raised.value.reason)
+        assert (4000, "done") == client.closed
+        with pytest.raises(WebSocketDisconnect):
+            await client.send_text("late")
+
+
+async def test_an_exception_of_the_application_is_raised_at_the_end_of_the_block():
+    async def handler(websocket):
+        await websocket.accept()
+        raise ValueError("handler")
+
+    with pytest.raises(ValueError, match="handler"):
+        async with connect(serving(handler), "/"):
+            pass
+    with pytest.raises(ValueError, match="handler"):
+        async with connect(serving(handler), "/") as client:
+            await client.receive_text()
+
+
+async def test_a_failure_of_the_test_itself_comes_out_as_it_is():
+    with pytest.raises(AssertionError, match=r"^mine$"):
+        async with connect(serving(echo), "/"):
+            raise AssertionError("mine")
+
+
+async def test_a_refusal_carries_status_headers_and_body_and_names_its_cause():
+    async def handler(websocket):
+        raise ValueError("cause")
+
+    with pytest.raises(HandshakeRefused) as refused:
+        async with connect(serving(handler), "/"):
+            pass
+    assert (500, "Internal Server Error") == (refused.value.status, refused.value.text)
+    assert "text/plain; charset=utf-8" == refused.value.headers["content-type"]
+    assert "cause" == str(refused.value.__cause__)
+
+
+@pytest.mark.parametrize("denial", [True, False])
+async def test_servers_with_and_without_the_denial_extension(denial):
+    with pytest.raises(HandshakeRefused) as refused:
+        async with connect(App(), "/", **({} if denial else {"extensions": {}})):
+            pass
+    assert (404 if denial else 403) == refused.value.status
+
+
+@pytest.mark.parametrize("both_keys", [True, False])
+async def test_servers_with_one_key_or_both_in_a_frame(both_keys):
+    frames = []
+
+    async def handler(websocket):
+        await websocket.accept()
+        frames.append(await websocket.receive())
+
+    async with connect(serving(handler), "/", both_keys=both_keys) as client:
+        await client.send_text("x")
+    expected = {"type": "websocket.receive", "text": "x"}
+    assert [{**expected, "bytes": None} if both_keys else expected] == frames
+
+
+async def test_servers_that_do_not_tell_the_client():
+    async def handler(websocket):
+        await websocket.accept()
+        await websocket.send_json(websocket.client)
+
+    async with connect(serving(handler), "/", client=None) as client:
+        assert [None, None] == await client.receive_json()
+
+
+@pytest.mark.parametrize("send_raises", [True, False])
+async def test_servers_that_raise_or_ignore_what_is_sent_after_the_client_left(send_raises):
+    outcome = []
+
+    async def handler(websocket):
+        await websocket.accept()
+        await anyio.wait_all_tasks_blocked()
+        try:
+            await websocket.send_text("late")
+        except WebSocketDisconnect as error:
+            outcome.append(error.code)
+        else:
+            outcome.append("sent")
+
+    async with connect(serving(handler), "/", send_raises=send_raises) as client:
+        await client.drop()
+    assert [1006 if send_raises else "sent"] == outcome
+
+
+async def test_a_message_that_does_not_come_is_a_timeout_that_tells_where_the_handler_waits():
+    async def handler(websocket: WebSocket):
+        await websocket.accept()
+        await anyio.sleep_forever()  # here
+
+    with pytest.raises(TimeoutError, match=r"within 0.05 s; it waits at .*test_testing.py:\d+ in handler: .*# here$"):
+        async with connect(serving(handler), "/", timeout_s=0.05) as client:
+            await client.receive_text()
+
+
+async def test_a_handler_that_does_not_end_is_a_timeout():
+    async def handler(websocket: WebSocket):
+        await websocket.accept()
+        await anyio.sleep_forever()
+
+    with pytest.raises(TimeoutError, match="did not end within"):
+        async with connect(serving(handler), "/", timeout_s=0.05):
+            pass
+
+
+async def test_an_application_that_ends_without_an_answer_is_told():
+    async def app(scope, receive, send):
+        pass
+
+    with pytest.raises(AssertionError, match="without closing"):
+        async with connect(app, "/"):
+            pass
+
+
+async def test_the_server_is_strict():
+    async def app(scope, receive, send):
+        await send({"type": "websocket.send", "text": "x"})
+
+    with pytest.raises(RuntimeError, match=r"Illegal ASGI message 'websocket\.send'"):
+        async with connect(app, "/"):
+            pass

@@ -1,0 +1,530 @@
+import json
+import pickle
+from collections import deque
+from itertools import product as cartesian
+
+import anyio
+import anyio.lowlevel
+import pytest
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
+from starlette.websockets import WebSocket as StarletteWebSocket
+from starlette.websockets import WebSocketDisconnected
+from starlette.websockets import WebSocketState as StarletteState
+
+from reference_ws import (
+    CloseError,
+    ConnectionOver,
+    LifecycleError,
+    WebSocket,
+    WebSocketDataError,
+    WebSocketDisconnect,
+    WebSocketState,
+    lifecycle,
+)
+from reference_ws.lifecycle import CONNECTED, CONNECTING, DISCONNECTED, RECEIVE, RESPONSE, SEND
+from reference_ws.testing import HandshakeRefused, connect, handshake
+
+pytestmark = pytest.mark.anyio
+
+
+def product(*axes):
+    return list(cartesian(*axes))
+
+
+MESSAGES = {
+    "websocket.accept": {"type": "websocket.accept"},
+    "websocket.send": {"type": "websocket.send", "text": "x"},
+    "websocket.close": {"type": "websocket.close", "code": 1000},
+    "websocket.http.response.start": {"type": "websocket.http.response.start", "status": 401, "headers": []},
+    "websocket.http.response.body": {"type": "websocket.http.response.body", "body": b"", "more_body": True},
+    "websocket.http.response.body (last)": {"type": "websocket.http.response.body", "body": b""},
+    "websocket.ping": {"type": "websocket.ping"},
+    "None": {},
+}
+
+
+class Server:
+    """A server that gives what it is told to give, and remembers what it got."""
+
+    def __init__(self, *incoming, fails=False):
+        self.incoming = deque(incoming)
+        self.sent = []
+        self.fails = fails
+
+    async def receive(self):
+        return self.incoming.popleft()
+
+    async def send(self, message):
+        if self.fails:
+            raise BrokenPipeError
+        self.sent.append(message)
+
+
+def websocket(server, client=CONNECTED, application=CONNECTED, **scope):
+    connection = WebSocket({**handshake("/"), **scope}, server.receive, server.send)
+    connection.client_state, connection.application_state = client, application
+    return connection
+
+
+# --- the tables -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("client", "application", "event"), product(RECEIVE, SEND, MESSAGES), ids=lambda v: getattr(v, "name", v)
+)
+async def test_send_does_what_the_table_says(client, application, event):
+    server = Server()
+    connection = websocket(server, client, application)
+    entry = lifecycle.on_send(client, application, event)
+    if isinstance(entry, WebSocketState):
+        await connection.send(MESSAGES[event])
+        assert (client, entry) == (connection.client_state, connection.application_state)
+        assert [MESSAGES[event]] == server.sent
+        return
+    with pytest.raises(LifecycleError) as raised:
+        await connection.send(MESSAGES[event])
+    assert entry == raised.value.id
+    assert lifecycle.ERRORS[entry].ends is isinstance(raised.value, ConnectionOver)
+    assert (client, application) == (raised.value.client_state, raised.value.application_state)
+    assert lifecycle.allowed(SEND, client, application) == raised.value.allowed
+    assert (client, application) == (connection.client_state, connection.application_state)
+    assert [] == server.sent
+
+
+@pytest.mark.parametrize(
+    ("client", "application", "event"),
+    product(RECEIVE, SEND, ["websocket.connect", "websocket.receive", "websocket.disconnect", "http.request"]),
+    ids=lambda v: getattr(v, "name", v),
+)
+async def test_receive_does_what_the_table_says(client, application, event):
+    server = Server({"type": event, "code": 1001})
+    connection = websocket(server, client, application)
+    entry = lifecycle.on_receive(client, application, event)
+    if isinstance(entry, WebSocketState):
+        assert {"type": event, "code": 1001} == await connection.receive()
+        assert (entry, application) == (connection.client_state, connection.application_state)
+        return
+    with pytest.raises(LifecycleError) as raised:
+        await connection.receive()
+    assert entry == raised.value.id
+    assert lifecycle.ERRORS[entry].ends is isinstance(raised.value, ConnectionOver)
+    assert (client, application) == (connection.client_state, connection.application_state)
+
+
+SENDERS = {"send_text": "x", "send_bytes": b"x", "send_json": 1}
+RECEIVERS = ("receive_text", "receive_bytes", "receive_json")
+
+
+@pytest.mark.parametrize(
+    ("client", "application", "method"), product(RECEIVE, SEND, SENDERS), ids=lambda v: getattr(v, "name", v)
+)
+async def test_send_methods_agree_with_the_table(client, application, method):
+    server = Server()
+    connection = websocket(server, client, application)
+    entry = lifecycle.on_send(client, application, "websocket.send")
+    if isinstance(entry, WebSocketState):
+        await getattr(connection, method)(SENDERS[method])
+        assert 1 == len(server.sent)
+    else:
+        with pytest.raises(LifecycleError, match=rf"^{method}\(\)") as raised:
+            await getattr(connection, method)(SENDERS[method])
+        assert entry == raised.value.id
+        assert [] == server.sent
+    assert (client, application) == (connection.client_state, connection.application_state)
+
+
+@pytest.mark.parametrize(
+    ("client", "application", "method"), product(RECEIVE, SEND, RECEIVERS), ids=lambda v: getattr(v, "name", v)
+)
+async def test_receive_methods_agree_with_the_table(client, application, method):
+    message = {"type": "websocket.receive", "text": "1", "bytes": b"1"}
+    server = Server(message)
+    connection = websocket(server, client, application)
+    entry = lifecycle.on_receive_data(client, application)
+    if isinstance(entry, WebSocketState):
+        await getattr(connection, method)()
+        assert [] == list(server.incoming)
+    else:
+        with pytest.raises(LifecycleError, match=rf"^{method}\(\)") as raised:
+            await getattr(connection, method)()
+        assert entry == raised.value.id
+        assert [message] == list(server.incoming)
+    assert (client, application) == (connection.client_state, connection.application_state)
+
+
+async def test_an_error_names_states_expected_given_and_remedy():
+    with pytest.raises(LifecycleError) as raised:
+        await websocket(Server()).accept()
+    assert (
+        "accept(): The handshake is accepted already. (client=CONNECTED, application=CONNECTED; expected "
+        "websocket.send or websocket.close) Call `accept()` once a connection. [accept-twice]"
+    ) == str(raised.value)
+
+
+@pytest.mark.parametrize("event", ["websocket.accept", "websocket.close", "websocket.http.response.start"])
+async def test_a_send_that_fails_ends_both_sides(event):
+    connection = websocket(Server(fails=True), CONNECTED, CONNECTING)
+    with pytest.raises(WebSocketDisconnect) as raised:
+        await connection.send(MESSAGES[event])
+    assert 1006 == raised.value.code
+    assert (DISCONNECTED, DISCONNECTED) == (connection.client_state, connection.application_state)
+    assert (1006, "") == connection.end
+
+
+async def test_the_state_moves_before_the_send_is_awaited():
+    seen = []
+
+    async def send(message):
+        seen.append((message["type"], connection.application_state))
+
+    connection = WebSocket(handshake("/"), Server({"type": "websocket.connect"}).receive, send)
+    await connection.accept()
+    await connection.close()
+    assert [("websocket.accept", CONNECTED), ("websocket.close", DISCONNECTED)] == seen
+
+
+async def test_a_raw_send_without_payload_is_refused():
+    with pytest.raises(LifecycleError, match="no-payload"):
+        await websocket(Server()).send({"type": "websocket.send", "text": None})
+
+
+async def test_a_raw_denial_needs_the_extension():
+    server = Server()
+    connection = websocket(server, CONNECTED, CONNECTING, extensions={})
+    with pytest.raises(LifecycleError, match="denial-unsupported"):
+        await connection.send(MESSAGES["websocket.http.response.start"])
+    assert ([], CONNECTING) == (server.sent, connection.application_state)
+
+
+@pytest.mark.parametrize("message", [{"code": 1005}, {"code": 1000, "reason": "a" * 124}])
+async def test_a_raw_close_is_checked_like_close(message):
+    server = Server()
+    with pytest.raises(CloseError):
+        await websocket(server).send({"type": "websocket.close", **message})
+    assert [] == server.sent
+
+
+# --- what it is -------------------------------------------------------------------------------------------------------
+
+
+async def test_it_is_starlettes_websocket_with_starlettes_states():
+    connection = websocket(Server())
+    assert isinstance(connection, StarletteWebSocket)
+    assert WebSocketState is StarletteState
+
+
+async def test_a_scope_of_another_type_is_refused():
+    with pytest.raises(TypeError, match="'http'"):
+        WebSocket({"type": "http"}, Server().receive, Server().send)
+
+
+async def test_errors_survive_pickling():
+    with pytest.raises(ConnectionOver) as raised:
+        await websocket(Server(), DISCONNECTED).send_text("x")
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert (str(raised.value), raised.value.code) == (str(again), again.code)
+    error = pickle.loads(pickle.dumps(CloseError("close-code", 1005, "")))
+    assert ("close-code", 1005) == (error.id, error.code)
+
+
+# --- the handshake ----------------------------------------------------------------------------------------------------
+
+
+async def test_accept_takes_the_pending_connect():
+    server = Server({"type": "websocket.connect"})
+    connection = websocket(server, CONNECTING, CONNECTING)
+    await connection.accept("chat", [(b"x-a", b"1")])
+    assert [{"type": "websocket.accept", "subprotocol": "chat", "headers": [(b"x-a", b"1")]}] == server.sent
+
+
+async def test_a_second_accept_leaves_the_next_message_unread():
+    server = Server({"type": "websocket.connect"})
+    with pytest.raises(LifecycleError, match="accept-twice"):
+        await websocket(server, CONNECTING, CONNECTED).accept()
+    assert 1 == len(server.incoming)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        lambda: JSONResponse({"a": 1}, 401, {"x-a": "1"}),
+        lambda: PlainTextResponse("no", 401),
+        lambda: StreamingResponse(iter(["a", "b"]), 401),
+        lambda: FileResponse(__file__, 401),
+    ],
+    ids=["json", "text", "streamed", "file"],
+)
+async def test_any_starlette_response_can_refuse(response):
+    async def app(scope, receive, send):
+        await WebSocket(scope, receive, send).send_denial_response(response())
+
+    with pytest.raises(HandshakeRefused) as refused:
+        async with connect(app, "/"):
+            pass
+    assert 401 == refused.value.status
+    assert refused.value.body
+
+
+async def test_a_response_that_breaks_off_is_finished_by_close():
+    async def parts():
+        yield "a"
+        raise ValueError("broken")
+
+    async def app(scope, receive, send):
+        connection = WebSocket(scope, receive, send)
+        try:
+            await connection.send_denial_response(StreamingResponse(parts(), 503))
+        except ValueError:
+            assert RESPONSE is connection.application_state
+            await connection.close()
+
+    with pytest.raises(HandshakeRefused) as refused:
+        async with connect(app, "/"):
+            pass
+    assert (503, b"a") == (refused.value.status, refused.value.body)
+
+
+# --- data -------------------------------------------------------------------------------------------------------------
+
+
+def data(**keys):
+    return {"type": "websocket.receive", **keys}
+
+
+@pytest.mark.parametrize(
+    ("expected", "method", "message"),
+    [
+        ("x", "receive_text", data(text="x")),
+        ("", "receive_text", data(text="", bytes=None)),
+        (b"x", "receive_bytes", data(bytes=b"x")),
+        (b"", "receive_bytes", data(text=None, bytes=b"")),
+        ([1], "receive_json", data(text="[1]")),
+        ([1], "receive_json", data(bytes=b"[1]", text=None)),
+    ],
+)
+async def test_the_kind_of_a_frame_is_told_by_which_key_is_not_none(expected, method, message):
+    assert expected == await getattr(websocket(Server(message)), method)()
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "message"),
+    [
+        ("receive_text", {}, data(bytes=b"x")),
+        ("receive_text", {}, data(text=None, bytes=b"x")),
+        ("receive_bytes", {}, data(text="x")),
+        ("receive_json", {"mode": "text"}, data(bytes=b"1")),
+        ("receive_json", {"mode": "binary"}, data(text="1")),
+    ],
+)
+async def test_the_other_kind_of_frame_is_an_error_that_carries_the_message(method, arguments, message):
+    connection = websocket(Server(message, data(text="next")))
+    with pytest.raises(WebSocketDataError) as raised:
+        await getattr(connection, method)(**arguments)
+    assert message == raised.value.message
+    assert "next" == await connection.receive_text()
+
+
+@pytest.mark.parametrize("payload", ["", "{", "nul", "[1,]", "[" * 100_000])
+@pytest.mark.parametrize("binary", [False, True])
+async def test_whatever_is_not_json_is_a_json_decode_error(payload, binary):
+    message = data(bytes=payload.encode()) if binary else data(text=payload)
+    connection = websocket(Server(message, data(text="1")))
+    with pytest.raises(json.JSONDecodeError):
+        await connection.receive_json()
+    assert 1 == await connection.receive_json()
+
+
+async def test_bytes_that_are_not_utf_8_are_a_json_decode_error():
+    with pytest.raises(json.JSONDecodeError, match="Not UTF-8"):
+        await websocket(Server(data(bytes=b'"\xff"'))).receive_json()
+
+
+@pytest.mark.parametrize("method", ["receive_json", "send_json"])
+async def test_another_mode_is_a_runtime_error_and_nothing_is_received_or_sent(method):
+    server = Server(data(text="1"))
+    with pytest.raises(RuntimeError, match="wrong-mode"):
+        await getattr(websocket(server), method)(**{"mode": "json", **({"data": 1} if method == "send_json" else {})})
+    assert (1, []) == (len(server.incoming), server.sent)
+
+
+async def test_json_is_sent_compact_with_non_ascii_as_itself():
+    server = Server()
+    await websocket(server).send_json({"语言": ["olá", 1]})
+    await websocket(server).send_json({"a": 1}, mode="binary")
+    assert [data(text='{"语言":["olá",1]}'), data(bytes=b'{"a":1}')] == [
+        {**message, "type": "websocket.receive"} for message in server.sent
+    ]
+
+
+@pytest.mark.parametrize(("method", "argument"), [("send_text", b"x"), ("send_bytes", "x")])
+async def test_data_of_the_wrong_type_is_a_type_error(method, argument):
+    server = Server()
+    with pytest.raises(TypeError, match=rf"{method}\(\) takes"):
+        await getattr(websocket(server), method)(argument)
+    assert [] == server.sent
+
+
+@pytest.mark.parametrize("kind", ["text", "bytes", "json"])
+async def test_iterators_end_quietly_on_disconnect(kind):
+    frame = data(bytes=b"1") if kind == "bytes" else data(text="1")
+    connection = websocket(Server(frame, frame, {"type": "websocket.disconnect", "code": 1001}))
+    assert 2 == len([item async for item in getattr(connection, f"iter_{kind}")()])
+
+
+async def test_an_iterator_before_accept_is_an_error():
+    with pytest.raises(LifecycleError, match="receive-before-accept"):
+        async for _ in websocket(Server(), CONNECTED, CONNECTING).iter_text():
+            pass
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_disconnect_raises_with_code_and_reason():
+    connection = websocket(Server({"type": "websocket.disconnect", "code": 4001, "reason": "bye"}))
+    with pytest.raises(WebSocketDisconnect) as raised:
+        await connection.receive_text()
+    assert (4001, "bye") == (raised.value.code, raised.value.reason)
+
+
+async def test_a_disconnect_without_code_and_reason_is_1005():
+    connection = websocket(Server({"type": "websocket.disconnect", "reason": None}))
+    with pytest.raises(WebSocketDisconnect) as raised:
+        await connection.receive_text()
+    assert (1005, "") == (raised.value.code, raised.value.reason)
+
+
+async def test_after_the_end_it_is_disconnect_and_runtime_error_with_the_code_of_the_end():
+    connection = websocket(Server())
+    await connection.close(4000, "done")
+    for attempt in (connection.send_text("x"), connection.receive_text(), connection.accept(), connection.receive()):
+        with pytest.raises(WebSocketDisconnect) as raised:
+            await attempt
+        assert isinstance(raised.value, RuntimeError)
+        assert isinstance(raised.value, WebSocketDisconnected)
+        assert (4000, "done") == (raised.value.code, raised.value.reason)
+
+
+async def test_second_close_is_silent():
+    server = Server()
+    connection = websocket(server)
+    await connection.close(4000)
+    await connection.close(1005)  # what on_disconnect may get and pass on
+    assert [{"type": "websocket.close", "code": 4000, "reason": ""}] == server.sent
+
+
+async def test_close_after_the_client_is_silent():
+    server = Server({"type": "websocket.disconnect", "code": 1000})
+    connection = websocket(server)
+    await connection.receive()
+    await connection.close()
+    assert [] == server.sent
+
+
+async def test_close_to_a_vanished_client_is_silent():
+    connection = websocket(Server(fails=True))
+    await connection.close()
+    assert DISCONNECTED is connection.client_state
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1005, ""), (1006, ""), (1015, ""), (99, ""), (1000, "я" * 62)])
+async def test_a_close_that_can_not_be_sent_is_a_value_error_and_nothing_is_sent(code, reason):
+    server = Server()
+    connection = websocket(server)
+    with pytest.raises(ValueError, match=r"\[close-(code|reason)\]"):
+        await connection.close(code, reason)
+    assert ([], CONNECTED) == (server.sent, connection.application_state)
+
+
+async def test_of_two_tasks_that_close_at_once_one_sends():
+    server = Server()
+    connection = websocket(server)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.close, 4000)
+        tasks.start_soon(connection.close, 4001)
+    assert 1 == len(server.sent)
+
+
+async def test_a_receive_that_waits_while_another_task_closes_ends_with_disconnect():
+    async def app(scope, receive, send):
+        connection = WebSocket(scope, receive, send)
+        await connection.accept()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reader, connection)
+            await anyio.wait_all_tasks_blocked()
+            await connection.close(4000)
+
+    ended = []
+
+    async def reader(connection):
+        with pytest.raises(WebSocketDisconnect) as raised:
+            await connection.receive_text()
+        ended.append(raised.value.code)
+
+    async with connect(app, "/") as client:
+        with pytest.raises(WebSocketDisconnect):
+            await client.receive_text()
+    assert [4000] == ended
+
+
+async def test_is_disconnected_after_either_end():
+    connection = websocket(Server())
+    await connection.close()
+    assert await connection.is_disconnected()
+    connection = websocket(Server(), DISCONNECTED)
+    assert await connection.is_disconnected()
+
+
+@pytest.mark.parametrize("both_keys", [False, True])
+async def test_polling_is_disconnected_loses_nothing_and_keeps_the_order(both_keys):
+    received = []
+
+    async def app(scope, receive, send):
+        connection = WebSocket(scope, receive, send)
+        await connection.accept()
+        while not await connection.is_disconnected():
+            await anyio.lowlevel.checkpoint()
+        received.extend([text async for text in connection.iter_text()])
+        received.append(connection.end)
+
+    async with connect(app, "/", both_keys=both_keys) as client:
+        for number in range(50):
+            await client.send_text(str(number))
+            await anyio.lowlevel.checkpoint()
+        await client.close(4000, "bye")
+    assert [*map(str, range(50)), (4000, "bye")] == received
+
+
+async def test_is_disconnected_reads_no_further_ahead_than_its_bound():
+    server = Server(*[data(text=str(n)) for n in range(100)], {"type": "websocket.disconnect", "code": 1000})
+    connection = websocket(server)
+    assert not await connection.is_disconnected()
+    assert 101 - 64 == len(server.incoming)
+    assert [str(n) for n in range(40)] == [await connection.receive_text() for _ in range(40)]
+    assert await connection.is_disconnected()
+    assert 60 == len([text async for text in connection.iter_text()])
+
+
+async def test_a_receive_takes_over_what_is_disconnected_has_begun():
+    async def app(scope, receive, send):
+        connection = WebSocket(scope, receive, send)
+        await connection.accept()
+        assert not await connection.is_disconnected()
+        with anyio.move_on_after(0):
+            await connection.receive_text()  # cancelled: the message must not be lost with it
+        await connection.send_text("ready")
+        await connection.send_text(await connection.receive_text())
+
+    async with connect(app, "/") as client:
+        assert "ready" == await client.receive_text()
+        await client.send_text("precious")
+        assert "precious" == await client.receive_text()
+
+
+async def test_what_the_server_raises_while_is_disconnected_looks_is_raised_there():
+    async def receive():
+        raise ValueError("server")
+
+    connection = WebSocket(handshake("/"), receive, Server().send)
+    with pytest.raises(ValueError, match="server"):
+        await connection.is_disconnected()
