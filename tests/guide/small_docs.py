@@ -1,0 +1,71 @@
+"""A small copy of the documents' folder, with the project's own mkdocs.yml, for tests that build a site."""
+
+import shutil
+from pathlib import Path
+
+from reference_ws.guide.site import source_root
+
+PAGES = ("index", "lifecycle", "handlers", "messages", "closing")
+
+TITLES = {
+    "zh": ("首页", "生命周期", "处理器", "消息", "关闭连接"),
+    "pt": ("Início", "Ciclo de vida", "Handlers", "Mensagens", "Encerrar a conexão"),
+    "ru": ("Главная", "Жизненный цикл", "Обработчики", "Сообщения", "Закрытие соединения"),
+}
+
+# What only the last page says, to be searched for.
+ONLY_ON_CLOSING = {
+    "zh": "应用把消息广播给所有人。",
+    "pt": "As transmissões terminam aqui.",
+    "ru": "Здесь заканчивается рассылка.",
+}
+
+CLOSING = """
+## denied {{#denied}}
+
+!!! warning
+    {text}
+
+```transcript {{app=raw denial=off}}
+-> connect /denied?token=abc
+    cookie: a=b
+<- deny 403
+```
+
+```transcript
+# {text}
+-> connect /echo
+<- accept
+-> text "<b>"
+<- close 1000 "bye"
+```
+
+## last {{#last}}
+
+```transcript
+alice -> connect /room/1
+alice <- accept
+bob -> connect /room/2
+bob <- accept
+bob -> drop
+```
+"""
+
+LIFECYCLE = "".join(
+    f"\n## {show} {{#{show}}}\n\n```lifecycle {{show={show}}}\n```\n"
+    for show in ("states", "receive", "send", "close-codes")
+)
+
+
+def write_docs(folder: Path) -> Path:
+    """Write five pages in three languages below `folder`; return the mkdocs.yml that builds them."""
+    more = {"lifecycle": LIFECYCLE, "index": "\n```console\n$ make serve\n```\n"}
+    for language, titles in TITLES.items():
+        (folder / "docs" / language).mkdir(parents=True)
+        for name, title in zip(PAGES, titles, strict=True):
+            body = CLOSING.format(text=ONLY_ON_CLOSING[language]) if name == "closing" else more.get(name, "")
+            (folder / f"docs/{language}/{name}.md").write_text(f"# {title} {{#{name}}}\n{body}", "utf-8")
+    shutil.copytree(source_root() / "docs/assets", folder / "docs/assets")
+    config = folder / "mkdocs.yml"
+    config.write_text(f"INHERIT: {source_root() / 'mkdocs.yml'}\ndocs_dir: docs\n", "utf-8")
+    return config

@@ -1,0 +1,196 @@
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from small_docs import PAGES, TITLES
+
+pytestmark = pytest.mark.browser
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+HOMES = {"zh": "/", "pt": "/pt/", "ru": "/ru/"}
+ADDRESSES = [home + ("" if page == "index" else f"{page}/") for home in HOMES.values() for page in PAGES]
+
+
+def language_of(path: str) -> str:
+    return next((language for language in ("pt", "ru") if path.startswith(f"/{language}/")), "zh")
+
+
+class Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(small_site) -> Iterator[str]:
+    """Serve the site on another port than its site_url says."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=small_site)) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start the Chromium of the system, else the one that Playwright has installed."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, url: str, **options: object) -> Iterator[Page]:
+    context = browser.new_context(**options)
+    page = context.new_page()
+    page.goto(url)
+    yield page
+    context.close()
+
+
+def scheme(page: Page) -> str:
+    return page.evaluate("document.body.getAttribute('data-md-color-scheme')")
+
+
+def luminance(page: Page, selector: str, name: str) -> float:
+    red, green, blue = page.evaluate(
+        "([selector, name]) => getComputedStyle(document.querySelector(selector))[name].match(/[\\d.]+/g).slice(0, 3)",
+        [selector, name],
+    )
+    return (float(red) * 0.299 + float(green) * 0.587 + float(blue) * 0.114) / 255
+
+
+@pytest.mark.parametrize(
+    ("start", "language", "end"),
+    [
+        ("/", "ru", "/ru/"),
+        ("/pt/", "zh", "/"),
+        ("/closing/#last", "pt", "/pt/closing/#last"),
+        ("/pt/closing/#last", "ru", "/ru/closing/#last"),
+        ("/ru/closing/#last", "zh", "/closing/#last"),
+        ("/ru/closing/#last", "ru", "/ru/closing/#last"),
+    ],
+)
+def test_the_language_switcher_keeps_page_and_anchor(browser, address, start, language, end):
+    with opened(browser, address + start) as page:
+        page.hover(".md-header .md-select")
+        page.click(f".md-select__link[hreflang={language}]")
+        page.wait_for_url(address + end)
+        assert language == page.evaluate("document.documentElement.lang")
+
+
+def results(page: Page, query: str) -> list[str]:
+    """Search for `query`; return the paths of the pages found, best first."""
+    query_box, told = page.locator("[data-md-component=search-query]"), page.locator(".md-search-result__meta")
+    query_box.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Delete")
+    expect(told).to_have_text(re.compile("^(键入以开始搜索|Digite para iniciar a busca|Начните печатать для поиска)$"))
+    invitation = told.inner_text()
+    page.keyboard.type(query)
+    page.keyboard.press("End")  # letters that no key stands for are typed without the event that Material waits for
+    expect(told).not_to_have_text(invitation)
+    return page.eval_on_selector_all("a.md-search-result__link", "all => all.map(link => link.pathname)")
+
+
+@pytest.mark.parametrize(
+    ("language", "queries"),
+    [
+        ("zh", ["广播", "所有人", "关闭连接"]),
+        ("pt", ["transmissões", "transmissao", "conexoes", "conexão"]),
+        ("ru", ["рассылка", "рассылки", "соединений", "закрытии"]),
+    ],
+)
+def test_search_finds_inflected_words_in_the_readers_language_only(browser, address, language, queries):
+    with opened(browser, address + HOMES[language]) as page:
+        page.wait_for_load_state("networkidle")
+        for query in queries:
+            found = results(page, query)
+            assert f"{HOMES[language]}closing/" == found[0], query
+            assert {language} == {language_of(path) for path in found}, query
+
+
+def test_search_does_not_find_words_of_another_language(browser, address):
+    with opened(browser, address) as page:
+        page.wait_for_load_state("networkidle")
+        for query in ("рассылка", "transmissões"):
+            assert [] == results(page, query)
+
+
+def test_no_page_asks_another_host_or_logs_an_error(browser, address):
+    with opened(browser, address) as page:
+        foreign, messages = [], []
+        page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith(address) else None)
+        page.on("console", lambda message: messages.append((message.text, message.location)))
+        page.on("pageerror", lambda error: messages.append(error))
+        for path in [*ADDRESSES, "/404.html", "/ru/404.html"]:
+            page.goto(address + path)
+            page.wait_for_timeout(50)
+        assert ([], []) == (foreign, messages)
+
+
+def test_live_addresses_name_the_server_of_the_page(browser, address):
+    with opened(browser, f"{address}/closing/") as page:
+        expected = address.replace("http:", "ws:") + "/live/closing.raw.nodenial/denied?token=abc"
+        assert expected == page.text_content("[data-live]")
+
+
+def test_the_text_of_a_transcript_can_be_copied(browser, address):
+    with opened(browser, f"{address}/closing/", permissions=["clipboard-read", "clipboard-write"]) as page:
+        page.hover(".ws-transcript pre >> nth=0")
+        page.click(".ws-transcript .md-code__button >> nth=0")
+        expect(page.locator(".md-dialog--active")).to_be_visible()
+        expected = "-> connect /denied?token=abc\n    cookie: a=b\n<- deny 403"
+        assert expected == page.evaluate("navigator.clipboard.readText()")
+
+
+def test_the_site_follows_the_systems_dark_mode(browser, address):
+    with opened(browser, f"{address}/closing/", color_scheme="dark") as page:
+        assert "slate" == scheme(page)
+        assert luminance(page, "body", "backgroundColor") < 0.2
+        assert luminance(page, ".ws-diagram text", "fill") > 0.6
+        page.goto(f"{address}/lifecycle/")
+        assert luminance(page, ".ws-states text", "fill") > 0.6
+
+
+def test_the_reader_can_choose_the_mode(browser, address):
+    with opened(browser, f"{address}/closing/", color_scheme="light") as page:
+        assert luminance(page, ".ws-diagram text", "fill") < 0.4
+        for _ in range(2):
+            page.click(".md-header label[for^=__palette]:visible")
+        assert "slate" == scheme(page)
+        assert luminance(page, ".ws-diagram text", "fill") > 0.6
+        page.goto(f"{address}/pt/lifecycle/")
+        assert "slate" == scheme(page)
+
+
+def test_no_page_scrolls_sideways_on_a_narrow_screen(browser, address):
+    with opened(browser, address, viewport={"width": 360, "height": 780}) as page:
+        widths = {}
+        for path in ADDRESSES:
+            page.goto(address + path)
+            widths[path] = page.evaluate("document.documentElement.scrollWidth")
+        assert dict.fromkeys(ADDRESSES, 360) == widths
+
+
+@pytest.mark.parametrize(("width", "beside"), [(1280, True), (360, False)])
+def test_text_and_diagram_stand_beside_each_other_where_there_is_room(browser, address, width, beside):
+    with opened(browser, f"{address}/closing/", viewport={"width": width, "height": 800}) as page:
+        text = page.locator(".ws-transcript__text").first.bounding_box()
+        diagram = page.locator(".ws-transcript__diagram").first.bounding_box()
+        assert beside is (diagram["x"] >= text["x"] + text["width"])
+        assert beside is (diagram["y"] < text["y"] + text["height"])
+
+
+@pytest.mark.parametrize("language", TITLES)
+def test_the_color_toggle_is_named_in_the_readers_language(browser, address, language):
+    with opened(browser, address + HOMES[language], color_scheme="light") as page:
+        expected = {"zh": "切换到浅色模式", "pt": "Mudar para o modo claro", "ru": "Включить светлую тему"}[language]
+        assert expected == page.get_attribute(".md-header label[for^=__palette]:visible", "title")

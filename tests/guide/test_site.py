@@ -1,0 +1,383 @@
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from pygments.token import Error
+from small_docs import PAGES, TITLES, write_docs
+
+from reference_ws.catalogs import LANGUAGES, catalog
+from reference_ws.guide import site, tables
+from reference_ws.guide.fences import TranscriptLexer
+from reference_ws.guide.links import check
+from reference_ws.guide.pages import KINDS
+from reference_ws.guide.search import use_index_of
+from reference_ws.guide.site import BuildError, build, is_stale
+from reference_ws.lifecycle import CLOSE_CODES, RECEIVE, SEND, WebSocketState
+
+FOLDERS = {"zh": "", "pt": "pt/", "ru": "ru/"}
+
+in_each_language = pytest.mark.parametrize("language", LANGUAGES)
+
+
+class Text(HTMLParser):
+    def __init__(self, html: str):
+        super().__init__()
+        self.text = ""
+        self.feed(html)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def text_of(html: str) -> str:
+    return Text(html).text
+
+
+def built(site: Path, language: str, page: str) -> str:
+    folder = "" if page == "index" else f"{page}/"
+    return (site / f"{FOLDERS[language]}{folder}index.html").read_text("utf-8")
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+
+@in_each_language
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_built_in_its_language(small_site, language, page):
+    html = built(small_site, language, page)
+    title = TITLES[language][PAGES.index(page)]
+    assert f'<html lang="{language}"' in html
+    assert f'<h1 id="{page}">{title}<a' in html
+
+
+@in_each_language
+def test_the_site_names_itself_in_the_readers_language(small_site, language):
+    name = {"zh": "参考 WebSocket", "pt": "Referência WebSocket", "ru": "Справочник WebSocket"}[language]
+    assert f"{TITLES[language][4]} - {name}</title>" in built(small_site, language, "closing")
+
+
+@in_each_language
+def test_the_navigation_takes_the_titles_of_its_language(small_site, language):
+    html = built(small_site, language, "closing")
+    shown = re.findall(
+        r'<span class="md-ellipsis">\s*([^<]*?)\s*</span>', html[html.index('data-md-type="navigation"') :]
+    )
+    assert list(TITLES[language]) == list(dict.fromkeys(shown))[:5]
+
+
+@in_each_language
+def test_admonitions_are_titled_in_the_readers_language(small_site, language):
+    title = {"zh": "警告", "pt": "Aviso", "ru": "Внимание"}[language]
+    assert f'<p class="admonition-title">{title}</p>' in built(small_site, language, "closing")
+
+
+@in_each_language
+def test_the_404_page_is_in_its_language_and_knows_its_home(small_site, language):
+    html = (small_site / f"{FOLDERS[language]}404.html").read_text("utf-8")
+    heading = {"zh": "没有这个页面", "pt": "Esta página não existe", "ru": "Такой страницы нет"}[language]
+    assert f"<h1>404 · {heading}</h1>" in html
+    assert f'<p><a href="/{FOLDERS[language]}">' in html
+    assert ["/", "/pt/", "/ru/"] == re.findall(r'<a href="([^"]*)" hreflang', html)
+
+
+@in_each_language
+def test_the_permanent_link_is_named_in_the_readers_language(small_site, language):
+    html = built(small_site, language, "closing")
+    assert "Permanent link" not in html
+    assert f'title="{catalog(language).gettext("Permanent link")}"' in html
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("index.html", ["./", "pt/", "ru/"]),
+        ("ru/index.html", ["../", "../pt/", "./"]),
+        ("pt/closing/index.html", ["../../closing/", "./", "../../ru/closing/"]),
+    ],
+)
+def test_the_language_switcher_is_relative_and_keeps_the_page(small_site, page, expected):
+    assert expected == re.findall(r'<a href="([^"]*)" hreflang', (small_site / page).read_text("utf-8"))
+
+
+def test_notes_for_the_programs_are_not_published(tmp_path):
+    config = write_docs(tmp_path)
+    (tmp_path / "docs/pages.toml").write_text("")
+    build(output=tmp_path / "site", progress=lambda _: None, config=config)
+    assert not (tmp_path / "site/pages.toml").exists()
+
+
+# --- transcripts ------------------------------------------------------------------------------------------------------
+
+
+@in_each_language
+def test_a_transcript_is_its_text_beside_its_diagram(small_site, language):
+    html = built(small_site, language, "closing")
+    figures = re.findall(r'<figure class="ws-transcript">(.*?)</figure>', html, re.DOTALL)
+    assert 3 == len(figures)
+    assert all("<pre>" in figure and "<svg" in figure for figure in figures)
+    assert "-> connect /denied?token=abc\n    cookie: a=b\n<- deny 403\n" in text_of(figures[0])
+
+
+@in_each_language
+def test_a_transcript_shows_its_live_addresses(small_site, language):
+    html = built(small_site, language, "closing")
+    shown = [text_of(code) for code in re.findall(r"<code data-live>(.*?)</code>", html)]
+    base = "ws://127.0.0.1:8000/live/closing"
+    assert [f"{base}.raw.nodenial/denied?token=abc", f"{base}/echo", f"{base}/room/1", f"{base}/room/2"] == shown
+
+
+@in_each_language
+def test_a_diagram_is_described_in_the_readers_language(small_site, language):
+    expected = {
+        "zh": ["共 2 步，自上而下", "共 4 步，自上而下", "共 5 步，自上而下"],
+        "pt": ["2 passos, de cima para baixo", "4 passos, de cima para baixo", "5 passos, de cima para baixo"],
+        "ru": ["2 шага, сверху вниз", "4 шага, сверху вниз", "5 шагов, сверху вниз"],
+    }[language]
+    assert expected == re.findall(r"<desc[^>]*>(.*?)</desc>", built(small_site, language, "closing"))
+
+
+def test_the_lexer_names_every_part_of_a_transcript():
+    text = (
+        '# note\nalice -> connect /a?b=1  # why\n    cookie: a=b\nalice <- json {"a": [1, -2.5, true, ...]}\n'
+        '<- bytes 00 ff\n<- close 1000 "bye"\n!! ValueError "no"\n== client=CONNECTED application=RESPONSE\n.. 100ms\n'
+    )
+    tokens = list(TranscriptLexer().get_tokens(text))
+    assert text == "".join(value for _, value in tokens)
+    assert Error not in {token for token, _ in tokens}
+    assert {
+        "# note": "Token.Comment.Single",
+        "alice": "Token.Name.Variable",
+        "->": "Token.Keyword",
+        "cookie": "Token.Name.Attribute",
+        "<-": "Token.Name.Function",
+        "00": "Token.Literal.Number.Hex",
+        '"bye"': "Token.Literal.String.Double",
+        "ValueError": "Token.Name.Exception",
+        "RESPONSE": "Token.Name.Constant",
+        "100ms": "Token.Literal.Number",
+    }.items() <= {value: str(token) for token, value in tokens}.items()
+
+
+# --- the life cycle ---------------------------------------------------------------------------------------------------
+
+
+def cells(html: str) -> list[list[str]]:
+    rows = re.findall(r"<tr>(.*?)</tr>", html.replace("<wbr>", "").replace("&nbsp;", " "))
+    return [[text_of(cell) for cell in re.findall(r"<t[hd]>(.*?)</t[hd]>", row)] for row in rows]
+
+
+@in_each_language
+@pytest.mark.parametrize("table", [RECEIVE, SEND], ids=["receive", "send"])
+def test_a_transition_table_shows_every_entry(table, language):
+    [head, *rows] = cells(tables.transitions(catalog(language), table))
+    shown = {(state, row[0]): entry for row in rows for state, entry in zip(head[1:], row[1:], strict=True)}
+    expected = {
+        (state.name, event): f"→ {entry.name}" if isinstance(entry, WebSocketState) else entry
+        for state, row in table.items()
+        for event, entry in row.items()
+    }
+    assert expected == shown
+
+
+@in_each_language
+def test_a_transition_table_explains_its_errors(language):
+    html = tables.transitions(catalog(language), RECEIVE)
+    explained = re.findall(r"<dt><code>(.*?)</code></dt><dd>(.+?)</dd>", html)
+    assert ["connect-expected", "connect-twice", "receive-after-disconnect"] == [error for error, _ in explained]
+
+
+@in_each_language
+def test_the_close_codes_are_all_there(language):
+    [_, *rows] = cells(tables.close_codes(catalog(language)))
+    codes = [str(row.first) if row.first == row.last else f"{row.first}–{row.last}" for row in CLOSE_CODES]
+    meanings = [catalog(language).gettext(row.meaning) for row in CLOSE_CODES]
+    assert [codes, meanings] == [[row[0] for row in rows], [row[2] for row in rows]]
+
+
+@pytest.mark.parametrize("table", [RECEIVE, SEND], ids=["receive", "send"])
+def test_the_state_diagram_has_one_arrow_for_each_way_from_state_to_state(table):
+    diagram = tables.state_diagrams(catalog("zh")).split("<figure")[1 if table is RECEIVE else 2]
+    ways = {
+        (state, entry) for state, row in table.items() for entry in row.values() if isinstance(entry, WebSocketState)
+    }
+    events = {event for row in table.values() for event, entry in row.items() if isinstance(entry, WebSocketState)}
+    assert len(ways) + 1 == diagram.count('class="ws-edge"')  # and the one that leads to the first state
+    assert events == set(re.findall(r"<g><title>(.*?)</title>", diagram))
+
+
+def test_the_fence_shows_all_that_pages_may_ask_for():
+    assert set(KINDS["lifecycle"]["show"]) == set(tables.SHOWS)
+
+
+# --- search -----------------------------------------------------------------------------------------------------------
+
+
+@in_each_language
+def test_each_language_has_its_own_search_index(small_site, language):
+    index = json.loads((small_site / f"{FOLDERS[language]}search/search_index.json").read_text("utf-8"))
+    pages = {entry["location"].split("#")[0] for entry in index["docs"]}
+    assert {"", "lifecycle/", "handlers/", "messages/", "closing/"} == pages
+    assert [language] == index["config"]["lang"]
+
+
+@in_each_language
+def test_the_search_index_leaves_out_diagrams_and_addresses(small_site, language):
+    index = (small_site / f"{FOLDERS[language]}search/search_index.json").read_text("utf-8")
+    assert "connect /denied?token=abc" in text_of(index)
+    assert "ws://127.0.0.1" not in index
+    assert catalog(language).gettext("Live address") not in index
+
+
+@pytest.mark.parametrize(
+    ("base", "prefix", "expected"),
+    [("..", "", ".."), ("..", "pt/", "."), ("../..", "pt/", ".."), ("/", "ru/", "/ru"), ("/", "", "/")],
+)
+def test_a_page_fetches_the_index_of_its_language(base, prefix, expected):
+    assert f'{{"base": "{expected}", "x": 1}}' == use_index_of(f'{{"base": "{base}", "x": 1}}', prefix)
+
+
+# --- links ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("html", "problem"),
+    [
+        ('<a href="../ru/a/">', "zh/index.html: no such page: ../ru/a/"),
+        ('<a href="/other/#nowhere">', "zh/index.html: no such anchor: /other/#nowhere"),
+        ('<i id="a"><i id="a">', "zh/index.html: the id 'a' occurs more than once"),
+        ('<img src="//example.org/a.png">', "zh/index.html: <img> loads from another host: //example.org/a.png"),
+        (
+            "<p><code>transcript app=raw\n-&gt; connect</code></p>",
+            "zh/index.html: a fence is shown as plain text, is its first line right? transcript app=raw",
+        ),
+        (
+            "<p><code>lifecycle show=send</code></p>",
+            "zh/index.html: a fence is shown as plain text, is its first line right? lifecycle show=send",
+        ),
+    ],
+)
+def test_the_crawl_names_what_is_wrong(tmp_path, html, problem):
+    for name, text in {"zh": html, "other": '<i id="here">'}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html").write_text(text)
+    assert [problem] == list(check(tmp_path, "http://127.0.0.1:8000/"))
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<a href="../other/#here">',
+        '<a href="https://example.org/">',
+        '<a href="mailto:a@example.org">',
+        "<p><code>transcript</code> is a fence</p>",
+    ],
+)
+def test_the_crawl_is_content_with_what_is_right(tmp_path, html):
+    for name, text in {"zh": html, "other": '<i id="here">'}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html").write_text(text)
+    assert [] == list(check(tmp_path, "http://127.0.0.1:8000/"))
+
+
+# --- building ---------------------------------------------------------------------------------------------------------
+
+
+def problems(folder: Path, **changes: str) -> list[str]:
+    """Build the small documents with more lines on some pages; return what is wrong with them."""
+    config = write_docs(folder)
+    for name, text in changes.items():
+        with (folder / f"docs/{name.replace('_', '/')}.md").open("a", encoding="utf-8") as page:
+            page.write(text)
+    with pytest.raises(BuildError) as caught:
+        build(output=folder / "site", progress=lambda _: None, config=config)
+    assert not (folder / "site").exists()
+    return caught.value.problems
+
+
+def test_an_unknown_option_names_page_and_line(tmp_path):
+    [problem] = problems(tmp_path, ru_messages="\n```transcript {nope=1}\n-> connect /\n```\n")
+    assert problem.startswith("docs/ru/messages.md:3: nope is no option of a transcript fence")
+
+
+def test_a_broken_transcript_names_page_line_and_column(tmp_path):
+    [problem] = problems(tmp_path, pt_messages="\n```transcript\n-> connect /\n<- hello\n```\n")
+    assert problem.startswith("docs/pt/messages.md:5:4: expected ")
+
+
+def test_the_mistakes_of_all_pages_are_listed_at_once(tmp_path):
+    fence = "\n```transcipt\n-> connect /\n```\n"
+    found = problems(tmp_path, zh_messages=fence, pt_handlers=fence, ru_index=fence)
+    assert ["docs/pt/handlers.md:3", "docs/ru/index.md:7", "docs/zh/messages.md:3"] == [
+        line.split(": ")[0] for problem in found for line in problem.splitlines()
+    ]
+
+
+def test_broken_links_of_all_languages_are_listed_at_once(tmp_path):
+    found = problems(tmp_path, zh_index="\n[a](nowhere.md)\n", ru_index="\n[a](closing.md#nowhere)\n")
+    pages = [re.search(r"[\w/]*index\.(md|html)", problem)[0] for problem in found]
+    assert ["zh/index.md", "ru/index.md", "index.html", "ru/index.html"] == pages
+
+
+def test_a_missing_translation_is_a_problem(tmp_path):
+    config = write_docs(tmp_path)
+    (tmp_path / "docs/ru/closing.md").unlink()
+    with pytest.raises(BuildError, match=r"closing\.md"):
+        build(output=tmp_path / "site", progress=lambda _: None, config=config)
+
+
+def test_a_site_that_fails_leaves_the_one_before(tmp_path):
+    config, output = write_docs(tmp_path), tmp_path / "site"
+    build(output=output, progress=lambda _: None, config=config)
+    (tmp_path / "docs/zh/index.md").write_text("no title\n")
+    with pytest.raises(BuildError):
+        build(output=output, progress=lambda _: None, config=config)
+    assert (output / "index.html").is_file()
+    assert {"docs", "mkdocs.yml", "site"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_progress_names_the_languages_in_their_order(tmp_path):
+    told: list[str] = []
+    build(output=tmp_path / "site", progress=told.append, config=write_docs(tmp_path))
+    assert [f"Building the pages in {language}" for language in LANGUAGES] == told
+
+
+def test_a_build_prints_nothing(tmp_path, capfd):
+    build(output=tmp_path / "site", progress=lambda _: None, config=write_docs(tmp_path))
+    assert ("", "") == capfd.readouterr()
+
+
+def test_a_site_is_stale_when_it_is_missing_or_its_sources_changed(tmp_path, monkeypatch):
+    write_docs(tmp_path)
+    monkeypatch.setattr(site, "source_root", lambda: tmp_path)
+    output = tmp_path / "site"
+    assert is_stale(output)
+    output.mkdir()
+    shutil.copy(source_stamp(tmp_path), output / ".sources")
+    assert not is_stale(output)
+    (tmp_path / "docs/ru/index.md").write_text("# other {#other}\n")
+    assert is_stale(output)
+
+
+def source_stamp(folder: Path) -> Path:
+    stamp = folder / "stamp"
+    stamp.write_text(site._fingerprint(), "utf-8")
+    return stamp
+
+
+def test_a_fresh_build_is_not_stale(tmp_path, monkeypatch):
+    monkeypatch.setattr(site, "_fingerprint", lambda: "of these sources")
+    build(output=tmp_path / "site", progress=lambda _: None, config=write_docs(tmp_path))
+    assert not is_stale(tmp_path / "site")
+    monkeypatch.setattr(site, "_fingerprint", lambda: "of other sources")
+    assert is_stale(tmp_path / "site")
+
+
+def test_the_sources_are_found_inside_an_installed_package(tmp_path, monkeypatch):
+    (tmp_path / "_source").mkdir()
+    monkeypatch.setattr(site, "_PACKAGE", tmp_path)
+    monkeypatch.setattr(site.platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "cache")
+    assert tmp_path / "_source" == site.source_root()
+    assert tmp_path / "cache/site" == site.default_output()

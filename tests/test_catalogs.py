@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+from babel.messages.checkers import checkers
+from babel.messages.pofile import read_po
+
+from reference_ws import catalogs
+from reference_ws.catalogs import LANGUAGES, CatalogError, catalog, catalog_file, source_messages
+
+pytestmark = pytest.mark.parametrize("language", LANGUAGES)
+
+
+def translations(language):
+    with catalog_file(language).open("rb") as file:
+        return read_po(file, locale=language)
+
+
+def test_a_catalog_has_exactly_the_sentences_of_the_source(language):
+    expected = {message.id for message in source_messages() if message.id}
+    assert expected == {message.id for message in translations(language) if message.id}
+
+
+def test_a_catalog_keeps_no_obsolete_sentence(language):
+    assert {} == translations(language).obsolete
+
+
+def test_every_sentence_is_translated(language):
+    missing = [m.id for m in translations(language) if m.id and not all(m.string if m.pluralizable else [m.string])]
+    assert [] == missing
+
+
+def test_no_translation_is_fuzzy(language):
+    assert [] == [message.id for message in translations(language) if message.fuzzy]
+
+
+def test_no_translation_is_the_english_sentence(language):
+    assert [] == [message.id for message in translations(language) if message.id and message.string == message.id]
+
+
+def test_placeholders_and_plural_forms_are_those_of_the_language(language):
+    messages = translations(language)
+    for message in messages:
+        for check in checkers:
+            check(messages, message)
+
+
+def test_code_in_a_sentence_stays_as_it_is(language):
+    for message in translations(language):
+        if isinstance(message.id, str) and "`" in message.id:
+            assert sorted(message.id.split("`")[1::2]) == sorted(message.string.split("`")[1::2])
+
+
+def test_a_text_is_translated_at_run_time(language):
+    expected = {"zh": "在线地址", "pt": "Endereço ativo", "ru": "Живой адрес"}[language]
+    assert expected == catalog(language).gettext("Live address")
+
+
+def test_plural_forms_follow_the_language(language):
+    expected = {
+        "zh": ["共 1 步", "共 2 步", "共 5 步", "共 21 步"],
+        "pt": ["1 passo", "2 passos", "5 passos", "21 passos"],
+        "ru": ["1 шаг", "2 шага", "5 шагов", "21 шаг"],
+    }[language]
+    one, many = "%(count)d step, from top to bottom", "%(count)d steps, from top to bottom"
+    got = [catalog(language).ngettext(one, many, n) % {"count": n} for n in (1, 2, 5, 21)]
+    assert expected == [text.replace("，", ",").split(",")[0] for text in got]
+
+
+def test_chinese_is_written_with_full_width_punctuation(language):
+    if language == "zh":
+        half = [message.id for message in translations("zh") if message.id and message.string[-1] in ".,;:!?"]
+        assert [] == half
+
+
+def test_another_language_has_no_catalog(language):
+    with pytest.raises(CatalogError, match=r"^There is no catalog for 'xx'; the languages are zh, pt, ru\.$"):
+        catalog("xx")
+    assert catalog(language)
+
+
+@pytest.mark.parametrize(("content", "problem"), [(None, "No such file"), (b"msgid nonsense\n", "can't be read")])
+def test_a_missing_or_broken_catalog_names_its_file(language, content, problem, tmp_path: Path, monkeypatch):
+    file = tmp_path / "reference_ws.po"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setattr(catalogs, "catalog_file", lambda _: file)
+    with pytest.raises(CatalogError, match=problem) as caught:
+        catalog.__wrapped__(language)
+    assert str(file) in str(caught.value)
+
+
+def test_the_catalogs_are_found_inside_an_installed_package(language, tmp_path: Path, monkeypatch):
+    (tmp_path / "_locales").mkdir()
+    monkeypatch.setattr(catalogs, "_PACKAGE", tmp_path)
+    assert tmp_path / "_locales" / language / "LC_MESSAGES/reference_ws.po" == catalog_file(language)
