@@ -1,0 +1,54 @@
+# `make serve` and `make test` are all that a reader needs; `make check` is what done means.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN := .venv/bin
+
+.PHONY: help serve test check format clean
+
+help:
+	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=)"
+	@echo "make test    run everything that proves behaviour, the documents included"
+	@echo "make check   ruff, types, parity of the languages, layout, strict site build"
+	@echo "make format  let ruff put the code in order"
+	@echo "make clean   remove what these commands have made"
+
+serve: .venv/serve
+	@$(BIN)/reference-ws serve --host $(HOST) --port $(PORT)
+
+test: .venv/dev
+	$(BIN)/python -m pytest -q
+
+check: .venv/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_catalogs.py
+	$(BIN)/python -m reference_ws.guide.parity
+	$(BIN)/python -m reference_ws.guide.site
+
+format: .venv/dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf .venv .cache build dist
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or later is needed; name one with: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+		{ echo "Python can't make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+# A stamp for each set of packages; they are installed once, and again when the versions change.
+.venv/serve: .venv/python pyproject.toml constraints.txt
+	@echo "Installing what serves the documentation into .venv (once, about half a minute) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[serve]"
+	@touch $@
+
+.venv/dev: .venv/python pyproject.toml constraints.txt
+	@echo "Installing what the tests and checks need into .venv (once, about half a minute) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[serve,dev]"
+	@touch $@ .venv/serve

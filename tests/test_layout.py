@@ -1,0 +1,98 @@
+"""The house rules that a program can check: each module imports only what stands below it, and nothing is misnamed."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "reference_ws"
+
+# Each layer may import the ones before it; modules of one layer may import each other.
+LAYERS = [
+    {"lifecycle", "pending"},
+    {"connection"},
+    {"websocket"},
+    {"context", "parameters"},
+    {"routing"},
+    {"application"},
+]
+CORE = {module for layer in LAYERS for module in layer}
+# Besides: testing and transcript stand on the ASGI interface, guide and the command line stand on top.
+ALLOWED = {
+    **{module: {m for layer in LAYERS[: n + 1] for m in layer} for n, layer in enumerate(LAYERS) for module in layer},
+    "testing": {"lifecycle"},
+    "transcript": {"lifecycle", "testing", "transcript"},
+    "catalogs": {"lifecycle", "catalogs"},
+    "guide": {"lifecycle", "transcript", "catalogs", "guide"},
+    "cli": {"guide", "catalogs", "cli"},
+}
+CORE_LIBRARIES = {"anyio", "msgspec", "starlette"}
+STANDARD = {"asyncio", "collections", "contextlib", "contextvars", "dataclasses", "functools", "inspect", "json", "re"}
+STANDARD |= {"__future__", "sys", "typing"}
+
+
+def module_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(source):
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def forbidden(module, source):
+    for name in imports(source):
+        top, *rest = name.split(".")
+        if top == "reference_ws":
+            if module not in ("__init__", "__main__") and rest[0] not in ALLOWED[module]:
+                yield name
+        elif module in CORE and top not in CORE_LIBRARIES | STANDARD:
+            yield name
+
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_stands_below_it(path):
+    assert [] == list(forbidden(module_of(path), path.read_text("utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("lifecycle", "from reference_ws import websocket"),
+        ("websocket", "from reference_ws.routing import Router"),
+        ("transcript", "from reference_ws.application import App"),
+        ("routing", "import uvicorn"),
+    ],
+)
+def test_a_forbidden_import_is_found(module, source):
+    assert [] != list(forbidden(module, source))
+
+
+def tracked_files():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in listed.split("\0") if name]
+
+
+def test_no_module_has_a_name_that_says_nothing():
+    names = {Path(name).stem for name in tracked_files() if name.endswith(".py")}
+    assert set() == names & {"utils", "util", "helpers", "common", "misc"}
+
+
+def test_the_top_level_holds_what_was_asked_for():
+    tops = {name.split("/")[0] for name in tracked_files()}
+    assert {"pyproject.toml", "reference_ws", "docs", "tests", "mkdocs.yml", "locales"} <= tops
+
+
+def test_the_constraints_are_exact_versions_without_addresses():
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    exact = r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*( ; python_version (<|>=) \"3\.\d+\")?"
+    assert [] == [line for line in lines if not re.fullmatch(rf"#.*|{exact}", line)]
