@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -69,7 +70,10 @@ def build(*, output: Path, progress: Callable[[str], None], config: Path | None 
     """
     fingerprint = _fingerprint()
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".site-") as folder:
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".site-") as folder, warnings.catch_warnings():
+        # jieba's source is old: Python warns when it compiles it, which is nothing a reader or a test can mend.
+        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
         site = Path(folder, "site")
         with _collected_warnings(progress) as problems:
             try:
