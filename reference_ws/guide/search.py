@@ -2,8 +2,8 @@
 
 The i18n plugin leaves one index for all languages, whose stemmed Russian and Portuguese words no query can reach:
 Material appends a wildcard to each word of a query, and lunr doesn't stem words with wildcards. So the index is split,
-and the scripts that the site ships get a few lines more. They patch Material 9.8: tests/guide/test_browser.py tells
-when a later version needs something else.
+and the scripts that the site ships get a few lines more. They patch Material 9.7 and 9.8:
+tests/guide/test_browser.py tells when a later version needs something else.
 """
 
 from __future__ import annotations
