@@ -203,6 +203,12 @@ class InMemoryConnection:
         next(released for _, released in self._sent if not released.is_set()).set()
         return True
 
+    def hold_no_more(self) -> None:
+        """Let every ``send`` return, now and from now on."""
+        while self.let_go():
+            pass
+        self._held = False
+
     def waiting_at(self) -> str:
         """Tell where the application waits: file, line and source of the innermost frame of the user's code."""
         return waiting_at(self._coroutine)

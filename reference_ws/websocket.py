@@ -245,7 +245,7 @@ class WebSocket(Connection, StarletteWebSocket):
         Raises `json.JSONDecodeError` when it is not JSON (the frame is consumed, the connection stays usable), and
         otherwise like `receive_text`.
         """
-        self._check_mode(mode, "receive_json()")
+        self._check_mode(mode, "receive_json()", "text", "binary", None)
         message = await self._data("receive_json()")
         text, data = message.get("text"), message.get("bytes")
         if text is not None and mode != "binary":
@@ -299,7 +299,7 @@ class WebSocket(Connection, StarletteWebSocket):
 
         Raises `TypeError` or `ValueError` when ``data`` is not JSON, and otherwise like `send_text`.
         """
-        self._check_mode(mode, "send_json()")
+        self._check_mode(mode, "send_json()", "text", "binary")
         self._check_send("send_json()")
         text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
         await self._deliver({"type": SENT, "text": text} if mode == "text" else {"type": SENT, "bytes": text.encode()})
@@ -385,8 +385,8 @@ class WebSocket(Connection, StarletteWebSocket):
         if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
             raise self._send_error(SENT, tried)
 
-    def _check_mode(self, mode: str | None, tried: str) -> None:
-        if mode not in ("text", "binary", None):
+    def _check_mode(self, mode: str | None, tried: str, *known: str | None) -> None:
+        if mode not in known:
             raise self._error("wrong-mode", f"{tried} with mode={mode!r}")
 
     async def _deliver(self, message: Message) -> None:

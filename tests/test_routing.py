@@ -209,7 +209,7 @@ async def test_what_is_disconnected_left_pending_ends_with_the_handler():
             receiving.append("ended")
 
     await serving(polls)(connection.scope, receive, connection.send)
-    await anyio.lowlevel.checkpoint()
+    await anyio.wait_all_tasks_blocked()
     assert ["begun", "ended"] * 2 == receiving
 
 

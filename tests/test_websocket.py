@@ -339,11 +339,13 @@ async def test_bytes_that_are_not_utf_8_are_a_json_decode_error():
         await websocket(Server(data(bytes=b'"\xff"'))).receive_json()
 
 
-@pytest.mark.parametrize("method", ["receive_json", "send_json"])
-async def test_another_mode_is_a_runtime_error_and_nothing_is_received_or_sent(method):
+@pytest.mark.parametrize(
+    ("method", "arguments"), [("receive_json", ["json"]), ("send_json", [1, "json"]), ("send_json", [1, None])]
+)
+async def test_another_mode_is_a_runtime_error_and_nothing_is_received_or_sent(method, arguments):
     server = Server(data(text="1"))
     with pytest.raises(RuntimeError, match="wrong-mode"):
-        await getattr(websocket(server), method)(**{"mode": "json", **({"data": 1} if method == "send_json" else {})})
+        await getattr(websocket(server), method)(*arguments)
     assert (1, []) == (len(server.incoming), server.sent)
 
 

@@ -38,6 +38,8 @@ async def memory_peers(app: ASGIApp, *, denial: bool = True) -> AsyncIterator[Ca
         except Exception as error:  # it would leave the task group inside of an ExceptionGroup
             failure = error
         finally:
+            for connection in world.connections:  # a goodbye that is held would keep its handler from ending
+                connection.hold_no_more()
             tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
@@ -106,7 +108,9 @@ class _MemoryPeer:
     async def answer(self, timeout_s: float) -> Step:
         with anyio.move_on_after(timeout_s):
             if await self._next_is_there():
-                return await self._read(self._connection.take())
+                step = await self._read(self._connection.take())
+                await self._world.settle()
+                return step
             return self._end()
         return Nothing(client=self._name, seconds=timeout_s, where=self._connection.waiting_at())
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reference_ws.lifecycle import ACCEPT, CLOSE, CONNECT, DISCONNECT, RECEIVED, RESPONSE_BODY, RESPONSE_START, SENT
+from reference_ws.lifecycle import ACCEPT, CLOSE, DISCONNECT, RECEIVED, RESPONSE_BODY, RESPONSE_START, SENT
 from reference_ws.transcript import messages
 from reference_ws.transcript.steps import (
     ApplicationClose,
@@ -89,22 +89,21 @@ class _Connection:
 
     def __init__(self, scope: Scope, name: str, steps: list[Step]) -> None:
         self.name = name
-        self._scope = scope
         self._steps = steps
         self._accepted = False
         self._over = False
         self._refusal: Message = {}
         self._body = b""
+        # The scope is the handshake; an application may answer it without receiving websocket.connect.
+        target = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        query = scope["query_string"].decode("latin-1")
+        lines = messages.header_lines(scope["headers"])
+        own = tuple(line for line in lines if line[0] not in OF_EVERY_CLIENT)
+        steps.append(Connect(client=name, target=f"{target}?{query}" if query else target, headers=own))
 
     def received(self, message: Message) -> None:
         kind = message["type"]
-        if kind == CONNECT:
-            target = (self._scope.get("raw_path") or self._scope["path"].encode()).decode("latin-1")
-            query = self._scope["query_string"].decode("latin-1")
-            lines = messages.header_lines(self._scope["headers"])
-            own = tuple(line for line in lines if line[0] not in OF_EVERY_CLIENT)
-            self._steps.append(Connect(client=self.name, target=f"{target}?{query}" if query else target, headers=own))
-        elif kind == RECEIVED:
+        if kind == RECEIVED:
             self._steps.append(ClientData(client=self.name, payload=messages.frame(message)))
         elif kind == DISCONNECT and not self._over:
             self._over = True

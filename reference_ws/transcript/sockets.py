@@ -18,7 +18,7 @@ from reference_ws.transcript.steps import Accept, ApplicationClose, ApplicationD
 
 __all__ = ["socket_peers"]
 
-GRACE_S: Final = 0.02
+GRACE_S: Final = 0.1
 """How long a message that no line expects may take to arrive after the last line."""
 
 
@@ -125,9 +125,7 @@ class _SocketPeer:
         with suppress(ConnectionClosed):
             await (await self._socket.ping())
         answer = await self.answer(GRACE_S)
-        if isinstance(answer, ApplicationData) or (isinstance(answer, ApplicationClose) and not self._left):
-            return answer
-        return None
+        return answer if isinstance(answer, ApplicationData | ApplicationClose) else None
 
     async def finish(self, timeout_s: float) -> Step | None:
         if not self._left:

@@ -1,0 +1,429 @@
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+
+from reference_ws import App, WebSocket
+from reference_ws.transcript import TranscriptError, TranscriptFailure, check, parse, play
+from reference_ws.transcript.steps import Raised, States
+
+pytestmark = pytest.mark.anyio
+
+app = App()
+guests: set[WebSocket] = set()
+
+
+@app.router.websocket("/echo")
+async def echo(websocket: WebSocket):
+    protocols = websocket["subprotocols"]
+    await websocket.accept(protocols[0] if protocols else None, [(b"x-cookie", repr(websocket.cookies).encode())])
+    while True:
+        message = await websocket.receive()
+        if message["type"] != "websocket.receive":
+            break
+        await websocket.send({**message, "type": "websocket.send"})
+
+
+@app.router.websocket("/room")
+async def room(websocket: WebSocket):
+    await websocket.accept()
+    guests.add(websocket)
+    try:
+        async for text in websocket.iter_text():
+            for guest in list(guests):
+                await guest.send_text(text)
+    finally:
+        guests.discard(websocket)
+
+
+@app.router.websocket("/closes")
+async def closes(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.receive_text()
+    await websocket.close(4000, "done")
+
+
+@app.router.websocket("/ticks")
+async def ticks(websocket: WebSocket):
+    await websocket.accept()
+    await anyio.sleep(0.1)
+    await websocket.send_text("tick")
+    await websocket.receive()
+
+
+@app.router.websocket("/talks")
+async def talks(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.send_text("one")
+    await websocket.send_text("two")
+    await websocket.receive()
+
+
+@app.router.websocket("/breaks")
+async def breaks(websocket: WebSocket):
+    await websocket.accept()
+    raise ValueError("broken")
+
+
+@app.router.websocket("/stuck")
+async def stuck(websocket: WebSocket):
+    await websocket.accept()
+    await anyio.sleep_forever()  # stuck here
+
+
+RIGHT = {
+    "text, bytes and json": """
+        -> connect /echo
+        <- accept
+        -> text "你好"
+        <- text "你好"
+        -> bytes 00 ff
+        <- bytes 00 ff
+        -> json {"a": [1, null]}
+        <- json {"a": [1, null]}
+    """,
+    "json is compared as a value, in either spelling": """
+        -> connect /echo
+        <- accept
+        -> text "{ \\"a\\" : 1.0 }"
+        <- json {"a": 1}
+        -> bytes json [1]
+        <- bytes json [...]
+        -> text "x"
+        <- text ...
+    """,
+    "headers and subprotocols": """
+        -> connect /echo
+            cookie: a=b
+            sec-websocket-protocol: chat, superchat
+        <- accept
+            sec-websocket-protocol: chat
+            x-cookie: {'a': 'b'}
+    """,
+    "several clients, order only for each": """
+        ana -> connect /room
+        ana <- accept
+        li -> connect /room
+        li <- accept
+        li -> text "hello"
+        li <- text "hello"
+        ana <- text "hello"
+        ana -> close
+        ana -> connect /room
+        ana <- accept
+    """,
+    "the application closes": """
+        -> connect /closes
+        <- accept
+        -> text "go"
+        <- close 4000 "done"
+    """,
+    "silence, then not": """
+        -> connect /ticks
+        <- accept
+        .. 20ms
+        <- text "tick"
+    """,
+    "refused": """
+        -> connect /nowhere
+        <- deny 404 text "Not Found"
+            content-type: text/plain; charset=utf-8
+    """,
+    "the client vanishes": """
+        -> connect /echo
+        <- accept
+        -> drop
+    """,
+    "a close frame without a code": """
+        -> connect /echo
+        <- accept
+        -> close 1005
+    """,
+}
+
+WRONG = {
+    "another text": (
+        """
+        -> connect /echo
+        <- accept
+        -> text "a"
+        <- text "b"
+        """,
+        """
+t.md:5: expected and got differ
+    -> connect /echo
+    <- accept
+    -> text "a"
+  - <- text "b"
+  + <- text "a"
+""",
+    ),
+    "another kind of number": (
+        """
+        -> connect /echo
+        <- accept
+        -> text "[true]"
+        <- json [1]
+        """,
+        """
+t.md:5: expected and got differ
+    -> connect /echo
+    <- accept
+    -> text "[true]"
+  - <- json [1]
+  + <- json [true]
+""",
+    ),
+    "a binary frame for a text frame": (
+        """
+        -> connect /echo
+        <- accept
+        -> bytes 61
+        <- text "a"
+        """,
+        """
+t.md:5: expected and got differ
+    -> connect /echo
+    <- accept
+    -> bytes 61
+  - <- text "a"
+  + <- bytes 61
+""",
+    ),
+    "something that no line expects": (
+        """
+        -> connect /talks
+        <- accept
+        <- text "one"
+        """,
+        """
+t.md:4: expected and got differ
+    -> connect /talks
+    <- accept
+    <- text "one"
+  - (nothing more)
+  + <- text "two"
+""",
+    ),
+    "a close that no line expects": (
+        """
+        -> connect /closes
+        <- accept
+        -> text "go"
+        """,
+        """
+t.md:4: expected and got differ
+    -> connect /closes
+    <- accept
+    -> text "go"
+  - (nothing more)
+  + <- close 4000 "done"
+""",
+    ),
+    "another close code": (
+        """
+        -> connect /closes
+        <- accept
+        -> text "go"
+        <- close 4001 "done"
+        """,
+        """
+t.md:5: expected and got differ
+    -> connect /closes
+    <- accept
+    -> text "go"
+  - <- close 4001 "done"
+  + <- close 4000 "done"
+""",
+    ),
+    "a missing header": (
+        """
+        -> connect /echo
+        <- accept
+            x-other: 1
+        """,
+        """
+t.md:3: expected and got differ
+    -> connect /echo
+  - <- accept
+  + <- accept
+      x-other: 1   (missing)
+""",
+    ),
+    "accepted instead of refused": (
+        """
+        -> connect /echo
+        <- deny 403
+        """,
+        """
+t.md:3: expected and got differ
+    -> connect /echo
+  - <- deny 403
+  + <- accept
+""",
+    ),
+    "no silence": (
+        """
+        -> connect /talks
+        <- accept
+        .. 50ms
+        """,
+        """
+t.md:4: expected and got differ
+    -> connect /talks
+    <- accept
+  - .. 50ms
+  + <- text "one"
+""",
+    ),
+}
+
+
+async def report_of(target, text, **options):
+    return await play(target, parse(text, file="t.md"), timeout_s=options.pop("timeout_s", 1), **options)
+
+
+@pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT)
+async def test_what_is_as_written_passes_in_memory(text):
+    report = await report_of(app, text)
+    assert report.ok, report
+    assert parse(text).steps == report.played
+
+
+@pytest.mark.parametrize(("text", "failure"), WRONG.values(), ids=WRONG)
+async def test_what_differs_fails_in_memory(text, failure):
+    assert failure.strip() == str(await report_of(app, text))
+
+
+@asynccontextmanager
+async def served(application):
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(application, log_level="critical", lifespan="off"))
+    serving = asyncio.create_task(server.serve([listener]))
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0)
+    try:
+        yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_same_passes_and_fails_over_a_socket(anyio_backend):
+    async with served(app) as url:
+        for text in RIGHT.values():
+            report = await report_of(url, text)
+            assert report.ok, report
+        for text, failure in WRONG.values():
+            assert failure.strip() == str(await report_of(url, text))
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_over_a_socket_the_inside_is_not_checked_and_that_is_told(anyio_backend):
+    async with served(app) as url:
+        report = await report_of(
+            url, "-> connect /breaks\n<- accept\n== client=CONNECTING application=CONNECTING\n<- close 1011\n!! Nothing"
+        )
+    assert report.ok, report
+    assert [States, Raised] == [type(step) for step in report.unchecked]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_server_that_is_not_there_is_a_failure(anyio_backend):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        report = await report_of(f"ws://127.0.0.1:{taken.getsockname()[1]}", "-> connect /\n<- accept")
+    assert "can't connect to ws://127.0.0.1:" in str(report)
+
+
+# --- what only the player in memory sees ------------------------------------------------------------------------------
+
+
+async def test_states_stand_between_two_messages():
+    await check(
+        app,
+        """
+        -> connect /closes
+        == client=CONNECTED application=CONNECTING
+        <- accept
+        == client=CONNECTED application=CONNECTED
+        -> text "go"
+        == client=CONNECTED application=CONNECTED
+        <- close 4000 "done"
+        == client=CONNECTED application=DISCONNECTED
+        """,
+    )
+
+
+async def test_other_states_fail():
+    report = await report_of(app, "-> connect /echo\n== client=CONNECTING application=CONNECTED")
+    assert "  + == client=CONNECTED application=CONNECTING" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("line", "got"),
+    [
+        ("!! KeyError", '!! ValueError "broken"'),
+        ('!! ValueError "other"', '!! ValueError "broken"'),
+        (".. 1ms", '!! ValueError "broken"'),
+    ],
+)
+async def test_another_exception_or_one_that_no_line_expects_fails(line, got):
+    report = await report_of(app, f"-> connect /breaks\n<- accept\n<- close 1011\n{line}")
+    assert f"  + {got}" in str(report)
+
+
+async def test_an_expected_exception_that_is_not_raised_fails():
+    report = await report_of(app, "-> connect /nowhere\n<- deny 404\n!! ValueError")
+    assert "  + (the application has ended)" in str(report)
+
+
+async def test_a_line_that_does_not_come_fails_in_time_and_tells_where_the_handler_waits():
+    report = await report_of(app, "-> connect /stuck\n<- accept\n<- text ...", timeout_s=0.05)
+    *_, got, where = str(report).splitlines()
+    assert "  + (nothing within 0.05 s)" == got
+    assert where.startswith("the application waits at ")
+    assert where.endswith("in stuck: await anyio.sleep_forever()  # stuck here")
+
+
+async def test_a_handler_that_does_not_end_after_its_client_left_fails():
+    report = await report_of(app, "-> connect /stuck\n<- accept\n-> close", timeout_s=0.05)
+    assert "  + (nothing within 0.05 s)" in str(report)
+
+
+async def test_a_server_without_the_denial_extension_can_be_played():
+    await check(app, "-> connect /nowhere\n<- deny 403", denial=False)
+
+
+async def test_other_asgi_applications_are_played_as_they_are():
+    async def listen(websocket):
+        await websocket.accept()
+        await websocket.receive_text()
+
+    starlette = Starlette(routes=[WebSocketRoute("/", listen)])
+    await check(starlette, "-> connect /\n<- accept\n-> close\n!! WebSocketDisconnect")
+    with pytest.raises(TranscriptFailure):
+        await check(starlette, "-> connect /\n<- accept\n-> close")
+    await check(starlette, "-> connect /\n<- accept")  # the player's own goodbye is nobody's fault
+
+
+async def test_steps_are_reported_as_they_happen():
+    seen = []
+    transcript = parse("-> connect /nowhere\n<- deny 404")
+    await play(app, transcript, on_step=seen.append)
+    assert list(transcript.steps) == seen
+
+
+async def test_check_is_an_assertion_and_names_the_file():
+    with pytest.raises(AssertionError, match=r"^x\.ws:2: expected and got differ"):
+        await check(app, "-> connect /nowhere\n<- accept", file="x.ws")
+    with pytest.raises(TranscriptError, match=r"^x\.ws:1:"):
+        await check(app, "-> conect /", file="x.ws")
