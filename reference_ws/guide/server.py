@@ -68,8 +68,14 @@ def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -
         lifespan="on",
         timeout_graceful_shutdown=0,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_no_denial)
     with closing(listener):
         _Server(config, ready).run(sockets=[listener])
+
+
+def _is_no_denial(record: logging.LogRecord) -> bool:
+    # Uvicorn 0.54 says so after every refusal with a response, though the client has got it whole.
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 class _Server(uvicorn.Server):

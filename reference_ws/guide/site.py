@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -137,3 +138,18 @@ def _fingerprint() -> str:
         digest.update(f"\n{file.relative_to(root) if file.is_relative_to(root) else file.name}\n".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def _main() -> int:
+    """Build the site as `make check` does: into its usual place, telling every problem."""
+    try:
+        build(output=default_output(), progress=print)
+    except BuildError as error:
+        print(*error.problems, sep="\n", file=sys.stderr)
+        return 1
+    print(f"The site is built, without a warning, in {default_output()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
