@@ -171,8 +171,9 @@ class _Line:
 class _Connections:
     """Whose connection is open: decides whether a client can do what a line says."""
 
-    open: dict[str, Literal["yes", "application left", "no"]] = field(default_factory=dict)
-    """Client -> is its connection open? Once the application left, what the client sends may still cross with that."""
+    open: dict[str, Literal["asked", "yes", "application left", "no"]] = field(default_factory=dict)
+    """Client -> is its connection open? Before its handshake is answered a client can only vanish. Once the application
+    left an open connection, what the client sends may still cross with that."""
 
     def follow(self, line: _Line, step: Step) -> Step:
         start = _indent(line.source)
@@ -185,17 +186,22 @@ class _Connections:
                 "no name: the client has none above" if name else "a name: all clients have one above", start
             )
         if isinstance(step, Connect):
-            if state == "yes":
+            if state in ("asked", "yes"):
                 raise line.error(f"an end of the open connection of {who} before it connects again", start)
-            self.open[name] = "yes"
+            self.open[name] = "asked"
         elif state is None:
             raise line.error(f"{who} to connect before this", start)
         elif isinstance(step, ClientData | ClientClose | Drop) and state == "no":
             raise line.error(f"{who} to connect again before this: its connection is over", start)
+        elif isinstance(step, ClientData | ClientClose) and state == "asked":
+            raise line.error("<- accept before this: a client that has not been accepted can only `-> drop`", start)
         elif isinstance(step, ClientClose | Drop | Deny):
             self.open[name] = "no"
-        elif isinstance(step, ApplicationClose | Raised) and state == "yes":
-            self.open[name] = "application left"
+        elif isinstance(step, Accept) and state == "asked":
+            self.open[name] = "yes"
+        elif isinstance(step, ApplicationClose | Raised) and state in ("asked", "yes"):
+            # Without an accept, leaving refuses the handshake: there is no connection that anything could cross on.
+            self.open[name] = "no" if state == "asked" else "application left"
         return step
 
 

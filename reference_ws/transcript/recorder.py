@@ -108,7 +108,8 @@ class _Connection:
         elif kind == DISCONNECT and not self._over:
             self._over = True
             code = message.get("code", 1005)
-            if code == 1006:
+            # Before its handshake is answered, a client can't send a close frame, whatever code the message carries.
+            if code == 1006 or not self._accepted:
                 self._steps.append(Drop(client=self.name))
             else:
                 self._steps.append(ClientClose(client=self.name, code=code, reason=message.get("reason") or ""))

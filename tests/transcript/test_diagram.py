@@ -140,7 +140,7 @@ def test_header_lines_stand_under_their_arrow() -> None:
 
 
 def test_what_is_said_is_escaped() -> None:
-    step = steps(drawn('-> connect /\n-> text "<b>&amp;"'))[1]
+    step = steps(drawn('-> connect /\n<- accept\n-> text "<b>&amp;"'))[2]
     assert ['text "<b>&amp;"'] == texts(step)
 
 
@@ -273,7 +273,7 @@ def test_the_one_client_of_mermaid_is_called_client() -> None:
 
 
 def test_what_mermaid_could_take_for_its_own_is_a_character_code() -> None:
-    text = mermaid(parse('-> connect /\n-> text "a;b#c:d<e>%%{f}"'))
+    text = mermaid(parse('-> connect /\n<- accept\n-> text "a;b#c:d<e>%%{f}"'))
     assert "    c1->>app: text #34;a#59;b#35;c#58;d#60;e#62;#37;#37;#123;f#125;#34;\n" in text
 
 

@@ -27,11 +27,13 @@ from reference_ws.transcript.steps import (
 )
 
 CONNECT = "-> connect /\n"
+ACCEPT = "<- accept\n"
 NAMED = "alice -> connect /\n"
 
 
-def second(line: str) -> Step:
-    return parse(CONNECT + line).steps[1]
+def step_of(line: str) -> Step:
+    answers = line.startswith(("<- accept", "<- deny"))
+    return parse(CONNECT + ("" if answers else ACCEPT) + line).steps[-1]
 
 
 # --- what each line means ---------------------------------------------------------------------------------------------
@@ -70,7 +72,7 @@ LINES = [
 
 @pytest.mark.parametrize(("step", "line"), LINES, ids=[line for _, line in LINES])
 def test_a_line_and_its_step(step: Step, line: str) -> None:
-    assert step == second(line)
+    assert step == step_of(line)
     assert line == format_step(step)
 
 
@@ -87,7 +89,7 @@ UNTIDY = [
 
 @pytest.mark.parametrize(("normal", "line"), UNTIDY, ids=[line for _, line in UNTIDY])
 def test_the_normal_form_of_a_line(normal: str, line: str) -> None:
-    assert normal == format_step(second(line))
+    assert normal == format_step(step_of(line))
 
 
 def test_header_lines_belong_to_the_event_above() -> None:
@@ -98,11 +100,11 @@ def test_header_lines_belong_to_the_event_above() -> None:
 
 
 def test_a_comment_at_the_end_is_the_note_of_its_step() -> None:
-    assert "one # two" == second("<- accept  #  one # two").note
+    assert "one # two" == step_of("<- accept  #  one # two").note
 
 
 def test_a_note_does_not_count_in_a_comparison() -> None:
-    assert second("<- accept") == second("<- accept # a note")
+    assert step_of("<- accept") == step_of("<- accept # a note")
 
 
 def test_comments_and_blank_lines_are_kept() -> None:
@@ -126,14 +128,20 @@ def test_silence_without_a_name_concerns_all_clients() -> None:
     assert Silence(milliseconds=5) == parse(NAMED + ".. 5ms").steps[1]
 
 
-@pytest.mark.parametrize("end", ["-> close", "-> drop", "<- close", "<- deny 403", "!! ValueError"])
+@pytest.mark.parametrize("end", ["-> close", "-> drop", "<- close", "!! ValueError"])
 def test_a_client_connects_again_after_its_connection_ended(end: str) -> None:
+    assert 4 == len(parse(f"{CONNECT}{ACCEPT}{end}\n{CONNECT}").steps)
+
+
+@pytest.mark.parametrize("end", ["-> drop", "<- close", "<- deny 403", "!! ValueError"])
+def test_a_client_connects_again_after_its_handshake_failed(end: str) -> None:
     assert 3 == len(parse(f"{CONNECT}{end}\n{CONNECT}").steps)
 
 
 @pytest.mark.parametrize("end", ["<- close", "!! ValueError"])
-def test_what_the_client_sends_can_cross_with_the_end(end: str) -> None:
-    assert 3 == len(parse(f'{CONNECT}{end}\n-> text "late"').steps)
+@pytest.mark.parametrize("late", ['-> text "late"', "-> close", "-> drop"])
+def test_what_the_client_does_can_cross_with_the_end(end: str, late: str) -> None:
+    assert 4 == len(parse(f"{CONNECT}{ACCEPT}{end}\n{late}").steps)
 
 
 def test_indentation_that_all_lines_share_does_not_count() -> None:
@@ -225,6 +233,8 @@ APPLICATION_STATES = "CONNECTING, CONNECTED, RESPONSE, DISCONNECTED"
 ANYTHING = "a value: ... stands only for what the application sends"
 HEADER = "no indentation here: header lines stand right under connect, accept or deny"
 EVENT = "at least one event, such as: -> connect /"
+ACCEPTED = "<- accept before this: a client that has not been accepted can only `-> drop`"
+OVER = "the client to connect again before this: its connection is over"
 
 # What is wrong alone on the first line.
 FIRST = [
@@ -328,10 +338,25 @@ SECOND = [
     ("3:5", HEADER, "-> drop\n    a: b"),
     ("3:5", HEADER, "\n    a: b"),
     ("3:5", HEADER, "# a\n    a: b"),
-    ("3:1", "the client to connect again before this: its connection is over", '-> close\n-> text "a"'),
-    ("3:1", "the client to connect again before this: its connection is over", "-> drop\n-> close"),
-    ("3:1", "the client to connect again before this: its connection is over", "<- deny 403\n-> drop"),
-    ("4:1", "the client to connect again before this: its connection is over", "-> drop\n<- close\n-> drop"),
+    ("2:1", ACCEPTED, '-> text "a"'),
+    ("2:1", ACCEPTED, "-> bytes 00"),
+    ("2:1", ACCEPTED, "-> json 1"),
+    ("2:1", ACCEPTED, "-> close"),
+    ("2:1", ACCEPTED, "-> close 1005"),
+    ("3:1", ACCEPTED, '<- text "too early"\n-> text "a"'),
+    ("5:1", ACCEPTED, '<- accept\n-> close\n-> connect /\n-> text "a"'),
+    ("4:1", OVER, '<- accept\n-> close\n-> text "a"'),
+    ("4:1", OVER, "<- accept\n-> drop\n-> close"),
+    ("3:1", OVER, '-> drop\n-> text "a"'),
+    ("3:1", OVER, "-> drop\n-> close"),
+    ("4:1", OVER, "-> drop\n<- close\n-> drop"),
+    ("4:1", OVER, '-> drop\n<- accept\n-> text "a"'),
+    ("3:1", OVER, '<- deny 403\n-> text "a"'),
+    ("3:1", OVER, "<- deny 403\n-> close"),
+    ("3:1", OVER, "<- deny 403\n-> drop"),
+    ("4:1", OVER, '<- deny 403\n<- accept\n-> text "a"'),
+    ("3:1", OVER, '<- close\n-> text "a"'),
+    ("3:1", OVER, "!! ValueError\n-> close"),
 ]
 # What is wrong after `alice -> connect /`.
 SEVERAL = [
@@ -341,6 +366,7 @@ SEVERAL = [
     ("2:1", "bob to connect before this", "bob .. 1ms"),
     ("2:1", "an end of the open connection of alice before it connects again", "alice -> connect /"),
     ("3:1", "alice to connect again before this: its connection is over", 'alice -> drop\nalice -> text "a"'),
+    ("4:1", ACCEPTED, 'bob -> connect /\nbob <- accept\nalice -> text "a"'),
 ]
 ERRORS = FIRST
 ERRORS += [(place, expected, CONNECT + text) for place, expected, text in SECOND]

@@ -2,7 +2,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from reference_ws import App, WebSocket
-from reference_ws.testing import HandshakeRefused, TestClient, connect
+from reference_ws.testing import HandshakeRefused, InMemoryConnection, TestClient, connect, handshake
 from reference_ws.transcript import Recorder, format_transcript, parse, play
 
 pytestmark = pytest.mark.anyio
@@ -99,12 +99,27 @@ async def plain(websocket: WebSocket):
     await websocket.close()
 
 
+@app.router.websocket("/waits")
+async def waits(websocket: WebSocket):
+    await websocket.receive()
+    await websocket.receive()
+
+
 @pytest.mark.parametrize("text", RECORDED.values(), ids=RECORDED)
 async def test_playing_a_recording_records_it_again(text):
     recorder = Recorder(app)
     report = await play(recorder, parse(text))
     assert report.ok, report
     assert text == format_transcript(recorder.transcript())
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1005, 1006, 4000])
+async def test_a_client_that_leaves_before_accept_is_recorded_as_dropped(code):
+    recorder = Recorder(app)
+    connection = InMemoryConnection(handshake("/waits"))
+    connection.leave(code, "bye")
+    await connection.run(recorder)
+    assert "-> connect /waits\n-> drop\n" == format_transcript(recorder.transcript())
 
 
 async def test_a_connection_of_a_test_client_is_recorded():

@@ -58,14 +58,16 @@ def codes(*senders: str) -> st.SearchStrategy[int]:
 
 
 connects = st.builds(Connect, target=targets.map("/".__add__), headers=headers)
+accepts = st.builds(Accept, headers=headers)
+drops = st.just(Drop())
 client_steps = (
     st.builds(ClientData, payload=payloads(wildcards=False))
     | st.builds(ClientClose, code=codes("either", "client", "server"), reason=reasons)
     | st.just(ClientClose(code=1005))
-    | st.just(Drop())
+    | drops
 )
 application_steps = (
-    st.builds(Accept, headers=headers)
+    accepts
     | st.builds(ApplicationData, payload=payloads(wildcards=True))
     | st.builds(ApplicationClose, code=codes("either", "server"), reason=reasons)
     | st.builds(
@@ -80,32 +82,38 @@ application_steps = (
 )
 
 
+# What can be said next. The application's lines are expectations, and can be wrong in any way at any time.
+POSSIBLE = {
+    "new": [connects],
+    "asked": [accepts, drops | application_steps],
+    "accepted": [client_steps, application_steps],
+    "application left": [connects, client_steps, application_steps],
+    "over": [connects, application_steps],
+}
+
+
 @st.composite
 def transcripts(draw: st.DrawFn) -> Transcript:
     names = draw(st.sampled_from([("",), ("alice",), ("alice", "Иван", "王")]))
     state: dict[str, str] = {}
     items: list[Item] = []
-    for _ in range(draw(st.integers(1, 8))):
+    for _ in range(draw(st.integers(1, 12))):
         if draw(st.integers(0, 4)) == 0:
             items.append(draw(st.builds(Comment, lines.map(lambda line: line.rstrip(" ")))))
         if items and not isinstance(items[-1], Blank) and draw(st.integers(0, 4)) == 0:
             items.append(Blank())
         client = draw(st.sampled_from(names))
-        possible = [] if state.get(client) == "open" else [connects]
-        if client in state:
-            possible.append(application_steps)
-            if state[client] != "client left":
-                possible.append(client_steps)
-        items.append(draw(named(st.one_of(possible), client)))
-        match items[-1]:
-            case Connect():
-                state[client] = "open"
-            case ClientClose() | Drop() | Deny():
-                state[client] = "client left"
-            case ApplicationClose() | Raised() if state[client] == "open":
+        possible = POSSIBLE[state.get(client, "new")]
+        items.append(draw(named(draw(st.sampled_from(possible)), client)))
+        match items[-1], state.get(client):
+            case Connect(), _:
+                state[client] = "asked"
+            case Accept(), "asked":
+                state[client] = "accepted"
+            case (ClientClose() | Drop() | Deny(), _) | (ApplicationClose() | Raised(), "asked"):
+                state[client] = "over"
+            case ApplicationClose() | Raised(), "accepted":
                 state[client] = "application left"
-            case _:
-                pass
     return Transcript(tuple(items), "generated")
 
 
