@@ -18,6 +18,7 @@ from reference_ws.websocket import (
     WebSocket,
     WebSocketDataError,
     WebSocketDisconnect,
+    WebSocketTypeError,
 )
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "WebSocketDisconnect",
     "WebSocketException",
     "WebSocketState",
+    "WebSocketTypeError",
     "websocket",
 ]

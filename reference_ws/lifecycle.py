@@ -215,6 +215,10 @@ ERRORS: Final[Mapping[str, ErrorText]] = {
         "Receive what you need before you call `close()`.",
         ends=True,
     ),
+    "receive-under-way": ErrorText(
+        "Another task is receiving on this connection.",
+        "Let that task end the others when it sees WebSocketDisconnect, or receive inside of the block.",
+    ),
     "send-before-accept": ErrorText(
         "Data can only be sent once the handshake is accepted.",
         "Call `await websocket.accept()` first.",

@@ -9,16 +9,19 @@ states to prove it.
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import AsyncIterator, Iterable
-from typing import Any, Final
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, overload
 
+import anyio
+import msgspec
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket as StarletteWebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected, WebSocketState
 
 from reference_ws import lifecycle
+from reference_ws.ahead import READ_AHEAD, ReadAhead
 from reference_ws.connection import Connection
 from reference_ws.lifecycle import (
     ACCEPT,
@@ -35,7 +38,6 @@ from reference_ws.lifecycle import (
     RESPONSE_START,
     SENT,
 )
-from reference_ws.pending import PendingReceive
 
 __all__ = [
     "CloseError",
@@ -45,10 +47,10 @@ __all__ = [
     "WebSocketDataError",
     "WebSocketDisconnect",
     "WebSocketState",
+    "WebSocketTypeError",
 ]
 
-READ_AHEAD: Final = 64
-"""How many messages `is_disconnected` keeps for later receives before it stops reading ahead."""
+T = TypeVar("T")
 
 
 class LifecycleError(RuntimeError):
@@ -98,6 +100,20 @@ class WebSocketDataError(LifecycleError):
     message: Message
 
 
+class WebSocketTypeError(ValueError):
+    """A JSON value that doesn't fit the type that was asked for; its text names the field, as ``$.user.age``.
+
+    ``value`` is the decoded value, so that nothing is lost.
+    """
+
+    def __init__(self, problem: str, value: Any) -> None:
+        super().__init__(problem, value)
+        self.value = value
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class CloseError(ValueError):
     """A close code or reason that can't be sent; nothing was sent. ``id`` is ``close-code`` or ``close-reason``."""
 
@@ -126,8 +142,8 @@ class WebSocket(Connection, StarletteWebSocket):
     application_state: WebSocketState
 
     # Class attributes serve as defaults: most connections never look ahead, and an idle one should weigh little.
-    _ahead: deque[Message] | None = None
-    _pending: PendingReceive | None = None
+    _ahead: ReadAhead | None = None
+    _receiving = False
     _end: tuple[int, str] | None = None
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -239,19 +255,24 @@ class WebSocket(Connection, StarletteWebSocket):
             raise self._wrong_frame(message, "receive_bytes() got a text frame")
         return data
 
-    async def receive_json(self, mode: str | None = None) -> Any:
+    @overload
+    async def receive_json(self, mode: str | None = None) -> Any: ...
+    @overload
+    async def receive_json(self, mode: str | None = None, *, type: type[T]) -> T: ...
+    async def receive_json(self, mode: str | None = None, *, type: Any = Any) -> Any:  # noqa: A002
         """Receive a frame and decode its JSON: either kind, or with ``mode`` ``"text"`` or ``"binary"`` that one.
 
-        Raises `json.JSONDecodeError` when it is not JSON (the frame is consumed, the connection stays usable), and
-        otherwise like `receive_text`.
+        ``type``, a dataclass, TypedDict, msgspec Struct or another type that msgspec knows, is what the value becomes.
+        Raises `json.JSONDecodeError` when it is not JSON, `WebSocketTypeError` when it doesn't fit the type (either way
+        the frame is consumed and the connection stays usable), and otherwise like `receive_text`.
         """
         self._check_mode(mode, "receive_json()", "text", "binary", None)
         message = await self._data("receive_json()")
         text, data = message.get("text"), message.get("bytes")
         if text is not None and mode != "binary":
-            return _load_json(text)
+            return _fit(_load_json(text), type)
         if data is not None and mode != "text":
-            return _load_json(data)
+            return _fit(_load_json(data), type)
         raise self._wrong_frame(message, f"receive_json() got a {'binary' if text is None else 'text'} frame")
 
     async def iter_text(self) -> AsyncIterator[str]:
@@ -270,11 +291,15 @@ class WebSocket(Connection, StarletteWebSocket):
         except WebSocketDisconnect:
             pass
 
-    async def iter_json(self, mode: str | None = None) -> AsyncIterator[Any]:
-        """Yield decoded JSON until the connection ends, like `iter_text`; ``mode`` as for `receive_json`."""
+    @overload
+    def iter_json(self, mode: str | None = None) -> AsyncIterator[Any]: ...
+    @overload
+    def iter_json(self, mode: str | None = None, *, type: type[T]) -> AsyncIterator[T]: ...
+    async def iter_json(self, mode: str | None = None, *, type: Any = Any) -> AsyncIterator[Any]:  # noqa: A002
+        """Yield decoded JSON until the connection ends, like `iter_text`; the arguments are those of `receive_json`."""
         try:
             while True:
-                yield await self.receive_json(mode)
+                yield await self.receive_json(mode, type=type)
         except WebSocketDisconnect:
             pass
 
@@ -327,29 +352,51 @@ class WebSocket(Connection, StarletteWebSocket):
     async def is_disconnected(self) -> bool:
         """Tell at once whether the connection is over, without losing a message.
 
-        Messages that are there already are kept for later receives, `READ_AHEAD` of them at the most; behind so many
-        unread messages a disconnect is not seen yet.
+        Messages that are there already are kept for later receives, 64 of them at the most; behind so many unread
+        messages a disconnect is not seen yet.
         """
         if self.client_state is DISCONNECTED or self.application_state is DISCONNECTED:
             return True
-        if self._ahead is None:
-            self._ahead = deque()
-        while len(self._ahead) < READ_AHEAD:
-            if self._ahead and self._ahead[-1]["type"] == DISCONNECT:
-                return True
-            # A server's receive() that was begun is never cancelled: some servers lose a message then. It stays
-            # pending, and the next receive takes what it brings.
-            self._pending = self._pending or PendingReceive(self._receive)
-            if not await self._pending.is_done():
-                return False
-            self._ahead.append(self._take_pending())
-        return bool(self._ahead[-1]["type"] == DISCONNECT)
+        if self._receiving:
+            return False  # another task waits for the next message: so none is there, and no end either
+        return await self._read_ahead().look()
+
+    @asynccontextmanager
+    async def cancel_on_disconnect(self, max_messages: int = READ_AHEAD) -> AsyncIterator[None]:
+        """Cancel the block when the client leaves: for a handler that only sends, or waits for something else.
+
+        The block then ends quietly, like a loop over `iter_text`, after its ``finally`` clauses have run; what stands
+        behind it runs, and `end` tells the code once the disconnect is received. Messages that come meanwhile are kept
+        for later receives, inside of the block and after it. When ``max_messages`` are kept and unread, nothing more is
+        read from the client, so memory stays bounded and nothing is lost; its leaving is noticed again when one of them
+        is received, or by a send that fails.
+
+        Raises `LifecycleError` before `accept`, after the end, and while another task receives.
+        """
+        self._check_data("cancel_on_disconnect()")
+        if self._receiving:
+            raise self._error("receive-under-way", "cancel_on_disconnect()")
+        ahead = self._read_ahead()
+        failure: Exception | None = None
+        async with anyio.create_task_group() as tasks:
+
+            async def watch() -> None:
+                await ahead.watch(max_messages)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(watch)
+            try:
+                yield
+            except Exception as error:  # it would leave the task group inside of an ExceptionGroup
+                failure = error
+            tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
     def release(self) -> None:
         """Let go of a receive that `is_disconnected` left pending; a route calls it when its handler has ended."""
-        if self._pending is not None:
-            self._pending.cancel()
-            self._pending = None
+        if self._ahead is not None:
+            self._ahead.release()
 
     @property
     def end(self) -> tuple[int, str] | None:
@@ -360,26 +407,30 @@ class WebSocket(Connection, StarletteWebSocket):
 
     async def _next(self) -> Message:
         """Take the next message from the server, or one that was read ahead."""
-        if self._ahead:
-            return self._ahead.popleft()
-        if self._pending is not None:
-            await self._pending.wait()
-            return self._take_pending()
-        return await self._receive()
+        if self._ahead is not None:
+            return await self._ahead.next()
+        self._receiving = True
+        try:
+            return await self._receive()
+        finally:
+            self._receiving = False
 
-    def _take_pending(self) -> Message:
-        pending, self._pending = self._pending, None
-        assert pending is not None
-        return pending.result()
+    def _read_ahead(self) -> ReadAhead:
+        if self._ahead is None:
+            self._ahead = ReadAhead(self._receive)
+        return self._ahead
 
     async def _data(self, tried: str) -> Message:
         """Receive a data message; the states must both be CONNECTED."""
-        if self.application_state is not CONNECTED or self.client_state is not CONNECTED:
-            raise self._error(str(lifecycle.on_receive_data(self.client_state, self.application_state)), tried)
+        self._check_data(tried)
         message = await self.receive()
         if message["type"] == DISCONNECT:
             raise WebSocketDisconnect(*(self._end or (1005, "")))
         return message
+
+    def _check_data(self, tried: str) -> None:
+        if self.application_state is not CONNECTED or self.client_state is not CONNECTED:
+            raise self._error(str(lifecycle.on_receive_data(self.client_state, self.application_state)), tried)
 
     def _check_send(self, tried: str) -> None:
         if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
@@ -438,3 +489,12 @@ def _load_json(data: str | bytes) -> Any:
         raise json.JSONDecodeError(f"Not UTF-8 ({error.reason})", shown, error.start) from error
     except RecursionError:
         raise json.JSONDecodeError("Nested too deeply", text, 0) from None
+
+
+def _fit(value: Any, type: Any) -> Any:  # noqa: A002
+    if type is Any:
+        return value
+    try:
+        return msgspec.convert(value, type)
+    except msgspec.ValidationError as error:
+        raise WebSocketTypeError(str(error), value) from None

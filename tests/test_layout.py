@@ -12,7 +12,8 @@ PACKAGE = ROOT / "reference_ws"
 
 # Each layer may import the ones before it; modules of one layer may import each other.
 LAYERS = [
-    {"lifecycle", "pending"},
+    {"lifecycle"},
+    {"ahead"},
     {"connection"},
     {"websocket"},
     {"context", "parameters"},

@@ -1,0 +1,122 @@
+"""Messages that are received before they are asked for, so that a disconnect is seen while nobody receives."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import anyio
+import anyio.lowlevel
+from starlette.types import Message, Receive
+
+from reference_ws.lifecycle import DISCONNECT
+
+__all__ = ["READ_AHEAD", "ReadAhead"]
+
+READ_AHEAD: Final = 64
+"""How many messages are kept for later receives before reading ahead stops."""
+
+# A message that is there is handed over within one turn of the event loop by most servers; the others need a few.
+TURNS: Final = 4
+
+
+class ReadAhead:
+    """Keeps what came early, in order. A server's ``receive()`` that was begun is never cancelled by who waits for it:
+    some servers lose a message then.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self.receive = receive
+        self.messages: deque[Message] = deque()
+        self._pending: _Pending | None = None
+        self._taken = anyio.Event()
+
+    @property
+    def saw_disconnect(self) -> bool:
+        """True when the last message is the client's end; none comes after it."""
+        return bool(self.messages) and self.messages[-1]["type"] == DISCONNECT
+
+    async def look(self) -> bool:
+        """Take what is there at once, up to the bound, and tell whether the client's end is among it."""
+        while len(self.messages) < READ_AHEAD and not self.saw_disconnect:
+            pending = self._begin()
+            for _ in range(TURNS):
+                if pending.done.is_set():
+                    break
+                await anyio.lowlevel.checkpoint()
+            if not pending.done.is_set():
+                return False
+            self._take(pending)
+        return self.saw_disconnect
+
+    async def watch(self, limit: int) -> None:
+        """Wait until the client's end has come, keeping `limit` messages at the most: then wait for one to be taken."""
+        while not self.saw_disconnect:
+            if len(self.messages) < limit:
+                await self._fill()
+            else:
+                await self._taken.wait()
+
+    async def next(self) -> Message:
+        """Take the next message, one that was kept or else one that comes."""
+        while not self.messages:
+            await self._fill()
+        taken, self._taken = self._taken, anyio.Event()
+        taken.set()
+        return self.messages.popleft()
+
+    def release(self) -> None:
+        """Stop receiving; what comes is not wanted any more."""
+        if self._pending is not None:
+            self._pending.scope.cancel()
+            self._pending = None
+
+    def _begin(self) -> _Pending:
+        if self._pending is None:
+            self._pending = _Pending(self.receive)
+        return self._pending
+
+    async def _fill(self) -> None:
+        pending = self._begin()
+        await pending.done.wait()
+        self._take(pending)
+
+    def _take(self, pending: _Pending) -> None:
+        if self._pending is not pending:
+            return  # who else was waiting for it was faster
+        self._pending = None
+        if pending.error is not None:
+            raise pending.error
+        assert pending.message is not None
+        self.messages.append(pending.message)
+
+
+class _Pending:
+    """One call of ``receive()``, in a task of its own."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.done = anyio.Event()
+        self.scope = anyio.CancelScope()
+        self.message: Message | None = None
+        self.error: Exception | None = None
+        self._receive = receive
+        self._task = _start(self._run)  # asyncio keeps no reference of its own
+
+    async def _run(self) -> None:
+        with self.scope:
+            try:
+                self.message = await self._receive()
+            except Exception as error:
+                self.error = error
+            self.done.set()
+
+
+def _start(function: Callable[[], Awaitable[None]]) -> object:
+    """Start a task that belongs to no task group: anyio has none such, asyncio and trio do."""
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        return trio.lowlevel.spawn_system_task(function)
+    return asyncio.ensure_future(function())
