@@ -1,7 +1,8 @@
 """Whether the three languages are one documentation: ``python -m reference_ws.guide.parity``.
 
 Prose differs; everything else is equal: the pages, the levels, anchors and order of headings, the fences, their
-options, and what stands in them token by token, comments excepted.
+options, and what stands in them token by token, comments excepted. The prose of each is checked by itself, for its
+terms, its register and its typography: see `reference_ws.guide.prose`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from reference_ws.catalogs import LANGUAGES
+from reference_ws.guide import prose
+from reference_ws.guide.glossary import read_terms
 from reference_ws.guide.pages import Fence, Page, PageError, count_problem, read_counts, read_page
 from reference_ws.guide.running import transcript
 from reference_ws.transcript.grammar import TranscriptError, format_step
@@ -27,11 +30,11 @@ Token = tuple[int, str]
 
 
 def check(docs: Path) -> list[str]:
-    """Compare the languages in `docs`: a list of findings, each ``docs/pt/closing.md:57: what differs``."""
+    """Compare the languages in `docs`: a list of findings, each ``docs/pt/closing.md:57: what is wrong``."""
     findings: list[str] = []
     pages: dict[tuple[str, str], Page] = {}
     names = sorted({path.name for language in LANGUAGES for path in (docs / language).glob("*.md")})
-    counts = read_counts(docs)
+    counts, terms = read_counts(docs), read_terms(docs)
     for language in LANGUAGES:
         for name in names:
             path = docs / language / name
@@ -44,6 +47,7 @@ def check(docs: Path) -> list[str]:
                 findings.append(str(error))
                 continue
             findings += filter(None, [count_problem(page, counts)])
+            findings += prose.check(page, terms)
     findings += (f"docs/pages.toml:1: there is no page {name}" for name in counts if f"{name}.md" not in names)
     first, *others = LANGUAGES
     for (language, name), page in pages.items():

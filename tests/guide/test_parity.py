@@ -37,6 +37,15 @@ $ make serve
 
 COUNTS = "[closing]\npython = 1\ntranscript = 1\nconsole = 1\nlifecycle = 1\n"
 
+GLOSSARY = """\
+[[term]]
+en = "header"
+zh = "标头"
+pt = "cabeçalho"
+ru = "заголовок"
+forbidden = { pt = ["header"] }
+"""
+
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
@@ -45,6 +54,7 @@ def docs(tmp_path: Path) -> Path:
         (folder / language).mkdir(parents=True)
         (folder / language / "closing.md").write_text(MODEL)
     (folder / "pages.toml").write_text(COUNTS)
+    (folder / "glossary.toml").write_text(GLOSSARY)
     return folder
 
 
@@ -206,6 +216,13 @@ def test_transcript_that_is_not_understood_is_found(findings):
     (finding,) = findings("<- accept", "<- acept")
 
     assert finding.startswith("docs/pt/closing.md:16:")
+
+
+def test_prose_is_checked_too(findings):
+    assert [
+        "docs/pt/closing.md:10: Headers stands where the term is cabeçalho (header)",
+        "docs/pt/closing.md:10: the reader is addressed without a pronoun: “Headers para você”",
+    ] == findings("## Codes {", "## Headers para você {")
 
 
 def test_missing_page_is_found(docs):
