@@ -10,7 +10,9 @@ from reference_ws.application import App
 from reference_ws.connection import URL, Address
 from reference_ws.context import websocket
 from reference_ws.lifecycle import WebSocketState
-from reference_ws.routing import Router, SocketRoute
+from reference_ws.parameters import AsyncResource, Cookie, Depends, Header, Ignore, ParameterError, Path, Query, use
+from reference_ws.routing import Router, Routes, SocketRoute, WebSocketRoute
+from reference_ws.views import SocketView
 from reference_ws.websocket import (
     CloseError,
     ConnectionOver,
@@ -25,16 +27,28 @@ __all__ = [
     "URL",
     "Address",
     "App",
+    "AsyncResource",
     "CloseError",
     "ConnectionOver",
+    "Cookie",
+    "Depends",
+    "Header",
+    "Ignore",
     "LifecycleError",
+    "ParameterError",
+    "Path",
+    "Query",
     "Router",
+    "Routes",
     "SocketRoute",
+    "SocketView",
     "WebSocket",
     "WebSocketDataError",
     "WebSocketDisconnect",
     "WebSocketException",
+    "WebSocketRoute",
     "WebSocketState",
     "WebSocketTypeError",
+    "use",
     "websocket",
 ]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
-from starlette.types import ExceptionHandler, Lifespan
+from starlette.types import ExceptionHandler, Lifespan, Receive, Scope, Send
 
-from reference_ws.routing import Router
+from reference_ws.routing import Router, Routes
 
 __all__ = ["App"]
 
@@ -27,7 +27,7 @@ class App(Starlette):
     def __init__(
         self,
         debug: bool = False,
-        routes: Sequence[BaseRoute] | None = None,
+        routes: Iterable[BaseRoute | Routes] | None = None,
         middleware: Sequence[Middleware] | None = None,
         exception_handlers: Mapping[Any, ExceptionHandler] | None = None,
         lifespan: Lifespan[App] | None = None,
@@ -37,3 +37,23 @@ class App(Starlette):
             debug=debug, middleware=middleware, exception_handlers=exception_handlers, lifespan=lifespan, **options
         )
         self.router = Router(routes, lifespan=lifespan)
+        # Servers ask whether `app.__call__` is a coroutine function; the call itself goes to the class's method.
+        self.__dict__["__call__"] = super().__call__
+
+    def __call__(
+        self, scope: Scope, receive: Receive | None = None, send: Send | None = None
+    ) -> Coroutine[Any, Any, None]:
+        """Serve a connection or a request, as ASGI describes it.
+
+        Raises `TypeError` for a WSGI server, which calls with two arguments: WSGI knows no WebSocket.
+        """
+        if receive is None or send is None:
+            raise TypeError(
+                "This is an ASGI application, and it was called as WSGI, which knows no WebSocket: serve it with an "
+                "ASGI server such as uvicorn, or see the page sse.md for server-sent events, which WSGI can send."
+            )
+        return super().__call__(scope, receive, send)
+
+    def include_routes(self, *routes: BaseRoute | Routes) -> None:
+        """Register routes, in this order: Lihil's way to say ``app.router <<= route``."""
+        self.router.include(*routes)

@@ -10,10 +10,10 @@ Two states tell how far each side has come:
 * ``application_state``, moved by what the application *sends*.
 
 Both begin at CONNECTING. The client's side is CONNECTED once its ``websocket.connect`` was received, the application's
-once ``websocket.accept`` was sent; only when both are CONNECTED does data flow. A handshake can be refused instead: by
-``websocket.close`` (the client sees HTTP 403), or by an HTTP response of the application's choice, during which the
-application's side is RESPONSE. DISCONNECTED is the end, and it is shared: as soon as *either* side is there, nothing
-more is received or sent.
+once ``websocket.accept`` was sent; data is sent from then on, and received once both are CONNECTED. A handshake can be
+refused instead: by ``websocket.close`` (the client sees HTTP 403), or by an HTTP response of the application's choice,
+during which the application's side is RESPONSE. DISCONNECTED is the end, and it is shared: as soon as *either* side is
+there, nothing more is received or sent.
 
 That is all there is, and it stands below as two tables, `RECEIVE` and `SEND`. Every pair of a state and a message has
 an entry: the next state, or the id of the error that a program gets which tries it. Nothing else in this package

@@ -1,85 +1,428 @@
-"""From a handler's signature to a call: what each parameter is bound to, decided once, when the route is registered."""
+"""What a signature asks for: what each parameter is bound to, planned once, when a route is registered.
+
+A parameter is one of these, in this order:
+
+* ``Annotated[T, Path() | Query() | Header() | Cookie()]``: a part of the handshake, converted to ``T``;
+* ``Annotated[T, Depends(factory)]`` or ``use(factory)``: what the factory returns or yields;
+* the connection: annotated with `WebSocket` (or Starlette's, or ``HTTPConnection``), by any name and at any place;
+* a parameter of the path, by its name;
+* a query parameter, if its type is a scalar or a list of scalars;
+* without an annotation and alone: the connection.
+
+Whatever else would have to come from a body, which a handshake doesn't have, and is a `TypeError` at registration.
+"""
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, TypeVar, Union
 
+import msgspec
 from starlette.requests import HTTPConnection
 
 from reference_ws.websocket import WebSocket
 
-__all__ = ["Call", "bind"]
+__all__ = [
+    "AsyncResource",
+    "Cookie",
+    "Depends",
+    "Header",
+    "Ignore",
+    "ParameterError",
+    "Path",
+    "Plan",
+    "Query",
+    "plan",
+    "use",
+    "where",
+]
 
-Call = Callable[[WebSocket], Awaitable[None]]
-"""A handler with its parameters planned: it takes the connection, and nothing else."""
+T = TypeVar("T")
+Place = Literal["path", "query", "header", "cookie"]
+
+_ABSENT: Final = inspect.Parameter.empty
 
 
-def bind(handler: Callable[..., Any]) -> Call:
-    """Plan how `handler` is called: with no parameter, or with the connection where its signature wants it.
+# --- what stands in Annotated[...] ------------------------------------------------------------------------------------
 
-    A parameter is the connection when it is annotated with `WebSocket` (or Starlette's, or ``HTTPConnection``), by any
-    name and at any place, or when it is the only one and has no annotation. Raises `TypeError`, naming the handler, its
-    file and line, when the handler is not ``async def`` or a parameter can't be bound.
+
+@dataclass(frozen=True)
+class _Marker:
+    """``alias`` is the name in the handshake, by default the parameter's own; ``default`` stands in when it is absent.
+
+    A default in the signature, ``= 5``, does the same.
     """
-    if not _is_async(handler):
-        raise TypeError(f"{where(handler)}: a WebSocket handler must be a coroutine function: write `async def`.")
+
+    alias: str | None = None
+    default: Any = field(default=_ABSENT, kw_only=True)
+
+    place: typing.ClassVar[Place]
+
+
+class Path(_Marker):
+    """A parameter of the route's path."""
+
+    place = "path"
+
+
+class Query(_Marker):
+    """A query parameter; a ``list[T]`` takes all values of a repeated one."""
+
+    place = "query"
+
+
+class Header(_Marker):
+    """A header of the handshake; without an alias, underscores in the parameter's name stand for hyphens."""
+
+    place = "header"
+
+
+class Cookie(_Marker):
+    """A cookie of the handshake."""
+
+    place = "cookie"
+
+
+@dataclass(frozen=True)
+class Depends:
+    """A parameter that ``factory`` makes: a function, generator (sync or async) or class with parameters of its own.
+
+    What follows a generator's ``yield`` runs when the handler has ended, however it ended. With ``reuse``, everyone who
+    asks for the factory on one connection gets the same value; without, each gets a new one. Ordinary functions run in
+    the event loop: they must not block.
+    """
+
+    factory: Callable[..., Any]
+    reuse: bool = field(default=True, kw_only=True)
+
+
+use = Depends
+"""Lihil's name for `Depends`."""
+
+
+class _Ignored:
+    """Marks what is not taken from the handshake."""
+
+
+Ignore = Annotated[T, _Ignored()]
+"""``Ignore[T]`` in a factory's signature: not a parameter of the handshake (the connection, or the returned value)."""
+
+AsyncResource = AsyncGenerator[T, None]
+"""``AsyncResource[T]``: what an async generator returns that yields one ``T`` and cleans up afterwards."""
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+class ParameterError(ValueError):
+    """The handshake doesn't hold what the handler needs. ``faults`` lists everything that is wrong at once.
+
+    Each fault is a dict: ``name``, ``in`` (path, query, header or cookie), ``given`` (a string, a list of them, or None
+    when absent) and ``expected``. Unless an exception handler of the application takes it, the client is refused with
+    422 and ``{"errors": faults}``, or closed with 1008 where the server can't deny with a response.
+    """
+
+    def __init__(self, faults: list[dict[str, Any]]) -> None:
+        super().__init__(faults)
+        self.faults = faults
+
+    def __str__(self) -> str:
+        return "; ".join(
+            f"{fault['in']} {fault['name']}: expected {fault['expected']}, "
+            + ("got nothing" if fault["given"] is None else f"got {fault['given']!r}")
+            for fault in self.faults
+        )
+
+
+# --- plans ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class Parameter:
+    """One part of the handshake: read by `read`, converted to ``type``."""
+
+    name: str
+    place: Place
+    key: str
+    type: Any
+    default: Any
+    many: bool
+    in_path_perhaps: bool = False
+
+    def read(self, websocket: WebSocket, faults: list[dict[str, Any]]) -> Any:
+        given = self._given(websocket)
+        if given is None or (self.many and not given):
+            if self.default is not _ABSENT:
+                return self.default
+            faults.append(self._fault(None))
+            return None
+        if self.type is str:
+            return given
+        try:
+            return msgspec.convert(given, self.type, strict=False)
+        except (msgspec.ValidationError, ValueError):
+            faults.append(self._fault(given))
+            return None
+
+    def _given(self, websocket: WebSocket) -> Any:
+        if self.place == "path" or self.in_path_perhaps:
+            value = websocket.path_params.get(self.key)
+            if value is not None or self.place == "path":
+                return value
+        if self.place == "cookie":
+            return websocket.cookies.get(self.key)
+        parts = websocket.query_params if self.place == "query" else websocket.headers
+        return parts.getlist(self.key) if self.many else parts.get(self.key)
+
+    def _fault(self, given: Any) -> dict[str, Any]:
+        shown = given if given is None or isinstance(given, list) else str(given)
+        return {"name": self.key, "in": self.place, "given": shown, "expected": _described(self.type)}
+
+
+@dataclass(slots=True, eq=False)
+class Dependency:
+    """A value that ``factory`` makes, and how the factory itself is called."""
+
+    factory: Callable[..., Any]
+    reuse: bool
+    plan: Plan
+
+
+@dataclass(slots=True, eq=False)
+class Plan:
+    """How one function is called."""
+
+    function: Callable[..., Any]
+    by_place: list[str]
+    connections: list[str]
+    parameters: list[Parameter]
+    dependencies: list[tuple[str, Dependency]]
+
+    @property
+    def plain(self) -> bool:
+        """True when nothing but the connection has to be passed."""
+        return not self.parameters and not self.dependencies
+
+    def all_parameters(self) -> Iterable[tuple[Plan, Parameter]]:
+        """List the parameters of this function and of all that it depends on."""
+        for parameter in self.parameters:
+            yield self, parameter
+        for _, dependency in self.dependencies:
+            yield from dependency.plan.all_parameters()
+
+
+# --- planning ---------------------------------------------------------------------------------------------------------
+
+
+def plan(
+    function: Callable[..., Any],
+    path: Collection[str] = (),
+    *,
+    above: tuple[Callable[..., Any], ...] = (),
+    skip: int = 0,
+) -> Plan:
+    """Plan the call of `function` (without its first ``skip`` parameters) and of all that it depends on.
+
+    ``path`` holds the names of the route's path parameters, ``above`` the functions that depend on this one. Raises
+    `TypeError`, naming the function, its file and line, for whatever can't be bound.
+    """
+    if function in above:
+        circle = " -> ".join(_name(each) for each in (*above[above.index(function) :], function))
+        raise TypeError(f"{where(function)}: dependencies need each other in a circle: {circle}.")
     parameters = [
         parameter
-        for parameter in inspect.signature(handler).parameters.values()
+        for parameter in list(_signature(function).parameters.values())[skip:]
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
-    annotations = _annotations(handler)
-    connections = [p for p in parameters if _is_connection(annotations.get(p.name, p.annotation))]
-    if not connections and len(parameters) == 1 and parameters[0].annotation is inspect.Parameter.empty:
-        connections = parameters
+    hints = _hints(function)
+    result = Plan(function, [], [], [], [])
+    left = []
     for parameter in parameters:
-        if parameter not in connections and parameter.default is inspect.Parameter.empty:
-            raise TypeError(
-                f"{where(handler)}: nothing can be bound to the parameter {parameter.name!r}. Annotate the connection "
-                "with `WebSocket`; read the rest from it, such as `websocket.path_params` or `websocket.query_params`."
-            )
-    # The first parameter is passed by its place, so that a positional-only one works; the others by name.
-    first = (
-        parameters[:1] == connections[:1]
-        and parameters[:1] != []
-        and parameters[0].kind is not inspect.Parameter.KEYWORD_ONLY
-    )
-    keywords = [p.name for p in connections[first:]]
-    if first and not keywords:
-        return handler
-    return lambda websocket: handler(*[websocket][:first], **dict.fromkeys(keywords, websocket))
+        if parameter.kind is not parameter.KEYWORD_ONLY and len(result.by_place) == parameters.index(parameter):
+            result.by_place.append(parameter.name)
+        annotation = hints.get(parameter.name, _ABSENT)
+        if not _planned(result, parameter, annotation, path, (*above, function)):
+            left.append(parameter)
+    # Only what was planned can be passed by its place, up to the first that is left to its default.
+    known = {*result.connections, *(p.name for p in result.parameters), *(name for name, _ in result.dependencies)}
+    if len(left) == 1 and not result.connections and left[0].annotation is _ABSENT and left[0].default is _ABSENT:
+        result.connections.append(left.pop().name)
+        known.update(result.connections)
+    for parameter in left:
+        if parameter.default is _ABSENT:
+            raise TypeError(_unbound(function, parameter, hints.get(parameter.name, _ABSENT), bool(above)))
+    result.by_place = result.by_place[: next((n for n, name in enumerate(result.by_place) if name not in known), None)]
+    return result
+
+
+def _planned(
+    result: Plan,
+    parameter: inspect.Parameter,
+    annotation: Any,
+    path: Collection[str],
+    above: tuple[Callable[..., Any], ...],
+) -> bool:
+    """Find what a parameter is bound to; False when nothing of the handshake can be it."""
+    name, base = parameter.name, annotation
+    extras: tuple[Any, ...] = ()
+    if typing.get_origin(annotation) is Annotated:
+        base, *rest = typing.get_args(annotation)
+        extras = tuple(rest)
+    for extra in extras:
+        if isinstance(extra, Depends):
+            if not callable(extra.factory):
+                raise TypeError(
+                    f"{where(result.function)}: {name} depends on {extra.factory!r}, which can't be called."
+                )
+            needed = Dependency(extra.factory, extra.reuse, plan(extra.factory, path, above=above))
+            result.dependencies.append((name, needed))
+            return True
+        marker = extra() if isinstance(extra, type) and issubclass(extra, _Marker) else extra
+        if isinstance(marker, _Marker):
+            default = marker.default if parameter.default is _ABSENT else parameter.default
+            key = marker.alias or (name.replace("_", "-") if isinstance(marker, Header) else name)
+            if isinstance(marker, Path) and key not in path and default is _ABSENT and path:
+                raise TypeError(
+                    f"{where(result.function)}: the path has no parameter {key!r}: it has {', '.join(path)}."
+                )
+            kind = _kind(base)
+            if kind == "other":
+                raise TypeError(
+                    f"{where(result.function)}: {name} can't become {_described(base)}: take a scalar or list."
+                )
+            result.parameters.append(Parameter(name, marker.place, key, _typed(base), default, kind == "many"))
+            return True
+    if _is_connection(base):
+        result.connections.append(name)
+        return True
+    if any(isinstance(extra, _Ignored) for extra in extras):
+        return False
+    if name in path:
+        result.parameters.append(Parameter(name, "path", name, _typed(base), parameter.default, False))
+        return True
+    if annotation is _ABSENT or (kind := _kind(base)) == "other":
+        return False
+    result.parameters.append(Parameter(name, "query", name, base, parameter.default, kind == "many", True))
+    return True
+
+
+_SCALARS: Final = (
+    msgspec.inspect.BoolType,
+    msgspec.inspect.DateTimeType,
+    msgspec.inspect.DateType,
+    msgspec.inspect.DecimalType,
+    msgspec.inspect.EnumType,
+    msgspec.inspect.FloatType,
+    msgspec.inspect.IntType,
+    msgspec.inspect.LiteralType,
+    msgspec.inspect.NoneType,
+    msgspec.inspect.StrType,
+    msgspec.inspect.TimeDeltaType,
+    msgspec.inspect.TimeType,
+    msgspec.inspect.UUIDType,
+)
+_COLLECTIONS: Final = (
+    msgspec.inspect.FrozenSetType,
+    msgspec.inspect.ListType,
+    msgspec.inspect.SetType,
+    msgspec.inspect.VarTupleType,
+)
+
+
+def _kind(annotation: Any) -> Literal["one", "many", "other"]:
+    """Tell a scalar (or an optional one) from a list of scalars, and from what only a body could hold."""
+    if annotation is _ABSENT or annotation is Any:
+        return "one"
+    try:
+        info = msgspec.inspect.type_info(annotation)
+    except TypeError:
+        return "other"
+    members = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    if all(isinstance(member, _SCALARS) for member in members):
+        return "one"
+    items = [m.item_type for m in members if isinstance(m, _COLLECTIONS)]
+    if len(items) == 1 and all(isinstance(m, (*_COLLECTIONS, msgspec.inspect.NoneType)) for m in members):
+        inner = items[0].types if isinstance(items[0], msgspec.inspect.UnionType) else (items[0],)
+        if all(isinstance(member, (*_SCALARS, msgspec.inspect.AnyType)) for member in inner):
+            return "many"
+    return "other"
+
+
+def _typed(annotation: Any) -> Any:
+    return str if annotation is _ABSENT or annotation is Any else annotation
+
+
+def _described(annotation: Any) -> str:
+    """Say what a value should be, for a person: ``int``, ``one of 'a', 'b'``, ``list[int]``."""
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return f"one of {', '.join(repr(member.value) for member in annotation)}"
+    if typing.get_origin(annotation) is Literal:
+        return f"one of {', '.join(map(repr, typing.get_args(annotation)))}"
+    return inspect.formatannotation(annotation).replace("Optional", "optional")
+
+
+def _unbound(function: Callable[..., Any], parameter: inspect.Parameter, annotation: Any, inner: bool) -> str:
+    name = parameter.name
+    if annotation is _ABSENT:
+        remedy = "annotate the connection with `WebSocket`, and the others with their types"
+    else:
+        remedy = (
+            f"{_described(annotation)} could only come from a body, and a handshake has none: receive it as a message, "
+            "or make it with `Annotated[..., Depends(factory)]`"
+        )
+    kind = "dependency" if inner else "handler"
+    return f"{where(function)}: nothing can be bound to the parameter {name!r} of this {kind}: {remedy}."
 
 
 def where(handler: Callable[..., Any]) -> str:
-    """Name a handler for an error message: its qualified name, file and line."""
-    function = inspect.unwrap(_function(handler))
-    name = getattr(function, "__qualname__", type(function).__qualname__)
+    """Name a function for an error message: its qualified name, file and line."""
+    function = inspect.unwrap(function_of(handler))
     code = getattr(function, "__code__", None)
-    return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
+    return f"{_name(function)} ({code.co_filename}:{code.co_firstlineno})" if code else _name(function)
 
 
-def _function(handler: Callable[..., Any]) -> Callable[..., Any]:
-    while isinstance(handler, partial):
+def _name(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def function_of(handler: Callable[..., Any]) -> Callable[..., Any]:
+    while isinstance(handler, functools.partial):
         handler = handler.func
-    return handler if inspect.isroutine(handler) else handler.__call__  # type: ignore[operator]
+    if inspect.isroutine(handler) or inspect.isclass(handler):
+        return handler
+    return handler.__call__  # type: ignore[no-any-return, operator]
 
 
-def _is_async(handler: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(_function(handler))
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """Read the parameters that the function itself has; of a wrapper that passes everything on, the wrapped one's."""
+    own = inspect.signature(function, follow_wrapped=False)
+    passes_on = {parameter.kind for parameter in own.parameters.values()} == {
+        inspect.Parameter.VAR_POSITIONAL,
+        inspect.Parameter.VAR_KEYWORD,
+    }
+    return inspect.signature(function) if passes_on else own
 
 
-def _annotations(handler: Callable[..., Any]) -> dict[str, Any]:
+def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
+    target = function_of(function)
+    if inspect.isclass(target):
+        target = target.__init__
     try:
-        return typing.get_type_hints(_function(handler))
+        return typing.get_type_hints(inspect.unwrap(target), include_extras=True)
     except NameError as error:
         raise TypeError(
-            f"{where(handler)}: an annotation can't be read: {error}. Import the name at the top of the module."
+            f"{where(function)}: an annotation can't be read: {error}. Import the name at the top of the module."
         ) from error
 
 
 def _is_connection(annotation: Any) -> bool:
+    if typing.get_origin(annotation) in (Union, UnionType):  # Python 3.10 makes `ws: WebSocket = None` optional
+        (annotation, *others) = [each for each in typing.get_args(annotation) if each is not type(None)]
+        return not others and _is_connection(annotation)
     return isinstance(annotation, type) and issubclass(annotation, HTTPConnection) and issubclass(WebSocket, annotation)

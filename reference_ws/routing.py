@@ -1,73 +1,246 @@
-"""Where connections go: WebSocket routes beside Starlette's HTTP routes, and the frame in which a handler runs."""
+"""Where connections go: WebSocket routes beside Starlette's HTTP routes, and how they are put together.
+
+app.router <<= SocketRoute("/chat", chat) @ signed_in          # a route, inside of a middleware
+app.router <<= "/v1" // Routes(chat_route, news_route)          # several, under a prefix
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
-import anyio
 from starlette import routing
-from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from reference_ws.binding import Bound, Middleware, Session, bind
 from reference_ws.context import running
-from reference_ws.lifecycle import CONNECTED, CONNECTING, DISCONNECTED
-from reference_ws.parameters import Call, bind
-from reference_ws.websocket import WebSocket, WebSocketDisconnect
+from reference_ws.conversation import converse, refuse
+from reference_ws.views import SocketView, bind_view
+from reference_ws.websocket import WebSocket
 
-__all__ = ["Router", "SocketRoute"]
+__all__ = ["Router", "Routes", "SocketRoute", "WebSocketRoute"]
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
-GOODBYE_S: Final = 1.0
-"""How long a cancelled handler's connection may take to send its close frame to a client that doesn't read."""
+# Several parameters may share a segment; a brace that is left over was meant to be one.
+_PARAMETER = re.compile(r"{[a-zA-Z_][a-zA-Z0-9_]*(:[a-zA-Z_][a-zA-Z0-9_]*)?}")
 
 
 class SocketRoute(routing.WebSocketRoute):
-    """A path, and the handler of its connections.
+    """A path, and the handler of its connections: a coroutine function, or a `SocketView`.
 
-    ``path`` may hold parameters, ``/room/{name}`` or ``/page/{number:int}``; their values are in
-    ``websocket.path_params``. ``name`` is for ``url_for``: ``""`` takes the handler's name, ``None`` has none. Raises
-    `TypeError` when the handler is not ``async def`` or its signature can't be bound.
+    ``path`` may hold parameters, ``/room/{name}`` or ``/page/{number:int}``; one without its leading slash is given it.
+    ``name`` is for ``url_for``: ``""`` takes the handler's name, ``None`` has none. ``middlewares`` are put around the
+    handler, the nearest first; ``route @ middleware`` puts one more around them. Without ``endpoint``, `ws_handler`
+    decorates the handler.
 
-    An ``endpoint`` that is neither a function nor a method, such as Starlette's ``WebSocketEndpoint``, is an ASGI
-    application and is called as one.
+    Raises `ValueError` for a path that can't be meant, and `TypeError` for a handler that can't be called: not ``async
+    def``, or with a parameter to which nothing can be bound.
+
+    An ``endpoint`` that takes ``scope, receive, send`` and is no plain function, such as Starlette's
+    ``WebSocketEndpoint``, is an ASGI application and is called as one.
     """
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], name: str | None = "") -> None:
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any] | None = None,
+        name: str | None = "",
+        *,
+        middlewares: Sequence[Middleware] = (),
+    ) -> None:
+        path = path if path.startswith("/") else f"/{path}"
+        _check(path)
+        super().__init__(path, _missing if endpoint is None else endpoint, name=name or None)
+        self.given_name = name
+        self.middlewares = tuple(middlewares)
+        self.endpoint = endpoint  # type: ignore[assignment]
+        self._set(endpoint)
+
+    def _set(self, endpoint: Callable[..., Any] | None) -> None:
+        self.endpoint = endpoint  # type: ignore[assignment]
+        self.name = self.given_name or (routing.get_name(endpoint) if endpoint and self.given_name == "" else None)  # type: ignore[assignment]
+        self.app = _missing if endpoint is None else self._application(endpoint)
+
+    def _application(self, endpoint: Callable[..., Any]) -> ASGIApp:
         if not callable(endpoint):
-            raise TypeError(f"SocketRoute({path!r}): a handler must be callable, not {endpoint!r}.")
-        super().__init__(path if path.startswith("/") else f"/{path}", endpoint, name=name or None)
-        if name is None:
-            self.name = None  # type: ignore[assignment]  # Starlette compares it only
-        self.app = endpoint if _is_asgi(endpoint) else _application(bind(endpoint))
+            raise TypeError(f"SocketRoute({self.path!r}): a handler must be callable, not {endpoint!r}.")
+        if _is_asgi(endpoint):
+            if self.middlewares:
+                raise TypeError(
+                    f"SocketRoute({self.path!r}): an ASGI application takes ASGI middleware, not middlewares=."
+                )
+            return endpoint
+        path = self.param_convertors.keys()
+        if isinstance(endpoint, type) and issubclass(endpoint, SocketView):
+            bound = bind_view(endpoint, path)
+        else:
+            bound = bind(endpoint, path)
+        for middleware in self.middlewares:
+            bound = bound.around(middleware, path)
+        return _application(bound)
+
+    def ws_handler(self, handler: Handler) -> Handler:
+        """Register the decorated handler; it is itself unchanged."""
+        self._set(handler)
+        return handler
+
+    def __matmul__(self, middleware: Middleware) -> SocketRoute:
+        """Put a middleware around the ones that are there: ``SocketRoute("/ws", handler) @ nearest @ outermost``."""
+        return SocketRoute(self.path, self.endpoint, self.given_name, middlewares=(*self.middlewares, middleware))
+
+    def __rfloordiv__(self, prefix: str) -> Routes:
+        return prefix // Routes(self)
+
+    def __add__(self, other: BaseRoute | Routes) -> Routes:
+        return Routes(self, other)
+
+    def under(self, prefix: str) -> SocketRoute:
+        """Give the same route with a prefix before its path."""
+        return SocketRoute(_joined(prefix, self.path), self.endpoint, self.given_name, middlewares=self.middlewares)
+
+
+WebSocketRoute = SocketRoute
+"""Starlette's and Lihil's name for `SocketRoute`."""
+
+
+class Routes(Sequence[BaseRoute]):
+    """Several routes: ``Routes(a, b)``, with a prefix ``"/v1" // Routes(a, b)``, joined ``Routes(a) + Routes(b)``.
+
+    ``middlewares``, or ``routes @ middleware``, are put around each WebSocket route, outside of its own. Routes may
+    hold Routes; Starlette's routes may be among them (under a prefix they are mounted).
+    """
+
+    def __init__(
+        self, *routes: BaseRoute | Iterable[BaseRoute], prefix: str = "", middlewares: Sequence[Middleware] = ()
+    ) -> None:
+        self._routes = [_under(prefix, route) for route in _flat(routes)]
+        for middleware in middlewares:
+            self._routes = [_around(route, middleware) for route in self._routes]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._routes[index]
+
+    def __len__(self) -> int:
+        return len(self._routes)
+
+    def __add__(self, other: BaseRoute | Iterable[BaseRoute]) -> Routes:
+        return Routes(self, other)
+
+    def __rfloordiv__(self, prefix: str) -> Routes:
+        return Routes(self, prefix=prefix)
+
+    def __matmul__(self, middleware: Middleware) -> Routes:
+        return Routes(self, middlewares=[middleware])
 
 
 class Router(routing.Router):
-    """Starlette's router, with WebSocket handlers."""
+    """Starlette's router, with WebSocket handlers: ``@router.websocket("/ws")``, or ``router <<= route``."""
 
-    def websocket(self, path: str, name: str | None = "") -> Callable[[Handler], Handler]:
-        """Register the decorated handler at `path`; ``name`` as for `SocketRoute`. The handler itself is unchanged."""
+    def __init__(self, routes: Iterable[BaseRoute | Routes] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.include(*(routes or ()))
+
+    def include(self, *routes: BaseRoute | Iterable[BaseRoute]) -> None:
+        """Register routes, in this order: the first one that matches a path serves it.
+
+        Raises `ValueError` for a name that another route was given already, and for a route without a handler.
+        """
+        for route in _flat(routes):
+            if isinstance(route, SocketRoute):
+                if route.endpoint is None:
+                    raise ValueError(f"SocketRoute({route.path!r}) has no handler yet: decorate one with @ws_handler.")
+                if route.given_name and any(_given_name(other) == route.given_name for other in self.routes):
+                    raise ValueError(f"There is a route named {route.given_name!r} already: names are given once.")
+            self.routes.append(route)
+
+    def __lshift__(self, routes: BaseRoute | Iterable[BaseRoute]) -> Router:
+        self.include(routes)
+        return self
+
+    __ilshift__ = __lshift__
+
+    def websocket(
+        self, path: str, name: str | None = "", *, middlewares: Sequence[Middleware] = ()
+    ) -> Callable[[Handler], Handler]:
+        """Register the decorated handler or view at `path`; the arguments are those of `SocketRoute`."""
 
         def register(handler: Handler) -> Handler:
-            self.routes.append(SocketRoute(path, handler, name))
+            self.include(SocketRoute(path, handler, name, middlewares=middlewares))
             return handler
 
         return register
 
     def add_websocket_route(self, path: str, endpoint: Callable[..., Any], name: str | None = None) -> None:
         """Register a handler, under Starlette's name for it."""
-        self.routes.append(SocketRoute(path, endpoint, name or ""))
+        self.include(SocketRoute(path, endpoint, name or ""))
 
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a connection to a path without a route: HTTP 404 where the server can deny, else 403."""
         if scope["type"] != "websocket":
             await super().not_found(scope, receive, send)
             return
-        await _refuse(WebSocket(scope, receive, send), 404)
+        await refuse(WebSocket(scope, receive, send), PlainTextResponse("Not Found", 404))
+
+
+def _application(bound: Bound) -> ASGIApp:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        websocket = WebSocket(scope, receive, send)
+        websocket._bindings = session = Session(websocket)
+        with running(websocket):
+            await converse(bound, session)
+
+    return application
+
+
+async def _missing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise RuntimeError("This route has no handler: decorate one with @route.ws_handler.")
+
+
+def _check(path: str) -> None:
+    left = _PARAMETER.sub("", path)
+    if "{" in left or "}" in left:
+        raise ValueError(f"The path {path!r} has a brace that is no parameter: write {{name}} or {{name:int}}.")
+    try:
+        routing.compile_path(path)
+    except AssertionError as error:
+        raise ValueError(f"The path {path!r} can't be used: {error}.") from error
+
+
+def _joined(prefix: str, path: str) -> str:
+    prefix = prefix.rstrip("/")
+    return (prefix if prefix.startswith("/") or not prefix else f"/{prefix}") + path
+
+
+def _under(prefix: str, route: BaseRoute) -> BaseRoute:
+    if not prefix.strip("/"):
+        return route
+    return route.under(prefix) if isinstance(route, SocketRoute) else Mount(_joined(prefix, ""), routes=[route])
+
+
+def _around(route: BaseRoute, middleware: Middleware) -> BaseRoute:
+    return route @ middleware if isinstance(route, SocketRoute) else route
+
+
+def _flat(routes: Iterable[BaseRoute | Iterable[BaseRoute]]) -> Iterator[BaseRoute]:
+    for route in routes:
+        if isinstance(route, BaseRoute):
+            yield route
+        elif isinstance(route, Iterable):
+            yield from _flat(route)
+        else:
+            raise TypeError(f"{route!r} is no route: give a SocketRoute, one of Starlette's routes, or Routes of them.")
+
+
+def _given_name(route: BaseRoute) -> str | None:
+    """Find the name that somebody gave to a route; one that comes from the handler may stand twice."""
+    name: str | None = getattr(route, "given_name", getattr(route, "name", None))
+    endpoint = getattr(route, "endpoint", None)
+    return None if endpoint is not None and name == routing.get_name(endpoint) else name
 
 
 def _is_asgi(endpoint: Callable[..., Any]) -> bool:
@@ -79,95 +252,3 @@ def _is_asgi(endpoint: Callable[..., Any]) -> bool:
     except (TypeError, ValueError):
         return False
     return names[:3] == ["scope", "receive", "send"]
-
-
-def _application(call: Call) -> ASGIApp:
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        websocket = WebSocket(scope, receive, send)
-        with running(websocket):
-            await converse(call, websocket)
-
-    return application
-
-
-async def converse(call: Call, websocket: WebSocket) -> None:
-    """Run a handler, and end the connection with it: whatever happens, none is left open.
-
-    A handler that returns closes with 1000, or refuses what it has not accepted. One that raises refuses with 500 (or
-    closes with 1011 after accept), and the exception goes on to the server's log. A `WebSocketDisconnect` that comes
-    through because the client has left is how most handlers end, and is no error.
-    """
-    try:
-        try:
-            await call(websocket)
-        except Exception as error:
-            if not await _handled(websocket, error):
-                raise
-        await websocket.close()
-    except Exception as error:
-        if _has_left(websocket, error):
-            return
-        await _fail(websocket)
-        if isinstance(error, HTTPException):
-            # Starlette's middleware would answer it with a response, and there is none any more.
-            raise RuntimeError(f"{error!r} was raised after accept(): there is no HTTP response any more.") from error
-        raise
-    except BaseException:
-        with anyio.move_on_after(GOODBYE_S, shield=True):
-            await websocket.close(1001)
-        raise
-    finally:
-        websocket.release()
-
-
-async def _handled(websocket: WebSocket, error: Exception) -> bool:
-    """Let the application's exception handlers deal with an error, Starlette's own two among them."""
-    if isinstance(error, WebSocketException) and "starlette.exception_handlers" not in websocket.scope:
-        await websocket.close(error.code, error.reason)
-        return True
-    by_class, by_status = websocket.scope.get("starlette.exception_handlers", ({}, {}))
-    handler = by_status.get(error.status_code) if isinstance(error, HTTPException) else None
-    handler = handler or next((by_class[kind] for kind in type(error).__mro__ if kind in by_class), None)
-    if handler is None or (isinstance(error, HTTPException) and websocket.application_state is not CONNECTING):
-        return False
-    if inspect.iscoroutinefunction(handler):
-        response = await handler(websocket, error)
-    else:
-        response = await run_in_threadpool(handler, websocket, error)
-    if response is not None and websocket.application_state is CONNECTING:
-        await _deny(websocket, response)
-    return True
-
-
-def _has_left(websocket: WebSocket, error: Exception) -> bool:
-    """Tell whether an error says no more than that the client has left, a group of such errors too."""
-    if websocket.client_state is not DISCONNECTED:
-        return False
-    if isinstance(error, WebSocketDisconnect):
-        return True
-    split = getattr(error, "split", None)  # ExceptionGroup, which Python 3.10 doesn't know by name
-    return split is not None and split(WebSocketDisconnect)[1] is None
-
-
-async def _fail(websocket: WebSocket) -> None:
-    if websocket.application_state is CONNECTED:
-        await websocket.close(1011)
-    elif websocket.application_state is CONNECTING:
-        await _refuse(websocket, 500)
-    else:
-        await websocket.close()
-
-
-async def _refuse(websocket: WebSocket, status: int) -> None:
-    text = {404: "Not Found", 500: "Internal Server Error"}[status]
-    await _deny(websocket, PlainTextResponse(text, status))
-
-
-async def _deny(websocket: WebSocket, response: Any) -> None:
-    """Refuse with a response where the server can, else by closing."""
-    try:
-        if websocket.can_deny:
-            await websocket.send_denial_response(response)
-        await websocket.close()
-    except WebSocketDisconnect:
-        pass  # the client didn't wait for the answer

@@ -145,6 +145,7 @@ class WebSocket(Connection, StarletteWebSocket):
     _ahead: ReadAhead | None = None
     _receiving = False
     _end: tuple[int, str] | None = None
+    _bindings: Any = None  # the Session of reference_ws.binding, while a route's handler runs
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
@@ -268,6 +269,10 @@ class WebSocket(Connection, StarletteWebSocket):
         """
         self._check_mode(mode, "receive_json()", "text", "binary", None)
         message = await self._data("receive_json()")
+        return self.decode_json(message, mode, type=type)
+
+    def decode_json(self, message: Message, mode: str | None = None, *, type: Any = Any) -> Any:  # noqa: A002
+        """Decode the JSON of a ``websocket.receive`` message; arguments and errors are those of `receive_json`."""
         text, data = message.get("text"), message.get("bytes")
         if text is not None and mode != "binary":
             return _fit(_load_json(text), type)

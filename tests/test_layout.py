@@ -17,6 +17,8 @@ LAYERS = [
     {"connection"},
     {"websocket"},
     {"context", "parameters"},
+    {"binding"},
+    {"views", "conversation"},
     {"routing"},
     {"application"},
 ]
@@ -32,7 +34,7 @@ ALLOWED = {
 }
 CORE_LIBRARIES = {"anyio", "msgspec", "starlette"}
 STANDARD = {"asyncio", "collections", "contextlib", "contextvars", "dataclasses", "functools", "inspect", "json", "re"}
-STANDARD |= {"__future__", "sys", "typing"}
+STANDARD |= {"__future__", "enum", "logging", "sys", "types", "typing"}
 
 
 def module_of(path):

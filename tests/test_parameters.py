@@ -5,59 +5,76 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket as StarletteWebSocket
 
 from reference_ws import WebSocket
-from reference_ws.parameters import bind
+from reference_ws.binding import Session
+from reference_ws.binding import bind as bind_handler
+from reference_ws.testing import handshake
 
 pytestmark = pytest.mark.anyio
 
-GIVEN = object()
+GIVEN = WebSocket(handshake("/"), None, None)
+RETURNED = []
+
+
+def bind(handler):
+    """Bind, and make what the handler returns visible."""
+    bound = bind_handler(handler)
+
+    async def call(websocket):
+        session = Session(websocket)
+        session.read(bound.plans)
+        RETURNED.clear()
+        await bound.call(session)
+        return RETURNED[0]
+
+    return call
 
 
 async def unannotated(anything):
-    return anything
+    RETURNED.append(anything)
 
 
 async def positional_only(ws: WebSocket, /):
-    return ws
+    RETURNED.append(ws)
 
 
 async def keyword_only(*, ws: WebSocket):
-    return ws
+    RETURNED.append(ws)
 
 
 async def second(other=None, ws: WebSocket = None):
     assert other is None
-    return ws
+    RETURNED.append(ws)
 
 
 async def both(first: WebSocket, second: StarletteWebSocket):
     assert first is second
-    return first
+    RETURNED.append(first)
 
 
 async def general(connection: HTTPConnection):
-    return connection
+    RETURNED.append(connection)
 
 
 async def as_text(ws: "WebSocket"):
-    return ws
+    RETURNED.append(ws)
 
 
 async def with_default(ws: WebSocket, limit: int = 3):
     assert 3 == limit
-    return ws
+    RETURNED.append(ws)
 
 
 class Bound:
     async def method(self, ws: WebSocket):
-        return ws
+        RETURNED.append(ws)
 
     async def __call__(self, ws: WebSocket):
-        return ws
+        RETURNED.append(ws)
 
 
 async def prefilled(room, ws: WebSocket):
     assert "blue" == room
-    return ws
+    RETURNED.append(ws)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +100,7 @@ async def test_the_connection_is_passed_where_the_signature_wants_it(handler):
 
 async def test_a_handler_without_parameters_is_called_without():
     async def handler():
-        return "called"
+        RETURNED.append("called")
 
     assert "called" == await bind(handler)(GIVEN)
 
@@ -94,7 +111,7 @@ def sync(ws): ...
 async def two(first, second): ...
 
 
-async def wants_more(ws: WebSocket, room: str): ...
+async def wants_more(ws: WebSocket, room: dict): ...
 
 
 @pytest.mark.parametrize(

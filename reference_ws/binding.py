@@ -1,0 +1,140 @@
+"""Supplying what a signature asks for: the values, the dependencies and their clean-ups of one connection.
+
+One binder serves handlers, the ``on_connect`` of views, dependencies and middleware. `reference_ws.parameters` plans,
+once; here the plan is carried out, for each connection.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from reference_ws.context import websocket as running_websocket
+from reference_ws.lifecycle import DISCONNECTED
+from reference_ws.parameters import Dependency, ParameterError, Plan, function_of, plan, where
+from reference_ws.websocket import WebSocket
+
+__all__ = ["Bound", "Endpoint", "Middleware", "Session", "bind"]
+
+logger = logging.getLogger(__name__)
+
+Endpoint = Callable[..., Awaitable[None]]
+Middleware = Callable[[Endpoint], Endpoint]
+"""Takes an endpoint and returns one: a coroutine function whose parameters are bound like a handler's."""
+
+
+class Session:
+    """What binding keeps for one connection: the values read from the handshake, the dependencies, their clean-ups."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self.websocket = websocket
+        self._values: dict[Plan, dict[str, Any]] = {}
+        self._made: dict[Callable[..., Any], Any] = {}
+        self._generators: list[Any] = []
+
+    def read(self, plans: Iterable[Plan]) -> None:
+        """Read all that these plans take from the handshake. Raises `ParameterError` with every fault at once."""
+        faults: list[dict[str, Any]] = []
+        for each in plans:
+            for owner, parameter in each.all_parameters():
+                values = self._values.setdefault(owner, {})
+                if parameter.name not in values:
+                    values[parameter.name] = parameter.read(self.websocket, faults)
+        if faults:
+            raise ParameterError(faults)
+
+    async def arguments(self, plan: Plan) -> tuple[list[Any], dict[str, Any]]:
+        """Collect the arguments of a function, making what it depends on."""
+        named = dict.fromkeys(plan.connections, self.websocket)
+        named = {**named, **self._values.get(plan, {})}
+        for name, dependency in plan.dependencies:
+            named[name] = await self._make(dependency)
+        return [named.pop(name) for name in plan.by_place if name in named], named
+
+    async def _make(self, dependency: Dependency) -> Any:
+        factory = dependency.factory
+        if dependency.reuse and factory in self._made:
+            return self._made[factory]
+        placed, named = await self.arguments(dependency.plan)
+        value = factory(*placed, **named)
+        if inspect.isasyncgen(value) or inspect.isgenerator(value):
+            self._generators.append(value)
+            try:
+                value = await anext(value) if inspect.isasyncgen(value) else next(value)
+            except (StopIteration, StopAsyncIteration):
+                raise RuntimeError(f"{where(factory)}: a dependency must yield its value once.") from None
+        elif inspect.isawaitable(value):
+            value = await value
+        if dependency.reuse:
+            self._made[factory] = value
+        return value
+
+    async def clean_up(self) -> Exception | None:
+        """Run what follows each ``yield``, the latest first, each once; return the first exception, log the others."""
+        first: Exception | None = None
+        while self._generators:
+            generator = self._generators.pop()
+            try:
+                if inspect.isasyncgen(generator):
+                    await anext(generator, None)
+                    await generator.aclose()
+                else:
+                    next(generator, None)
+                    generator.close()
+            except Exception as error:
+                if first is None:
+                    first = error
+                else:
+                    logger.error("A dependency's clean-up failed", exc_info=error)
+        return first
+
+
+@dataclass(slots=True, eq=False)
+class Bound:
+    """A handler, or a middleware around one, ready to be called with a connection's `Session`."""
+
+    plans: tuple[Plan, ...]
+    call: Callable[[Session], Awaitable[None]]
+    name: str
+
+    def around(self, middleware: Middleware, path: Collection[str]) -> Bound:
+        """Put a middleware around it; the middleware's own parameters are bound like a handler's."""
+
+        async def endpoint(*_: Any, **__: Any) -> None:
+            await self.call(running_websocket._bindings)
+
+        endpoint.__name__ = endpoint.__qualname__ = self.name
+        outer = bind(middleware(endpoint), path)
+        return Bound(outer.plans + self.plans, outer.call, self.name)
+
+
+def bind(handler: Callable[..., Any], path: Collection[str] = ()) -> Bound:
+    """Plan how `handler` is called; ``path`` holds the names of the path's parameters.
+
+    Raises `TypeError`, naming the handler, its file and line, when it is not ``async def``, or a parameter can't be
+    bound, or dependencies need each other in a circle.
+    """
+    if not inspect.iscoroutinefunction(function_of(handler)):
+        raise TypeError(f"{where(handler)}: a WebSocket handler must be a coroutine function: write `async def`.")
+    planned = plan(handler, path)
+
+    async def call(session: Session) -> None:
+        placed, named = await session.arguments(planned)
+        if session.websocket.application_state is not DISCONNECTED:  # a dependency may have refused
+            await handler(*placed, **named)
+
+    async def call_with_connection(session: Session) -> None:
+        await handler(session.websocket)
+
+    async def call_without(session: Session) -> None:  # noqa: ARG001
+        await handler()
+
+    chosen = call
+    if planned.plain and not planned.connections:
+        chosen = call_without
+    elif planned.plain and len(planned.connections) == 1 and planned.connections == planned.by_place:
+        chosen = call_with_connection
+    return Bound((planned,), chosen, getattr(function_of(handler), "__name__", type(handler).__name__))

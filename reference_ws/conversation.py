@@ -1,0 +1,127 @@
+"""The frame in which a handler runs: whatever happens in it, its connection ends with it."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from typing import Final
+
+import anyio
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException, WebSocketException
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from reference_ws.binding import Bound, Session
+from reference_ws.lifecycle import CONNECTING, DISCONNECTED
+from reference_ws.parameters import ParameterError
+from reference_ws.websocket import WebSocket, WebSocketDisconnect
+
+__all__ = ["converse", "refuse"]
+
+logger = logging.getLogger(__name__)
+
+GOODBYE_S: Final = 1.0
+"""How long a cancelled handler's connection may take to send its close frame to a client that doesn't read."""
+
+CLEAN_UP_S: Final = 10.0
+"""How long the clean-ups of a cancelled handler may take."""
+
+
+async def converse(bound: Bound, session: Session) -> None:
+    """Run a handler, and end the connection with it.
+
+    A handler that returns closes with 1000, or refuses what it has not accepted. One that raises refuses with 500 (or
+    closes with 1011 after accept), and the exception goes on to the server's log. A `WebSocketDisconnect` that comes
+    through because the client has left is how most handlers end, and is no error. A handler that is cancelled closes
+    with 1001. Dependencies are cleaned up after the handler: before the connection is closed when it has returned, so
+    that a dependency may close it; after it, when it has raised.
+    """
+    websocket = session.websocket
+    failure: Exception | None = None
+    try:
+        try:
+            session.read(bound.plans)
+            await bound.call(session)
+        except Exception as error:
+            failure = await _ended_by(websocket, error)
+        clean_up_failure = await session.clean_up()
+        if clean_up_failure is not None and failure is None:
+            failure = await _ended_by(websocket, clean_up_failure)
+        elif clean_up_failure is not None:
+            logger.error("A dependency's clean-up failed", exc_info=clean_up_failure)
+        await websocket.close()
+    except BaseException:
+        with anyio.move_on_after(GOODBYE_S, shield=True):
+            await websocket.close(1001)
+        with anyio.move_on_after(CLEAN_UP_S, shield=True):
+            await session.clean_up()
+        raise
+    finally:
+        websocket.release()
+    if failure is not None:
+        raise failure
+
+
+async def refuse(websocket: WebSocket, response: Response, code: int = 1000) -> None:
+    """Refuse with a response where the server can deny, else by closing."""
+    try:
+        if websocket.can_deny:
+            await websocket.send_denial_response(response)
+        await websocket.close(code)
+    except WebSocketDisconnect:
+        pass  # the client didn't wait for the answer
+
+
+async def _ended_by(websocket: WebSocket, error: Exception) -> Exception | None:
+    """End the connection as an exception asks for; return what the server's log has to show, if anything."""
+    try:
+        if await _handled(websocket, error):
+            return None
+    except Exception as further:
+        error = further
+    if _has_left(websocket, error):
+        return None
+    if websocket.application_state is CONNECTING:
+        await refuse(websocket, PlainTextResponse("Internal Server Error", 500))
+    else:
+        await websocket.close(1011)
+    if isinstance(error, HTTPException):
+        # Starlette's middleware would answer it with a response, and there is none any more.
+        late = RuntimeError(f"{error!r} was raised after accept(): there is no HTTP response any more.")
+        late.__cause__ = error
+        return late
+    return error
+
+
+async def _handled(websocket: WebSocket, error: Exception) -> bool:
+    """Let the application's exception handlers deal with an error, Starlette's own two among them."""
+    by_class, by_status = websocket.scope.get("starlette.exception_handlers", ({}, {}))
+    handler = by_status.get(error.status_code) if isinstance(error, HTTPException) else None
+    handler = handler or next((by_class[kind] for kind in type(error).__mro__ if kind in by_class), None)
+    if handler is None:
+        if isinstance(error, ParameterError):
+            await refuse(websocket, JSONResponse({"errors": error.faults}, 422), 1008)
+            return True
+        if isinstance(error, WebSocketException):  # outside of an application
+            await websocket.close(error.code, error.reason)
+            return True
+        return False
+    if isinstance(error, HTTPException) and websocket.application_state is not CONNECTING:
+        return False
+    if inspect.iscoroutinefunction(handler):
+        response = await handler(websocket, error)
+    else:
+        response = await run_in_threadpool(handler, websocket, error)
+    if response is not None and websocket.application_state is CONNECTING:
+        await refuse(websocket, response)
+    return True
+
+
+def _has_left(websocket: WebSocket, error: Exception) -> bool:
+    """Tell whether an error says no more than that the client has left, a group of such errors too."""
+    if websocket.client_state is not DISCONNECTED:
+        return False
+    if isinstance(error, WebSocketDisconnect):
+        return True
+    split = getattr(error, "split", None)  # ExceptionGroup, which Python 3.10 doesn't know by name
+    return split is not None and split(WebSocketDisconnect)[1] is None
