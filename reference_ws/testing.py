@@ -2,7 +2,7 @@
 
 There is no thread, no socket and no waiting for time to pass; it works with asyncio and with trio. `connect` is what a
 test uses; `InMemoryConnection` is the ASGI server behind it, on which the transcript player stands too. For HTTP routes
-and for tests without ``async`` there is `TestClient`, Starlette's own.
+and for tests without ``async`` there is `TestClient`, Starlette's own (it needs the package httpx2).
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 import anyio
-from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Scope
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
@@ -26,6 +25,19 @@ from reference_ws import lifecycle
 from reference_ws.lifecycle import ACCEPT, CLOSE, CONNECT, DISCONNECT, RECEIVED
 
 __all__ = ["Client", "HandshakeRefused", "InMemoryConnection", "TestClient", "connect"]
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+
+def __getattr__(name: str) -> Any:
+    # Not imported above: whoever plays a transcript need not have an HTTP client installed.
+    if name == "TestClient":
+        from starlette.testclient import TestClient
+
+        return TestClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 DENIAL: Final[Mapping[str, Any]] = {"websocket.http.response": {}}
 """The extensions of a server that can refuse a handshake with any HTTP response."""

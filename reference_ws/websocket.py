@@ -182,7 +182,8 @@ class WebSocket(Connection, StarletteWebSocket):
         """Check an ASGI message against the tables, move ``application_state``, and send it.
 
         Raises `LifecycleError` (or `ConnectionOver` after the end) when it is not legal here, `CloseError` for a close
-        code or reason that can't be sent, and `WebSocketDisconnect` with code 1006 when the client has vanished.
+        code or reason that can't be sent, and `WebSocketDisconnect` when the client has left: with its code if it sent
+        one, with 1006 if it has vanished.
         """
         event = lifecycle.sent_event(message)
         entry = lifecycle.on_send(self.client_state, self.application_state, event)
@@ -452,7 +453,17 @@ class WebSocket(Connection, StarletteWebSocket):
             # ASGI: send() raises a subclass of OSError once the client is gone.
             self.client_state = self.application_state = DISCONNECTED
             self._end = (1006, "")
-            raise WebSocketDisconnect(1006) from error
+            self._end = await self._farewell()
+            raise WebSocketDisconnect(*self._end) from error
+
+    async def _farewell(self) -> tuple[int, str]:
+        """Look for the client's own code, unread; 1006 when it sent none."""
+        if not self._receiving and await self._read_ahead().look():
+            message = self._read_ahead().messages[-1]
+            # 1005 too is what some servers say of a client that vanished.
+            if message.get("code", 1005) not in (1005, 1006):
+                return message["code"], message.get("reason") or ""
+        return 1006, ""
 
     def _receive_error(self, event: str, tried: str) -> LifecycleError:
         entry = lifecycle.on_receive(self.client_state, self.application_state, event)

@@ -28,9 +28,10 @@ ALLOWED = {
     **{module: {m for layer in LAYERS[: n + 1] for m in layer} for n, layer in enumerate(LAYERS) for module in layer},
     "testing": {"lifecycle"},
     "transcript": {"lifecycle", "testing", "transcript"},
-    "catalogs": {"lifecycle", "catalogs"},
-    "guide": {"lifecycle", "transcript", "catalogs", "guide"},
-    "cli": {"guide", "catalogs", "cli"},
+    "explanations": {"lifecycle"},
+    "catalogs": {"lifecycle", "explanations", "catalogs"},
+    "guide": {"lifecycle", "transcript", "explanations", "catalogs", "guide"},
+    "cli": {"lifecycle", "testing", "transcript", "explanations", "guide", "catalogs", "cli"},
 }
 CORE_LIBRARIES = {"anyio", "msgspec", "starlette"}
 STANDARD = {"asyncio", "collections", "contextlib", "contextvars", "dataclasses", "functools", "inspect", "json", "re"}

@@ -45,7 +45,7 @@ class Model:
             return entry
         if self.gone:
             self.client = self.application = DISCONNECTED
-            return "vanished"
+            return "vanished" if self.inbox[-1]["code"] == 1006 else "disconnected"
         accepted = self.application is CONNECTED
         self.application = entry
         self.sent.append(event)

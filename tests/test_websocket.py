@@ -161,9 +161,26 @@ async def test_an_error_names_states_expected_given_and_remedy():
     ) == str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("expected", "farewell"),
+    [
+        ((4001, "bye"), {"code": 4001, "reason": "bye"}),
+        ((1006, ""), {"code": 1006}),
+        ((1006, ""), {"code": 1005}),  # what some servers say of a client that vanished
+        ((1006, ""), {}),
+    ],
+)
+async def test_a_send_to_a_client_that_has_left_tells_the_clients_own_code(expected, farewell):
+    server = Server(data(text="unread"), {"type": "websocket.disconnect", **farewell}, fails=True)
+    connection = websocket(server)
+    with pytest.raises(WebSocketDisconnect) as raised:
+        await connection.send_text("x")
+    assert expected == (raised.value.code, raised.value.reason) == connection.end
+
+
 @pytest.mark.parametrize("event", ["websocket.accept", "websocket.close", "websocket.http.response.start"])
 async def test_a_send_that_fails_ends_both_sides(event):
-    connection = websocket(Server(fails=True), CONNECTED, CONNECTING)
+    connection = websocket(Server({"type": "websocket.disconnect"}, fails=True), CONNECTED, CONNECTING)
     with pytest.raises(WebSocketDisconnect) as raised:
         await connection.send(MESSAGES[event])
     assert 1006 == raised.value.code
@@ -424,7 +441,7 @@ async def test_close_after_the_client_is_silent():
 
 
 async def test_close_to_a_vanished_client_is_silent():
-    connection = websocket(Server(fails=True))
+    connection = websocket(Server({"type": "websocket.disconnect"}, fails=True))
     await connection.close()
     assert DISCONNECTED is connection.client_state
 
