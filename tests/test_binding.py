@@ -1,0 +1,507 @@
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Annotated, Any, Literal, Optional, TypedDict
+from uuid import UUID
+
+import anyio
+import msgspec
+import pytest
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse
+
+from reference_ws import (
+    App,
+    AsyncResource,
+    Cookie,
+    Depends,
+    Header,
+    Ignore,
+    ParameterError,
+    Path,
+    Query,
+    WebSocket,
+    WebSocketException,
+    use,
+    websocket,
+)
+from reference_ws.testing import HandshakeRefused, InMemoryConnection, connect, handshake
+from reference_ws.transcript import check
+
+pytestmark = pytest.mark.anyio
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+def serving(handler, path="/{room}", **options):
+    app = App(**options)
+    app.router.websocket(path)(handler)
+    return app
+
+
+def telling(annotation, default=...):
+    """Make a handler that sends back what its parameter `value` was bound to."""
+    if default is ...:
+
+        async def handler(ws: WebSocket, value: annotation):
+            await ws.accept()
+            await ws.send_text(repr(value))
+
+    else:
+
+        async def handler(ws: WebSocket, value: annotation = default):
+            await ws.accept()
+            await ws.send_text(repr(value))
+
+    return handler
+
+
+async def told(handler, target, path="/{room}", **options):
+    async with connect(serving(handler, path), target, **options) as client:
+        return await client.receive_text()
+
+
+async def faults(handler, target, path="/{room}", **options):
+    with pytest.raises(HandshakeRefused) as refused:
+        async with connect(serving(handler, path), target, **options):
+            pass
+    assert 422 == refused.value.status
+    return refused.value.json()["errors"]
+
+
+# --- parts of the handshake -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expected", "annotation", "query"),
+    [
+        (5, int, "5"),
+        (-1.5, float, "-1.5"),
+        (True, bool, "true"),
+        (False, bool, "0"),
+        ("5", str, "5"),
+        ("", str, ""),
+        (UUID(int=1), UUID, str(UUID(int=1))),
+        (datetime(2026, 1, 2, tzinfo=timezone.utc), datetime, "2026-01-02T00:00:00Z"),
+        (Colour.BLUE, Colour, "blue"),
+        (2, Literal[1, 2], "2"),
+        (7, int | None, "7"),
+        ("x", Optional[str], "x"),  # noqa: UP045
+    ],
+)
+async def test_scalars_convert_by_name_from_the_query_and_from_the_path(expected, annotation, query):
+    assert repr(expected) == await told(telling(annotation), f"/r?value={query}")
+    if query:
+        assert repr(expected) == await told(telling(annotation), f"/r/{query}", "/r/{value}")
+
+
+async def test_a_convertor_of_the_path_has_the_first_word():
+    assert "7" == await told(telling(int), "/7", "/{value:int}")
+
+
+@pytest.mark.parametrize("annotation", [list[int], set[int], tuple[int, ...]])
+async def test_collections_take_all_values_of_a_repeated_parameter(annotation):
+    values = {list[int]: [1, 2], set[int]: {1, 2}}.get(annotation, (1, 2))
+    assert repr(values) == await told(telling(annotation), "/r?value=1&value=2")
+
+
+async def test_a_default_stands_in_for_what_is_absent():
+    assert "3" == await told(telling(int, 3), "/r")
+    assert "None" == await told(telling(int | None, None), "/r")
+    assert "[]" == await told(telling(list[int], []), "/r")
+    assert "4" == await told(telling(Annotated[int, Query(default=4)]), "/r")
+    assert "5" == await told(telling(Annotated[int, Query("n", default=4)], 5), "/r")
+
+
+@pytest.mark.parametrize(
+    ("expected", "annotation", "options"),
+    [
+        ("'1'", Annotated[str, Query("v")], {}),
+        ("1", Annotated[int, Query("v")], {}),
+        ("['1', '2']", Annotated[list[str], Query("v")], {}),
+        ("'blue'", Annotated[str, Path("room")], {}),
+        ("'secret'", Annotated[str, Header("x-key")], {"headers": {"X-Key": "secret"}}),
+        ("[1, 2]", Annotated[list[int], Header("x-n")], {"headers": [("x-n", "1"), ("x-n", "2")]}),
+        ("7", Annotated[int, Header], {"headers": {"value": "7"}}),
+        ("'a'", Annotated[str, Cookie("session")], {"headers": {"cookie": "session=a"}}),
+    ],
+)
+async def test_markers_say_where_a_value_comes_from(expected, annotation, options):
+    if "Query" in repr(annotation) and "list" not in repr(annotation):
+        target = "/blue?v=1"
+    else:
+        target = "/blue?v=1&v=2"
+    assert expected == await told(telling(annotation), target, **options)
+
+
+async def test_underscores_in_a_headers_name_stand_for_hyphens():
+    async def handler(ws: WebSocket, user_agent: Annotated[str, Header()]):
+        await ws.accept()
+        await ws.send_text(user_agent)
+
+    assert "me" == await told(handler, "/r", headers={"user-agent": "me"})
+
+
+async def test_a_parameter_of_an_outer_path_is_found_too():
+    from starlette.routing import Mount
+
+    from reference_ws import Router, SocketRoute
+
+    app = App(routes=[Mount("/{value}", Router([SocketRoute("/ws", telling(str))]))])
+    async with connect(app, "/outer/ws?value=query") as client:
+        assert "'outer'" == await client.receive_text()
+
+
+async def test_every_fault_is_listed_at_once_and_the_handler_never_starts():
+    started = []
+
+    def made(depth: int, flag: Annotated[bool, Header("x-flag")]):
+        started.append("dependency")
+
+    async def handler(
+        ws: WebSocket,
+        room: int,
+        n: int,
+        colour: Colour,
+        many: list[int],
+        token: Annotated[str, Cookie("token")],
+        kind: Literal["a", "b"],
+        made: Annotated[None, Depends(made)],
+    ):
+        started.append("handler")
+
+    assert [
+        {"name": "room", "in": "path", "given": "blue", "expected": "int"},
+        {"name": "n", "in": "query", "given": "x", "expected": "int"},
+        {"name": "colour", "in": "query", "given": "green", "expected": "one of 'red', 'blue'"},
+        {"name": "many", "in": "query", "given": ["1", "x"], "expected": "list[int]"},
+        {"name": "token", "in": "cookie", "given": None, "expected": "str"},
+        {"name": "kind", "in": "query", "given": None, "expected": "one of 'a', 'b'"},
+        {"name": "depth", "in": "query", "given": None, "expected": "int"},
+        {"name": "x-flag", "in": "header", "given": "maybe", "expected": "bool"},
+    ] == await faults(handler, "/blue?n=x&colour=green&many=1&many=x", headers={"x-flag": "maybe"})
+    assert [] == started
+
+
+async def test_where_the_server_can_not_deny_it_closes_with_1008():
+    connection = InMemoryConnection(handshake("/r", extensions={}))
+    await connection.run(serving(telling(int)))
+    assert {"type": "websocket.close", "code": 1008, "reason": ""} == connection.take()
+
+
+async def test_an_exception_handler_of_the_application_can_take_the_faults():
+    async def handle(ws, error):
+        return JSONResponse({"wrong": [fault["name"] for fault in error.faults]}, 400)
+
+    app = serving(telling(int), exception_handlers={ParameterError: handle})
+    await check(app, '-> connect /r\n<- deny 400 json {"wrong": ["value"]}')
+
+
+async def test_the_error_reads_well():
+    error = ParameterError(
+        [
+            {"name": "n", "in": "query", "given": "x", "expected": "int"},
+            {"name": "a", "in": "cookie", "given": None, "expected": "str"},
+        ]
+    )
+    assert "query n: expected int, got 'x'; cookie a: expected str, got nothing" == str(error)
+
+
+# --- what can't be bound ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Point:
+    x: int
+
+
+class Struct(msgspec.Struct):
+    x: int
+
+
+class Dict(TypedDict):
+    x: int
+
+
+@pytest.mark.parametrize("annotation", [Point, Struct, Dict, dict, dict[str, int], list[Point], bytes, object])
+async def test_what_could_only_come_from_a_body_is_an_error_at_registration(annotation):
+    with pytest.raises(TypeError, match=r"handler \(.*test_binding.py:\d+\).*'value'.*could only come from a body"):
+        serving(telling(annotation))
+
+
+async def test_a_marker_does_not_help_what_can_not_be_converted():
+    with pytest.raises(TypeError, match="value can't become .*Point: take a scalar or list"):
+        serving(telling(Annotated[Point, Query()]))
+
+
+async def test_a_path_marker_needs_its_parameter_in_the_path():
+    with pytest.raises(TypeError, match="the path has no parameter 'value': it has room"):
+        serving(telling(Annotated[str, Path()]))
+
+
+async def test_a_dependency_that_can_not_be_called_is_an_error_at_registration():
+    with pytest.raises(TypeError, match="depends on 5, which can't be called"):
+        serving(telling(Annotated[int, Depends(5)]))
+
+
+async def test_what_is_ignored_and_is_no_connection_needs_a_default():
+    with pytest.raises(TypeError, match="'value'"):
+        serving(telling(Ignore[int]))
+
+
+async def test_a_dependency_cycle_is_an_error_that_names_it():
+    def first(value: Any): ...
+
+    def second(value: Annotated[Any, Depends(first)]): ...
+
+    first.__annotations__["value"] = Annotated[Any, Depends(second)]
+    with pytest.raises(TypeError, match=r"circle: .*first -> .*second -> .*first"):
+        serving(telling(Annotated[Any, Depends(first)]))
+
+
+# --- dependencies -----------------------------------------------------------------------------------------------------
+
+events: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def no_events():
+    events.clear()
+
+
+def function(n: int = 1):
+    return f"function {n}"
+
+
+async def coroutine(room: str):
+    return f"coroutine {room}"
+
+
+def generator():
+    events.append("set up")
+    yield "generator"
+    events.append("cleaned up")
+
+
+async def async_generator(ws: Ignore[WebSocket]) -> Ignore[AsyncResource[str]]:
+    events.append("set up")
+    yield f"async generator {ws.path_params['room']}"
+    events.append("cleaned up")
+
+
+class Resource:
+    def __init__(self, room: str, connection: HTTPConnection):
+        self.room, self.connection = room, connection
+
+    def __repr__(self):
+        return f"resource {self.room} {type(self.connection).__name__}"
+
+
+class Factory:
+    async def __call__(self, room: str):
+        return f"callable {room}"
+
+
+@pytest.mark.parametrize(
+    ("expected", "factory"),
+    [
+        ("'function 1'", function),
+        ("'coroutine blue'", coroutine),
+        ("'generator'", generator),
+        ("'async generator blue'", async_generator),
+        ("resource blue WebSocket", Resource),
+        ("'callable blue'", Factory()),
+    ],
+)
+@pytest.mark.parametrize("marker", [Depends, use])
+async def test_a_factory_may_be_a_function_generator_or_class(expected, factory, marker):
+    assert expected == await told(telling(Annotated[Any, marker(factory)]), "/blue")
+
+
+async def test_factories_have_parameters_and_dependencies_of_their_own():
+    def inner(n: int):
+        return n + 1
+
+    async def outer(inner: Annotated[int, Depends(inner)], room: str):
+        return f"{room} {inner}"
+
+    assert "'blue 8'" == await told(telling(Annotated[str, Depends(outer)]), "/blue?n=7")
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+async def test_reuse_is_one_value_a_connection(reuse):
+    def fresh():
+        return object()
+
+    def inner(value: Annotated[Any, use(fresh, reuse=reuse)]):
+        return value
+
+    async def handler(
+        ws: WebSocket,
+        first: Annotated[Any, use(fresh, reuse=reuse)],
+        second: Annotated[Any, use(fresh, reuse=reuse)],
+        third: Annotated[Any, Depends(inner)],
+    ):
+        await ws.accept()
+        await ws.send_json([first is second, second is third])
+        events.append(first)
+
+    for _ in range(2):
+        async with connect(serving(handler), "/r") as client:
+            assert [reuse, reuse] == await client.receive_json()
+    assert events[0] is not events[1]
+
+
+async def test_a_dependency_of_http_connection_serves_http_too():
+    def language(connection: HTTPConnection):
+        return connection.headers["accept-language"]
+
+    assert "'pt'" == await told(telling(Annotated[str, Depends(language)]), "/r", headers={"accept-language": "pt"})
+    request = Request({"type": "http", "headers": [(b"accept-language", b"ru")]})
+    assert "ru" == language(request)
+
+
+async def test_the_context_variable_works_in_a_dependency():
+    def room():
+        return websocket.path_params["room"]
+
+    assert "'blue'" == await told(telling(Annotated[str, Depends(room)]), "/blue")
+
+
+async def test_a_generator_that_does_not_yield_is_an_error():
+    def nothing():
+        return
+        yield
+
+    with pytest.raises(HandshakeRefused) as refused:
+        await told(telling(Annotated[Any, Depends(nothing)]), "/r")
+    assert "must yield its value once" in str(refused.value.__cause__)
+
+
+# --- clean-up ---------------------------------------------------------------------------------------------------------
+
+
+def resource(name, *, fails=False):
+    async def make():
+        events.append(f"+{name}")
+        yield name
+        await anyio.lowlevel.checkpoint()
+        events.append(f"-{name}")
+        if fails:
+            raise OSError(name)
+
+    return make
+
+
+def with_resources(body, fails=()):
+    a, b, c = (resource(name, fails=name in fails) for name in "abc")
+
+    async def handler(
+        ws: WebSocket,
+        a: Annotated[str, Depends(a)],
+        b: Annotated[str, Depends(b)],
+        c: Annotated[str, Depends(c)],
+    ):
+        await ws.accept()
+        await body(ws)
+
+    return serving(handler)
+
+
+CLEAN = ["+a", "+b", "+c", "-c", "-b", "-a"]
+
+
+async def returns(ws): ...
+
+
+async def raises(ws):
+    raise ValueError("handler")
+
+
+async def raises_with_code(ws):
+    raise WebSocketException(4000)
+
+
+async def listens(ws):
+    await ws.receive_text()
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (returns, "<- close 1000"),
+        (raises, '<- close 1011\n!! ValueError "handler"'),
+        (raises_with_code, "<- close 4000"),
+        (listens, "-> close 1001"),
+        (listens, "-> drop"),
+    ],
+)
+async def test_clean_up_runs_once_in_reverse_order_however_the_handler_ends(body, text):
+    await check(with_resources(body), f"-> connect /r\n<- accept\n{text}")
+    assert CLEAN == events
+
+
+async def test_clean_up_runs_after_a_cancellation():
+    connection = InMemoryConnection(handshake("/r"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.run, with_resources(listens))
+        await connection.signal.wait(lambda: connection.sent)
+        tasks.cancel_scope.cancel()
+    assert CLEAN == events
+
+
+@pytest.mark.parametrize("fails", ["a", "c", "ac"])
+async def test_a_clean_up_that_fails_does_not_keep_the_others_from_running(fails, caplog):
+    await check(
+        with_resources(returns, fails),
+        f'-> connect /r\n<- accept\n<- close 1011\n!! OSError "{fails[-1]}"',
+        timeout_s=1,
+    )
+    assert CLEAN == events
+    assert len(fails) - 1 == len(caplog.records)
+
+
+async def test_the_handlers_exception_comes_before_a_clean_ups(caplog):
+    await check(with_resources(raises, "b"), '-> connect /r\n<- accept\n<- close 1011\n!! ValueError "handler"')
+    assert CLEAN == events
+    assert 1 == len(caplog.records)
+
+
+async def test_dependencies_that_did_start_are_cleaned_up_when_a_later_one_fails():
+    def fails():
+        raise ValueError("no database")
+
+    async def handler(ws: WebSocket, a: Annotated[str, Depends(resource("a"))], b: Annotated[str, Depends(fails)]):
+        events.append("handler")
+
+    await check(serving(handler), '-> connect /r\n<- deny 500 text ...\n!! ValueError "no database"')
+    assert ["+a", "-a"] == events
+
+
+async def test_a_dependency_may_accept_and_close_around_the_handler():
+    async def accepted(ws: Ignore[WebSocket]) -> Ignore[AsyncResource[WebSocket]]:
+        await ws.accept()
+        yield ws
+        await ws.close(4000, "done")
+
+    async def handler(ws: Annotated[WebSocket, use(accepted, reuse=False)], session_id: str, max_users: int):
+        await ws.send_json([session_id, max_users])
+
+    await check(
+        serving(handler, "web_socket/{session_id}"),
+        '-> connect /web_socket/session123?max_users=5\n<- accept\n<- json ["session123", 5]\n<- close 4000 "done"',
+    )
+
+
+async def test_a_handler_does_not_start_after_a_dependency_has_refused():
+    async def refuses(ws: WebSocket):
+        await ws.close()
+
+    async def handler(ws: WebSocket, nothing: Annotated[None, Depends(refuses)]):
+        events.append("handler")
+
+    await check(serving(handler), "-> connect /r\n<- deny 403")
+    assert [] == events
