@@ -8,22 +8,45 @@ changed: it brings the three files up to date and leaves the new sentences for a
 from __future__ import annotations
 
 import gettext
-from collections.abc import Iterator
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from email.message import Message
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Final
+from urllib.request import parse_http_list
 
+from babel import negotiate_locale
 from babel.messages import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po, write_po
 
+from reference_ws import explanations
 from reference_ws.lifecycle import CLOSE_CODES, ERRORS
 
-__all__ = ["LANGUAGES", "CatalogError", "catalog", "catalog_file", "source_messages"]
+__all__ = [
+    "ENGLISH",
+    "LANGUAGES",
+    "CatalogError",
+    "catalog",
+    "catalog_file",
+    "click_speaks",
+    "language_called",
+    "language_of",
+    "language_of_environment",
+    "pages_language",
+    "source_messages",
+]
 
 LANGUAGES: Final = ("zh", "pt", "ru")
+"""The languages of the pages; the first one is for readers of any other."""
+
+ENGLISH: Final = "en"
+"""What the program says to readers of any other language."""
 
 _PACKAGE: Final = Path(__file__).parent
 
@@ -43,8 +66,16 @@ def catalog_file(language: str) -> Path:
 def catalog(language: str) -> gettext.NullTranslations:
     """Load the translations of `language`, one of `LANGUAGES`: ``catalog("pt").gettext("Live address")``.
 
-    The file is read once a process. Raises `CatalogError` for another language, or for a missing or broken file.
+    English has no file: every sentence is its own translation. A file is read once a process. Raises `CatalogError` for
+    another language, or for a missing or broken file.
     """
+    if language == ENGLISH:
+        return gettext.NullTranslations()
+    return gettext.GNUTranslations(BytesIO(_compiled(language)))
+
+
+@cache
+def _compiled(language: str) -> bytes:
     if language not in LANGUAGES:
         raise CatalogError(f"There is no catalog for {language!r}; the languages are {', '.join(LANGUAGES)}.")
     file = catalog_file(language)
@@ -54,8 +85,93 @@ def catalog(language: str) -> gettext.NullTranslations:
             write_mo(binary, read_po(text, locale=language, abort_invalid=True))
     except (OSError, PoFileError, UnicodeError) as error:
         raise CatalogError(f"The catalog {file} can't be read: {error}") from error
-    binary.seek(0)
-    return gettext.GNUTranslations(binary)
+    return binary.getvalue()
+
+
+# --- the reader's language --------------------------------------------------------------------------------------------
+
+
+def language_called(tag: str) -> str | None:
+    """Find the language that a tag means: ``pt-BR`` and ``pt_PT.UTF-8`` are pt, ``zh_TW`` is zh; else ``None``."""
+    return _negotiate([tag])
+
+
+def language_of_environment(environment: Mapping[str, str] = os.environ) -> str:
+    """Read the language from the first that is set of ``LC_ALL``, ``LC_MESSAGES`` and ``LANG``; else English."""
+    tags = (environment.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return language_called(next(filter(None, tags), "")) or ENGLISH
+
+
+def language_of(accept_language: str | None) -> str:
+    """Read the language from the value of a browser's ``Accept-Language``: ``pt-BR,pt;q=0.9`` is pt; else English."""
+    weights: dict[str, float] = {}
+    for item in parse_http_list(accept_language or ""):
+        header = Message()
+        header["accept-language"] = item
+        (tag, _), *parameters = header.get_params([("", "")], header="accept-language")
+        with suppress(ValueError):  # a weight that is no number: as if the item were not there
+            weights[tag] = float(dict(parameters).get("q", "1"))
+    return _negotiate(sorted(filter(weights.get, weights), key=lambda tag: -weights[tag])) or ENGLISH
+
+
+def pages_language(language: str) -> str:
+    """Name the language of the pages for a reader of `language`: English has none, its readers get the first one."""
+    return language if language in LANGUAGES else LANGUAGES[0]
+
+
+def _negotiate(tags: Iterable[str]) -> str | None:
+    plain = [tag.partition(".")[0].partition("@")[0].replace("-", "_") for tag in tags]
+    found = negotiate_locale(plain, (*LANGUAGES, ENGLISH))
+    return found and found.lower()
+
+
+@contextmanager
+def click_speaks(language: str) -> Iterator[None]:
+    """Let click say its own words (`CLICK`) in `language` meanwhile.
+
+    Click asks gettext for the domain "messages" in the language of the environment, and gettext reads compiled files.
+    """
+    before = os.environ.get("LANGUAGE")
+    folder_before = gettext.bindtextdomain("messages")
+    with tempfile.TemporaryDirectory(prefix="reference-ws-") as folder:
+        if language != ENGLISH:
+            file = Path(folder, language, "LC_MESSAGES", "messages.mo")
+            file.parent.mkdir(parents=True)
+            file.write_bytes(_compiled(language))
+        gettext.bindtextdomain("messages", folder)
+        os.environ["LANGUAGE"] = language
+        try:
+            yield
+        finally:
+            gettext.bindtextdomain("messages", folder_before)
+            os.environ.pop("LANGUAGE") if before is None else os.environ.update(LANGUAGE=before)
+
+
+# --- the sentences to translate ---------------------------------------------------------------------------------------
+
+CLICK: Final = (
+    "Usage:",
+    "Options",
+    "Commands",
+    "default: {default}",
+    "Show this message and exit.",
+    "Show the version and exit.",
+    "No such command {name!r}.",
+    "No such option {name!r}.",
+    ("Did you mean {possibility}?", "(Did you mean one of: {possibilities}?)"),
+    ("Option {name!r} requires an argument.", "Option {name!r} requires {nargs} arguments."),
+    "Option {name!r} does not take a value.",
+    ("Got unexpected extra argument ({args})", "Got unexpected extra arguments ({args})"),
+    "Missing argument",
+    "Invalid value for {param_hint}: {message}",
+    "{value!r} is not a valid {number_type}.",
+    "{value} is not in the range {range}.",
+    "{name} {filename!r} does not exist.",
+    "{name} {filename!r} is a directory.",
+    "{name} {filename!r} is not readable.",
+    "file",
+)
+"""What click itself says in help texts and about mistakes on this command line."""
 
 
 def source_messages() -> Catalog:
@@ -65,6 +181,10 @@ def source_messages() -> Catalog:
         messages.add(message, locations=[(f"reference_ws/{file}", 1)], auto_comments=comments, context=context)
     for message in _life_cycle_texts():
         messages.add(message, locations=[("reference_ws/lifecycle.py", 1)])
+    for message in explanations.sentences():
+        messages.add(message, locations=[("reference_ws/explanations.py", 1)])
+    for message in CLICK:
+        messages.add(message, locations=[("click", 1)])
     return messages
 
 

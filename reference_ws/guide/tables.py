@@ -12,6 +12,7 @@ from gettext import NullTranslations
 from html import escape
 from typing import Final
 
+from reference_ws.explanations import SIDES
 from reference_ws.lifecycle import (
     CLOSE_CODES,
     ERRORS,
@@ -125,10 +126,7 @@ def _diagram(words: NullTranslations, side: str, table: Table, width: float, pla
         for event, entry in row.items():
             if isinstance(entry, WebSocketState):
                 edges[state, entry].append(event)
-    caption = {
-        "client_state": words.gettext("The client's side: moved by what the application receives"),
-        "application_state": words.gettext("The application's side: moved by what the application sends"),
-    }[side]
+    caption = words.gettext(SIDES[side])
     story = "; ".join(f"{a.name} → {b.name}: {', '.join(events)}" for (a, b), events in edges.items())
     ends = [state for state in table if all(b is state or a is not state for a, b in edges)]
     start = next(iter(places.values()))

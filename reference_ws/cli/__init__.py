@@ -1,0 +1,42 @@
+"""The command ``reference-ws``, in the reader's language.
+
+Exit code 0 is a good end, Ctrl-C included; 1 says that something differs from what is written; 2 is a problem, told in
+one line. `reference_ws.cli.commands` reads the arguments; each command has a module of its own.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from gettext import NullTranslations
+
+__all__ = ["Problem", "main", "missing"]
+
+
+class Problem(Exception):  # noqa: N818 - a reader's mistake or a machine's state, not the program's error
+    """Something that the reader can mend; ``str()`` is one line in the reader's language: what is wrong, what to do."""
+
+
+def main() -> None:
+    """Run the command with the arguments of the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that has no Chinese gets \u escapes and no traceback
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        from reference_ws.cli.commands import run
+    except ModuleNotFoundError as error:
+        sys.exit(tell(missing(error)))
+    sys.exit(run(sys.argv[1:]))
+
+
+def tell(problem: str) -> int:
+    """Print a problem on stderr; returns the exit code."""
+    print(f"reference-ws: {problem}", file=sys.stderr)
+    return 2
+
+
+def missing(error: ModuleNotFoundError, words: NullTranslations | None = None) -> str:
+    """Say which package is missing; in English when it is one of those that read the catalogs."""
+    words = words or NullTranslations()
+    name = (error.name or "").partition(".")[0]
+    return words.gettext("%(name)s is not installed: run `pip install 'reference-ws[serve]'`") % {"name": name}

@@ -1,0 +1,43 @@
+"""``reference-ws examples``: what there is to run."""
+
+from __future__ import annotations
+
+from gettext import NullTranslations
+from itertools import groupby
+
+from reference_ws.catalogs import pages_language
+from reference_ws.cli import Problem
+from reference_ws.cli.screen import Screen
+from reference_ws.guide import site
+from reference_ws.guide.pages import PageError, live_path, read_pages
+from reference_ws.guide.running import transcript
+from reference_ws.transcript.steps import Connect
+
+__all__ = ["show"]
+
+SERVER = "ws://127.0.0.1:8000"
+"""Where `reference-ws serve` listens unless it is told otherwise."""
+
+
+def show(words: NullTranslations, language: str) -> None:
+    """List the pages, their sections with transcripts, and the live addresses of these. Raises `Problem`."""
+    screen = Screen(words)
+    try:
+        pages = read_pages(site.source_root() / "docs", pages_language(language))
+    except PageError as error:
+        raise Problem(str(error)) from None
+    for page in pages:
+        titles = {heading.anchor: heading.title for heading in page.headings}
+        fences = [fence for fence in page.fences if fence.kind == "transcript"]
+        if fences:
+            screen.line(f"{page.name}  {page.title}", "bold")
+        for anchor, group in groupby(fences, key=lambda fence: fence.anchor):
+            screen.line(f"  {page.name}#{anchor}  {titles[anchor]}")
+            addresses = [
+                f"{SERVER}{live_path(page.name, fence.app, fence.denial)}{step.target}"
+                for fence in group
+                for step in transcript(page, fence).steps
+                if isinstance(step, Connect)
+            ]
+            for address in dict.fromkeys(addresses):
+                screen.line(f"    {address}", "dim")

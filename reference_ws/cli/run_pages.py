@@ -1,0 +1,245 @@
+"""``reference-ws run`` and ``reference-ws play``: transcripts of the documents, and of one's own files."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import shlex
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from gettext import NullTranslations
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+from markdown_it import MarkdownIt
+from starlette.types import ASGIApp
+
+from reference_ws.catalogs import pages_language
+from reference_ws.cli import Problem
+from reference_ws.cli.screen import Screen, unknown
+from reference_ws.guide import site
+from reference_ws.guide.pages import KINDS, Fence, Page, PageError, live_path, read_page
+from reference_ws.guide.running import PageRun, failure_text, transcript
+from reference_ws.transcript.grammar import TranscriptError, parse
+from reference_ws.transcript.player import Report, play
+from reference_ws.transcript.steps import Transcript
+
+__all__ = ["play_file", "run"]
+
+DIFFERS = 1
+
+
+def run(words: NullTranslations, page: str, *, language: str, url: str | None, quiet: bool) -> int:
+    """Play the transcripts of a page, or of the section ``page#anchor``; returns the exit code. Raises `Problem`.
+
+    In memory all that stands above the section runs too, as on the page; with `url` (``ws://127.0.0.1:8000``) only the
+    transcripts are played, against the live addresses of `reference-ws serve`.
+    """
+    _ = words.gettext
+    name, _hash, anchor = page.partition("#")
+    files = {file.stem: file for file in (site.source_root() / "docs" / pages_language(language)).glob("*.md")}
+    if name not in files:
+        raise unknown(words, _("there is no page %(name)s") % {"name": name}, name, sorted(files))
+    try:
+        read = read_page(files[name])
+    except PageError as error:
+        raise Problem(str(error)) from None
+    chosen = _section(words, read, anchor) if anchor else list(read.fences)
+    transcripts = [fence for fence in chosen if fence.kind == "transcript"]
+    if not transcripts:
+        raise Problem(_("%(place)s has no transcript") % {"place": page})
+    performance = _Performance(words, page, quiet)
+    if url is None:
+        return asyncio.run(performance.run(read, chosen))
+    _check(words, url)
+
+    async def play_live() -> int:
+        await _reach(words, url)
+        for fence in transcripts:
+            address = url.rstrip("/") + live_path(read.name, fence.app, fence.denial)
+            if not await performance.play(address, transcript(read, fence), denial=fence.denial):
+                return DIFFERS
+        return performance.verdict()
+
+    return asyncio.run(play_live())
+
+
+def play_file(words: NullTranslations, file: str, *, app: str | None, url: str | None, quiet: bool) -> int:
+    """Play a person's own transcript or Markdown file; returns the exit code. Raises `Problem`, `TranscriptError`.
+
+    What it talks to is the application `app` (``module:name``), the server at `url`, or, in a Markdown file, what its
+    own Python code defines.
+    """
+    _ = words.gettext
+    if app is not None and url is not None:
+        raise Problem(_("--app and --url exclude each other: give one of them"))
+    try:
+        text = Path(file).read_text("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise Problem(_("%(file)s can't be read: %(reason)s") % {"file": file, "reason": error}) from None
+    performance = _Performance(words, file, quiet)
+    if Path(file).suffix in (".md", ".markdown"):
+        page = _markdown(words, Path(file), text)
+        fences = [fence for fence in page.fences if fence.kind == "transcript"]
+        if not fences:
+            raise Problem(_("%(place)s has no transcript") % {"place": file})
+        if app is None and url is None:
+            return asyncio.run(performance.run(page, page.fences))
+        scripts = [(parse(fence.source, file=file, first_line=fence.line + 1), fence.denial) for fence in fences]
+    else:
+        scripts = [(parse(text, file=file), True)]
+        if app is None and url is None:
+            raise Problem(_("say with --app or --url what %(file)s talks to") % {"file": file})
+    _check(words, url)
+    target = url if url is not None else _application(words, app or "")
+
+    async def play_all() -> int:
+        if url is not None:
+            await _reach(words, url)
+        for script, denial in scripts:
+            if not await performance.play(target, script, denial=denial):
+                return DIFFERS
+        return performance.verdict()
+
+    return asyncio.run(play_all())
+
+
+@dataclass
+class _Performance:
+    """Plays one transcript after the other and shows them, unless `quiet`, and then the verdict on `name`."""
+
+    words: NullTranslations
+    name: str
+    quiet: bool
+    screen: Screen = field(init=False)
+    transcripts: int = 0
+    steps: int = 0
+    unchecked: int = 0
+
+    def __post_init__(self) -> None:
+        self.screen = Screen(self.words)
+
+    async def run(self, page: Page, chosen: list[Fence] | tuple[Fence, ...]) -> int:
+        """Run a page in memory to the end of `chosen`, showing these."""
+        page_run = PageRun(page)
+        try:
+            for fence in page.fences:
+                if fence.line > chosen[-1].line:
+                    break
+                if fence.kind == "transcript" and fence in chosen:
+                    app = page_run.application(fence)
+                    if not await self.play(app, transcript(page, fence), denial=fence.denial):
+                        return DIFFERS
+                else:
+                    await page_run.fence(fence)
+        except (PageError, TranscriptError) as error:
+            raise Problem(str(error)) from None
+        except Exception as error:  # whatever the page's code raises
+            self.screen.line(failure_text(page.path, error), "red")
+            return DIFFERS
+        finally:
+            page_run.close()
+        return self.verdict()
+
+    async def play(self, app: ASGIApp | str, script: Transcript, *, denial: bool) -> bool:
+        """Play a transcript and show it as it happens; False when it differs, which is shown too."""
+        if not self.quiet:
+            self.screen.line(f"{script.file}:{script.steps[0].line}", "underline")
+        on_step = None if self.quiet else self.screen.follow(script)
+        report: Report = await play(app, script, denial=denial, on_step=on_step)
+        self.transcripts += 1
+        self.steps += len(report.played)
+        self.unchecked += len(report.unchecked)
+        if not report.ok:
+            self.screen.line(str(report), "red")
+        elif not self.quiet:
+            self.screen.line()
+        return report.ok
+
+    def verdict(self) -> int:
+        """Tell that everything is as written."""
+        ngettext = self.words.ngettext
+        transcripts = ngettext("%(count)d transcript", "%(count)d transcripts", self.transcripts)
+        steps = ngettext("%(count)d step as written", "%(count)d steps as written", self.steps)
+        counted = f"{transcripts % {'count': self.transcripts}}, {steps % {'count': self.steps}}"
+        self.screen.line(f"{self.name}: {counted}", "green")
+        if self.unchecked:
+            unchecked = ngettext(
+                "%(count)d of them is about the inside of the application, which a socket doesn't show",
+                "%(count)d of them are about the inside of the application, which a socket doesn't show",
+                self.unchecked,
+            )
+            self.screen.line(unchecked % {"count": self.unchecked})
+        return 0
+
+
+def _section(words: NullTranslations, page: Page, anchor: str) -> list[Fence]:
+    """Find the fences under a heading, those of its subsections included."""
+    headings = {heading.anchor: heading for heading in page.headings}
+    if anchor not in headings:
+        problem = words.gettext("the page %(page)s has no section %(anchor)s") % {"page": page.name, "anchor": anchor}
+        raise unknown(words, problem, anchor, headings)
+    start = headings[anchor]
+    later = (h.line for h in page.headings if h.line > start.line and h.level <= start.level)
+    end = next(later, None)
+    return [fence for fence in page.fences if fence.line > start.line and (end is None or fence.line < end)]
+
+
+def _markdown(words: NullTranslations, path: Path, text: str) -> Page:
+    """Read somebody's Markdown file as a page: its transcripts and its Python code count, nothing else is looked at."""
+    fences: list[Fence] = []
+    for token in MarkdownIt().parse(text):
+        kind, _, options = token.info.strip().partition(" ")
+        if token.type != "fence" or token.map is None or kind not in ("python", "transcript"):
+            continue
+        line = token.map[0] + 1
+        try:
+            given = [word.partition("=") for word in shlex.split(options.strip().strip("{}"))]
+        except ValueError:
+            given = [(options, "", "")]
+        bad = [f"{name}={value}" for name, _, value in given if kind == "transcript" and name not in KINDS[kind]]
+        if bad:
+            problem = words.gettext("%(file)s:%(line)s: there is no option %(option)s, only app and denial")
+            raise Problem(problem % {"file": path, "line": line, "option": bad[0]})
+        fences.append(Fence(kind, {name: value for name, _, value in given}, token.content, line, ""))
+    path = path.resolve()
+    return Page(path.parent.name, path.stem, path, path.stem, tuple(fences), ())
+
+
+def _application(words: NullTranslations, name: str) -> ASGIApp:
+    """Import ``module:app``, the current folder included. Raises `Problem`."""
+    module, _, attribute = name.partition(":")
+    if not module or not attribute:
+        problem = words.gettext("%(name)r is no application: write --app module:name")
+        raise Problem(problem % {"name": name})
+    sys.path.insert(0, "")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # the module's own code may raise anything
+        problem = words.gettext("the application %(name)s can't be imported: %(reason)s")
+        raise Problem(problem % {"name": name, "reason": f"{type(error).__name__}: {error}"}) from None
+    if not callable(found):
+        raise Problem(words.gettext("%(name)s is no ASGI application: it can't be called") % {"name": name})
+    app: Callable[..., Awaitable[None]] = found
+    return app
+
+
+def _check(words: NullTranslations, url: str | None) -> None:
+    if url is not None and not (urlsplit(url).scheme in ("ws", "wss") and urlsplit(url).hostname):
+        raise Problem(words.gettext("%(url)s is no WebSocket address: write ws://HOST:PORT") % {"url": url})
+
+
+async def _reach(words: NullTranslations, url: str) -> None:
+    """See that somebody listens there, before a transcript is said to differ."""
+    parts = urlsplit(url)
+    try:
+        stream = await anyio.connect_tcp(parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80))
+    except (OSError, ValueError) as error:
+        problem = words.gettext("nobody answers at %(url)s: is the server running? (%(reason)s)")
+        raise Problem(problem % {"url": url, "reason": error}) from None
+    await stream.aclose()

@@ -1,0 +1,68 @@
+"""``reference-ws serve``: the documentation, with its examples live."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import webbrowser
+from contextlib import closing
+from gettext import NullTranslations
+
+from rich.console import Console
+
+from reference_ws.cli import Problem, missing
+from reference_ws.guide.pages import PageError, read_pages
+
+__all__ = ["run"]
+
+
+def run(words: NullTranslations, host: str, port: int, *, browser: bool) -> None:
+    """Build the site if its sources have changed, and serve it until Ctrl-C. Raises `Problem`."""
+    _ = words.gettext
+    try:  # here, because what builds and serves takes long to load: no other command should wait for it
+        from reference_ws.guide import server
+        from reference_ws.guide.site import BuildError, build, default_output, is_stale, source_root
+    except ModuleNotFoundError as error:
+        raise Problem(missing(error, words)) from None
+
+    try:
+        listener = server.listen(host, port)
+    except OSError as error:
+        problem = _("can't listen on port %(port)s of %(host)s: choose another --host or --port (%(reason)s)")
+        if error.errno == errno.EADDRINUSE:
+            problem = _(
+                "port %(port)s of %(host)s is in use: stop what listens there, or choose another one with --port"
+            )
+        raise Problem(problem % {"port": port, "host": host, "reason": error.strerror}) from None
+
+    with closing(listener):
+        docs, site = source_root() / "docs", default_output()
+        try:
+            read_pages(docs)
+            if is_stale(site):
+                with Console(stderr=True).status(_("Building the documentation")) as status:
+                    build(output=site, progress=status.update)
+        except PageError as error:
+            raise Problem(str(error)) from None
+        except OSError as error:
+            problem = _("the documentation can't be built in %(folder)s: %(reason)s")
+            raise Problem(problem % {"folder": site, "reason": error.strerror or error}) from None
+        except BuildError as error:
+            first, *more = error.problems
+            problem = _("the documentation can't be built: %(reason)s") % {"reason": " ".join(first.split())}
+            if more:
+                others = words.ngettext("(and %(count)d more)", "(and %(count)d more)", len(more))
+                problem = f"{problem} {others % {'count': len(more)}}"
+            raise Problem(problem) from None
+
+        address, port = listener.getsockname()[:2]
+        url = f"http://{f'[{address}]' if ':' in address else address}:{port}/"
+
+        def ready() -> None:
+            line = _("Serving %(url)s - press Ctrl-C to stop") % {"url": url}
+            Console(soft_wrap=True).print(line, highlight=False, markup=False)
+            if browser:
+                # A browser in the terminal would hold up the server until it is closed.
+                threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+        server.serve(server.application(site, docs), listener, ready=ready)

@@ -1,0 +1,156 @@
+"""The life cycle in sentences: what a state, a message and a step mean, for people who learn.
+
+English is the source, and the key of the catalogs in ``locales/``. What `lifecycle` says itself (its errors and close
+codes) is said only there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from reference_ws.lifecycle import (
+    ACCEPT,
+    CLOSE,
+    CONNECT,
+    CONNECTED,
+    CONNECTING,
+    DISCONNECT,
+    DISCONNECTED,
+    ERRORS,
+    RECEIVED,
+    RESPONSE,
+    RESPONSE_BODY,
+    RESPONSE_LAST_BODY,
+    RESPONSE_START,
+    SENT,
+    WebSocketState,
+    on_receive,
+    on_send,
+)
+from reference_ws.transcript.steps import (
+    Accept,
+    ApplicationClose,
+    ApplicationData,
+    ClientClose,
+    ClientData,
+    Connect,
+    Deny,
+    Drop,
+    Raised,
+    Silence,
+    States,
+    Step,
+)
+
+__all__ = ["ENDS", "MESSAGES", "PLACES", "SIDES", "STATES", "STEPS", "TRANSITIONS", "of_step", "place", "sentences"]
+
+SIDES: Final[Mapping[str, str]] = {
+    "client_state": "The client's side: moved by what the application receives",
+    "application_state": "The application's side: moved by what the application sends",
+}
+"""The two states of a connection."""
+
+STATES: Final[Mapping[WebSocketState, str]] = {
+    CONNECTING: "The handshake has no result on this side yet.",
+    CONNECTED: "This side has done its part of the handshake; data flows when both sides have.",
+    RESPONSE: "The application is refusing the handshake with an HTTP response, which is not yet complete.",
+    DISCONNECTED: "This side has ended, and the whole connection with it: nothing more is sent or received.",
+}
+
+MESSAGES: Final[Mapping[str, str]] = {
+    CONNECT: "The server hands over the client's handshake; the application accepts or refuses it.",
+    RECEIVED: "The server hands over one message from the client, as `text` or as `bytes`.",
+    DISCONNECT: "The server tells that the client has disconnected, and with which close code.",
+    ACCEPT: "The application accepts the handshake; it may choose a subprotocol and add headers.",
+    SENT: "The application sends one message to the client, as `text` or as `bytes`.",
+    CLOSE: "The application closes the connection, or, before `websocket.accept`, refuses the handshake with HTTP 403.",
+    RESPONSE_START: "The application begins to refuse the handshake with an HTTP response: its status and headers.",
+    RESPONSE_BODY: "The application sends a part of the response's body; more follows.",
+    RESPONSE_LAST_BODY: "The application sends the last part of the response's body.",
+}
+"""The entries of the two tables."""
+
+TRANSITIONS: Final[Mapping[tuple[WebSocketState, str], str]] = {
+    (CONNECTING, CONNECT): "The client asks for a connection, and the application can answer.",
+    (CONNECTED, RECEIVED): "The application receives a message; the states stay as they are.",
+    (CONNECTED, DISCONNECT): "The client disconnects, and that ends both directions.",
+    (CONNECTING, ACCEPT): "The application accepts the handshake: now data flows in both directions.",
+    (CONNECTING, CLOSE): "The application refuses the handshake: the client gets HTTP 403.",
+    (CONNECTING, RESPONSE_START): "The application begins to refuse the handshake with a response of its own.",
+    (CONNECTED, SENT): "The application sends a message; the states stay as they are.",
+    (CONNECTED, CLOSE): "The application closes the connection, and that ends both directions.",
+    (RESPONSE, RESPONSE_BODY): "The response goes on; the handshake is still being refused.",
+    (RESPONSE, RESPONSE_LAST_BODY): "The response is complete: the handshake is refused and the connection is over.",
+}
+"""The moves that the tables allow: state of that side, message -> what happens."""
+
+STEPS: Final[Mapping[type[Step], str]] = {
+    Drop: "The client vanishes without a close frame: the application receives close code 1006.",
+    Deny: "The application refuses the handshake: the client gets an HTTP response instead of a connection.",
+    Raised: "This exception left the handler; the client doesn't see it.",
+    States: "Both sides are in these states at this point.",
+    Silence: "The application sends nothing for this long.",
+}
+"""The lines of a transcript that are more, or less, than one message of the tables."""
+
+ENDS: Final = "The connection is over: the error is a WebSocketDisconnect too, and ends a loop that waits for one."
+"""What is said of the errors whose `ErrorText.ends` is true."""
+
+PLACES: Final[Mapping[str, str]] = {
+    "receive-before-accept": "lifecycle#before-accept",
+    "send-before-accept": "lifecycle#before-accept",
+    "receive-after-disconnect": "closing#after-close",
+    "receive-after-close": "closing#after-close",
+    "send-after-close": "closing#after-close",
+    "send-after-disconnect": "closing#after-close",
+    "denial-after-accept": "closing#denial",
+    "denial-unfinished": "closing#denial",
+    "denial-unsupported": "closing#denial-unsupported",
+    "body-before-start": "closing#denial",
+    "no-payload": "messages#raw",
+    "wrong-frame": "messages#wrong-frame",
+    "wrong-mode": "messages#json-mode",
+    "no-connection": "handlers#handler-context",
+    "close-code": "lifecycle#close-codes",
+    "close-reason": "closing#server-closes",
+}
+"""Error id -> the section that shows it; the others are under `place`'s default."""
+
+
+def place(error: str) -> str:
+    """Name the page and anchor that teach an error: ``"closing#denial"``."""
+    return PLACES.get(error, "lifecycle#transitions")
+
+
+_EVENTS: Final[Mapping[type[Step], str]] = {
+    Connect: CONNECT,
+    ClientData: RECEIVED,
+    ClientClose: DISCONNECT,
+    Accept: ACCEPT,
+    ApplicationData: SENT,
+    ApplicationClose: CLOSE,
+}
+
+
+def of_step(step: Step, client: WebSocketState, application: WebSocketState) -> str:
+    """Explain a step of a transcript in one sentence, given both states before it.
+
+    A step that the tables forbid there is explained by its error: what a client sends after the application has closed
+    is not received any more.
+    """
+    if own := STEPS.get(type(step)):
+        return own
+    event = _EVENTS[type(step)]
+    received = event in (CONNECT, RECEIVED, DISCONNECT)
+    entry = (on_receive if received else on_send)(client, application, event)
+    if isinstance(entry, str):
+        return ERRORS[entry].problem
+    return TRANSITIONS[client if received else application, event]
+
+
+def sentences() -> Iterator[str]:
+    """Give every sentence of this module, to be translated."""
+    for table in (SIDES, STATES, MESSAGES, TRANSITIONS, STEPS):
+        yield from table.values()
+    yield ENDS
