@@ -33,6 +33,23 @@ def _language(config: MkDocsConfig) -> tuple[str, str]:
     return language, "" if i18n.is_default_language_build else f"{language}/"
 
 
+@event_priority(100)  # before mkdocstrings sets itself up
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Let the API reference speak the language that is built now.
+
+    The configuration is the same for all languages: without this, the second build would still have the extension and
+    the style sheet of the first one, and with them its language.
+    """
+    i18n: Any = config.plugins["i18n"]
+    reference: Any = config.plugins["mkdocstrings"]
+    extensions = config.markdown_extensions
+    extensions[:] = [extension for extension in extensions if isinstance(extension, str)]
+    config.extra_css[:] = [file for file in config.extra_css if str(file) != reference.css_filename]
+    reference.config.locale = i18n.current_language or i18n.default_language
+    reference.config.custom_templates = str(Path(__file__).parent / "templates")
+    return config
+
+
 def on_pre_build(*, config: MkDocsConfig) -> None:
     """Check the pages of all languages before any is rendered: Markdown shows a mistyped fence as plain text."""
     if _language(config)[1]:
@@ -60,9 +77,11 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
 
 
 def on_page_content(html: str, *, config: MkDocsConfig, **_: Any) -> str:
-    """Translate the one sentence that Markdown itself puts into a page."""
+    """Translate the one sentence that Markdown itself puts into a page, and keep source code out of the search."""
     title = catalog(_language(config)[0]).gettext("Permanent link")
-    return html.replace('title="Permanent link"', f'title="{title}"')
+    html = html.replace('title="Permanent link"', f'title="{title}"')
+    source = '<details class="mkdocstrings-source"'
+    return html.replace(source, f'{source} data-search-exclude="true"')
 
 
 @event_priority(0)  # after the i18n plugin, which fills in the links

@@ -12,7 +12,9 @@ from urllib.parse import unquote, urljoin, urlsplit
 __all__ = ["check"]
 
 # An own fence with a mistake in its first line is, for Markdown, inline code over several lines.
-_FALLEN_FENCE: Final = re.compile(r"<p><code>((?:transcript|python|console)\b[^<]*?(?=\n)|lifecycle\s[^<]*)")
+_FALLEN_FENCE: Final = re.compile(
+    r"<p><code>((?:transcript|python|console)\b[^<]*?(?=\n)|lifecycle\s[^<]*|glossary\s[^<]*)"
+)
 
 
 class _Page(HTMLParser):

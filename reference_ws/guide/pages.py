@@ -38,8 +38,11 @@ KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "transcript": {"app": (), "denial": ("off",)},
     "console": {},
     "lifecycle": {"show": ("receive", "send", "states", "close-codes")},
+    "glossary": {},
 }
 """The fences that a page may have: kind -> option -> its values; ``()`` stands for any Python name."""
+
+_DRAWN: Final = ("lifecycle", "glossary")  # what the site fills in: such a fence has no text of its own
 
 _FRONT_MATTER = re.compile(r"---\n.*?^---\n", re.DOTALL | re.MULTILINE)
 _TICKS = re.compile(r"(?P<before>[\s>]*(?:(?:[-*+]|\d+[.)])\s+)?)(?P<ticks>`{3,}|~{3,})(?P<info>.*)")
@@ -183,9 +186,9 @@ class _Reader:
             body.append(text)
         else:
             raise PageError(self.file, line, "this fence has no end: close it with ``` on a line of its own")
-        drawn = info["kind"] == "lifecycle"
+        drawn = info["kind"] in _DRAWN
         if drawn is any(map(str.strip, body)):
-            problem = "a lifecycle fence is empty, {show=...} says what is drawn" if drawn else "this fence is empty"
+            problem = f"a {info['kind']} fence has no text: the site draws it" if drawn else "this fence is empty"
             raise PageError(self.file, line, problem)
         anchor = self.headings[-1].anchor if self.headings else ""
         return Fence(info["kind"], options, "".join(text + "\n" for text in body), line, anchor)
@@ -224,6 +227,7 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     transcript: int = 0
     console: int = 0
     lifecycle: int = 0
+    glossary: int = 0
 
 
 def read_counts(docs: Path) -> dict[str, Counts]:

@@ -1,8 +1,8 @@
 """Whether the three languages are one documentation: ``python -m reference_ws.guide.parity``.
 
 Prose differs; everything else is equal: the pages, the levels, anchors and order of headings, the fences, their
-options, and what stands in them token by token, comments excepted. The prose of each is checked by itself, for its
-terms, its register and its typography: see `reference_ws.guide.prose`.
+options, and what stands in them token by token, comments excepted, and the objects of the API reference. The prose of
+each page is checked by itself, for its terms, its register and its typography: see `reference_ws.guide.prose`.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def check(docs: Path) -> list[str]:
         if language in others and (first, name) in pages:
             findings += _headings(pages[first, name], page)
             findings += _fences(pages[first, name], page)
+            findings += _objects(pages[first, name], page)
     return findings
 
 
@@ -90,6 +91,17 @@ def _fences(model: Page, page: Page) -> Iterator[str]:
             yield f"{page.file}:{ours.line}: {_shape(ours)} stands where {expected} is expected"
             return
         yield from _code(model, theirs, page, ours)
+
+
+def _objects(model: Page, page: Page) -> Iterator[str]:
+    """Compare what the pages take from the docstrings: ``::: reference_ws.App``."""
+    theirs, ours = (
+        [text for text in each.path.read_text("utf-8").splitlines() if text.startswith(":::")] for each in (model, page)
+    )
+    if missing := [text for text in theirs if text not in ours]:
+        yield f"{page.file}:1: {missing[0]} of {model.file} is missing"
+    elif ours != theirs:
+        yield f"{page.file}:1: {model.file} has other objects, or has them in another order"
 
 
 def _shape(fence: Fence) -> str:

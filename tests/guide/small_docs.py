@@ -67,5 +67,6 @@ def write_docs(folder: Path) -> Path:
             (folder / f"docs/{language}/{name}.md").write_text(f"# {title} {{#{name}}}\n{body}", "utf-8")
     shutil.copytree(source_root() / "docs/assets", folder / "docs/assets")
     config = folder / "mkdocs.yml"
-    config.write_text(f"INHERIT: {source_root() / 'mkdocs.yml'}\ndocs_dir: docs\n", "utf-8")
+    nav = "".join(f"  - {name}.md\n" for name in PAGES)
+    config.write_text(f"INHERIT: {source_root() / 'mkdocs.yml'}\ndocs_dir: docs\nnav:\n{nav}", "utf-8")
     return config

@@ -91,8 +91,14 @@ def test_hash_inside_of_a_fence_is_no_heading(write):
 
 
 BROKEN = {
-    "mistyped fence": ("```pyton\nx\n```", "3: pyton is no fence of ours: use python, transcript, console, lifecycle"),
-    "capitals": ("```Python\nx\n```", "3: Python is no fence of ours: use python, transcript, console, lifecycle"),
+    "mistyped fence": (
+        "```pyton\nx\n```",
+        "3: pyton is no fence of ours: use python, transcript, console, lifecycle, glossary",
+    ),
+    "capitals": (
+        "```Python\nx\n```",
+        "3: Python is no fence of ours: use python, transcript, console, lifecycle, glossary",
+    ),
     "no kind": ("```\nx\n```", "3: a fence is written as ```kind or ```kind {option=value}, not ```"),
     "options without braces": (
         "```transcript app=raw\nx\n```",
@@ -118,7 +124,7 @@ BROKEN = {
     "nothing to show": ("```lifecycle\n```", "3: write {show=...} with receive, send, states, close-codes"),
     "lifecycle with text": (
         "```lifecycle {show=send}\nx\n```",
-        "3: a lifecycle fence is empty, {show=...} says what is drawn",
+        "3: a lifecycle fence has no text: the site draws it",
     ),
     "empty": ("```python\n\n```", "3: this fence is empty"),
     "no end": ("```python\nx", "3: this fence has no end: close it with ``` on a line of its own"),
@@ -173,8 +179,8 @@ def test_counts_that_agree_are_no_problem(write):
 
 def test_counts_that_differ_are_a_problem(write):
     assert (
-        "docs/ru/closing.md:1: docs/pages.toml says Counts(python=3, transcript=1, console=0, lifecycle=0),"
-        " the page has Counts(python=2, transcript=1, console=0, lifecycle=0)"
+        "docs/ru/closing.md:1: docs/pages.toml says Counts(python=3, transcript=1, console=0, lifecycle=0, glossary=0),"
+        " the page has Counts(python=2, transcript=1, console=0, lifecycle=0, glossary=0)"
     ) == count_problem(read_page(write(ECHO)), {"closing": Counts(python=3, transcript=1)})
 
 

@@ -188,15 +188,16 @@ def test_prose_and_comments_may_differ(findings, old, new):
             "```python",
             "```pyton",
             [
-                "docs/pt/closing.md:3: pyton is no fence of ours: use python, transcript, console, lifecycle",
+                "docs/pt/closing.md:3: pyton is no fence of ours: use python, transcript, console, lifecycle, glossary",
             ],
         ),
         (
             "\n```lifecycle {show=send}\n```\n",
             "",
             [
-                "docs/pt/closing.md:1: docs/pages.toml says Counts(python=1, transcript=1, console=1, lifecycle=1),"
-                " the page has Counts(python=1, transcript=1, console=1, lifecycle=0)",
+                "docs/pt/closing.md:1: docs/pages.toml says"
+                " Counts(python=1, transcript=1, console=1, lifecycle=1, glossary=0),"
+                " the page has Counts(python=1, transcript=1, console=1, lifecycle=0, glossary=0)",
                 "docs/pt/closing.md:1: the lifecycle fence of docs/zh/closing.md:26 is missing",
             ],
         ),
@@ -223,6 +224,24 @@ def test_prose_is_checked_too(findings):
         "docs/pt/closing.md:10: Headers stands where the term is cabeçalho (header)",
         "docs/pt/closing.md:10: the reader is addressed without a pronoun: “Headers para você”",
     ] == findings("## Codes {", "## Headers para você {")
+
+
+@pytest.mark.parametrize(
+    ("objects", "finding"),
+    [
+        ("::: a.B\n", "docs/pt/closing.md:1: ::: a.C of docs/zh/closing.md is missing"),
+        (
+            "::: a.C\n\n::: a.B\n",
+            "docs/pt/closing.md:1: docs/zh/closing.md has other objects, or has them in another order",
+        ),
+    ],
+)
+def test_objects_of_the_reference_are_equal(docs, objects, finding):
+    for language in ("zh", "ru"):
+        (docs / language / "closing.md").write_text(MODEL + "\n::: a.B\n\n::: a.C\n")
+    (docs / "pt" / "closing.md").write_text(MODEL + "\n" + objects)
+
+    assert [finding] == check(docs)
 
 
 def test_missing_page_is_found(docs):

@@ -83,6 +83,7 @@ def test_wrong_prose_is_found(findings, language, text, finding):
         ("zh", "Python 3.10, 3.11 都可以。"),
         ("zh", "```python\nmessage = '信息,您'\n```"),
         ("pt", "A teia, o túnel e o recadista; <abbr title='recado'>RFC 6455, p. ex.</abbr>"),
+        ("pt", "::: recados.você"),
         ("pt", "| Vem um texto. Outro vai. | 1. O fim |"),
         ("pt", "1. O handler espera. "),
         ("pt", "Python 3.10. "),

@@ -257,6 +257,10 @@ def test_a_page_fetches_the_index_of_its_language(base, prefix, expected):
             "<p><code>lifecycle show=send</code></p>",
             "zh/index.html: a fence is shown as plain text, is its first line right? lifecycle show=send",
         ),
+        (
+            "<p><code>glossary terms=all</code></p>",
+            "zh/index.html: a fence is shown as plain text, is its first line right? glossary terms=all",
+        ),
     ],
 )
 def test_the_crawl_names_what_is_wrong(tmp_path, html, problem):
