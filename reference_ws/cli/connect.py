@@ -15,12 +15,11 @@ from gettext import NullTranslations
 from math import inf
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import TaskGroup
 
-from reference_ws.cli import Problem
+from reference_ws.cli import Problem, address
 from reference_ws.cli.screen import Screen
 from reference_ws.transcript.diagram import states
 from reference_ws.transcript.grammar import TranscriptError, format_transcript, parse
@@ -70,9 +69,7 @@ def run(words: NullTranslations, url: str, headers: tuple[str, ...]) -> int:
     Returns the exit code: 2 when a line that was not typed by hand wasn't understood. Raises `Problem` when the
     address or a header is none, or nobody answers there.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise Problem(words.gettext("%(url)s is no WebSocket address: write ws://HOST:PORT/PATH") % {"url": url})
+    parts = address.read(words, url)
     target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
     try:
         first = parse("\n    ".join((f"-> connect {target}", *headers)), file=words.gettext("handshake"))
@@ -82,6 +79,7 @@ def run(words: NullTranslations, url: str, headers: tuple[str, ...]) -> int:
 
 
 async def _talk(words: NullTranslations, base: str, first: Transcript) -> int:
+    await address.reach(words, base)
     async with socket_peers(base) as open_peer, anyio.create_task_group() as tasks:
         client = _Client(words, Screen(words), open_peer, tasks)
         if sys.stdin.isatty():

@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import anyio
 from markdown_it import MarkdownIt
 from starlette.types import ASGIApp
 
 from reference_ws.catalogs import pages_language
-from reference_ws.cli import Problem
+from reference_ws.cli import Problem, address
 from reference_ws.cli.screen import Screen, unknown
 from reference_ws.guide import site
 from reference_ws.guide.pages import KINDS, Fence, Page, PageError, live_path, read_page
@@ -54,13 +52,13 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
     performance = _Performance(words, page, quiet)
     if url is None:
         return asyncio.run(performance.run(read, chosen))
-    _check(words, url)
+    address.read(words, url)
 
     async def play_live() -> int:
-        await _reach(words, url)
+        await address.reach(words, url)
         for fence in transcripts:
-            address = url.rstrip("/") + live_path(read.name, fence.app, fence.denial)
-            if not await performance.play(address, transcript(read, fence), denial=fence.denial):
+            live = url.rstrip("/") + live_path(read.name, fence.app, fence.denial)
+            if not await performance.play(live, transcript(read, fence), denial=fence.denial):
                 return DIFFERS
         return performance.verdict()
 
@@ -93,12 +91,13 @@ def play_file(words: NullTranslations, file: str, *, app: str | None, url: str |
         scripts = [(parse(text, file=file), True)]
         if app is None and url is None:
             raise Problem(_("say with --app or --url what %(file)s talks to") % {"file": file})
-    _check(words, url)
+    if url is not None:
+        address.read(words, url)
     target = url if url is not None else _application(words, app or "")
 
     async def play_all() -> int:
         if url is not None:
-            await _reach(words, url)
+            await address.reach(words, url)
         for script, denial in scripts:
             if not await performance.play(target, script, denial=denial):
                 return DIFFERS
@@ -227,19 +226,3 @@ def _application(words: NullTranslations, name: str) -> ASGIApp:
         raise Problem(words.gettext("%(name)s is no ASGI application: it can't be called") % {"name": name})
     app: Callable[..., Awaitable[None]] = found
     return app
-
-
-def _check(words: NullTranslations, url: str | None) -> None:
-    if url is not None and not (urlsplit(url).scheme in ("ws", "wss") and urlsplit(url).hostname):
-        raise Problem(words.gettext("%(url)s is no WebSocket address: write ws://HOST:PORT") % {"url": url})
-
-
-async def _reach(words: NullTranslations, url: str) -> None:
-    """See that somebody listens there, before a transcript is said to differ."""
-    parts = urlsplit(url)
-    try:
-        stream = await anyio.connect_tcp(parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80))
-    except (OSError, ValueError) as error:
-        problem = words.gettext("nobody answers at %(url)s: is the server running? (%(reason)s)")
-        raise Problem(problem % {"url": url, "reason": error}) from None
-    await stream.aclose()

@@ -11,10 +11,11 @@ import asyncio
 import logging
 from pathlib import Path
 
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reference_ws.catalogs import LANGUAGES
+from reference_ws.catalogs import LANGUAGES, catalog, language_of
 from reference_ws.guide.pages import live_path, read_page
 from reference_ws.guide.running import PageRun, failure_text
 
@@ -34,26 +35,30 @@ def live_application(docs: Path) -> ASGIApp:
     """Make the application that serves ``/live/...`` for the pages in `docs`; it takes HTTP and WebSocket scopes.
 
     The code is equal in every language, so the first language's pages run. An unknown address is refused with a 404
-    that lists the known ones; a page whose code is broken is refused with a 500, and the error is logged once.
+    that lists the known ones; a page whose code is broken is refused with a 500, and the error is logged once. The
+    refusals speak the language of the client's ``Accept-Language``.
     """
     folder = docs.resolve() / LANGUAGES[0]
     running: dict[str, asyncio.Task[Mounts | None]] = {}
 
     async def live(scope: Scope, receive: Receive, send: Send) -> None:
+        words = catalog(language_of(Headers(raw=scope.get("headers", [])).get("accept-language")))
         base = "/".join(scope["path"].split("/", 3)[:3])
         page = base.removeprefix("/live/").partition(".")[0]
         pages = {path.stem: path for path in sorted(folder.glob("*.md"))}
         if page not in pages:
-            response = _refusal(404, "There is no such page. The pages:", *map(live_path, pages))
+            response = _refusal(404, words.gettext("There is no such page. The pages:"), *map(live_path, pages))
         else:
             if page not in running:
                 running[page] = asyncio.create_task(_mounts(pages[page]), name=f"page {page}")
             # The page belongs to all of its clients: one that leaves meanwhile doesn't stop it.
             mounts = await asyncio.shield(running[page])
             if mounts is None:
-                response = _refusal(500, f"The examples of the page {page} don't run; the server's log says why.")
+                problem = words.gettext("The examples of the page %(page)s don't run; the server's log says why.")
+                response = _refusal(500, problem % {"page": page})
             elif base not in mounts:
-                response = _refusal(404, f"There is no such example on the page {page}. Its examples:", *mounts)
+                problem = words.gettext("There is no such example on the page %(page)s. Its examples:")
+                response = _refusal(404, problem % {"page": page}, *mounts)
             else:
                 own = {key: value for key, value in scope.items() if key not in _FOREIGN}
                 response = mounts[base]

@@ -12,11 +12,13 @@ from types import FrameType
 import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from reference_ws.catalogs import language_of
 from reference_ws.guide.live import live_application
 
 __all__ = ["application", "listen", "serve"]
@@ -36,14 +38,18 @@ def application(site: Path, docs: Path) -> ASGIApp:
 
 
 class _Site(StaticFiles):
-    """Static files that a browser asks for again after each build, and a 404 page in the language of the path."""
+    """Static files that a browser asks for again after each build, and a 404 page in the reader's language."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
         if response.status_code == 404:
-            own = str(Path(*Path(path).parts[:1], "404.html"))
-            file, found = await to_thread.run_sync(self.lookup_path, own)
-            response = FileResponse(file, 404) if found else response
+            # The language is that of the path, or else of the browser; the first language's site is at the root.
+            asked = language_of(Headers(scope=scope).get("accept-language"))
+            for folder in (*Path(path).parts[:1], asked, "."):
+                file, found = await to_thread.run_sync(self.lookup_path, str(Path(folder, "404.html")))
+                if found:
+                    response = FileResponse(file, 404, headers={"vary": "accept-language"})
+                    break
         response.headers["cache-control"] = "no-cache"
         return response
 
