@@ -121,7 +121,7 @@ async def test_a_default_stands_in_for_what_is_absent():
     [
         ("'1'", Annotated[str, Query("v")], {}),
         ("1", Annotated[int, Query("v")], {}),
-        ("['1', '2']", Annotated[list[str], Query("v")], {}),
+        ("['2', '1']", Annotated[list[str], Query("v")], {}),
         ("'blue'", Annotated[str, Path("room")], {}),
         ("'secret'", Annotated[str, Header("x-key")], {"headers": {"X-Key": "secret"}}),
         ("[1, 2]", Annotated[list[int], Header("x-n")], {"headers": [("x-n", "1"), ("x-n", "2")]}),
@@ -130,11 +130,7 @@ async def test_a_default_stands_in_for_what_is_absent():
     ],
 )
 async def test_markers_say_where_a_value_comes_from(expected, annotation, options):
-    if "Query" in repr(annotation) and "list" not in repr(annotation):
-        target = "/blue?v=1"
-    else:
-        target = "/blue?v=1&v=2"
-    assert expected == await told(telling(annotation), target, **options)
+    assert expected == await told(telling(annotation), "/blue?v=2&v=1", **options)
 
 
 async def test_underscores_in_a_headers_name_stand_for_hyphens():
@@ -233,7 +229,7 @@ async def test_what_could_only_come_from_a_body_is_an_error_at_registration(anno
 
 
 async def test_a_marker_does_not_help_what_can_not_be_converted():
-    with pytest.raises(TypeError, match="value can't become .*Point: take a scalar or list"):
+    with pytest.raises(TypeError, match=r"value can't become .*Point: take a scalar or list"):
         serving(telling(Annotated[Point, Query()]))
 
 

@@ -1,12 +1,28 @@
+import inspect
+from typing import Annotated
+
 import anyio
 import pytest
 from starlette.applications import Starlette
 from starlette.endpoints import WebSocketEndpoint
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route
 
-from reference_ws import App, Router, SocketRoute, WebSocket, WebSocketDisconnect, WebSocketException
+from reference_ws import (
+    App,
+    Query,
+    Router,
+    Routes,
+    SocketRoute,
+    SocketView,
+    WebSocket,
+    WebSocketDisconnect,
+    WebSocketException,
+    WebSocketRoute,
+    websocket,
+)
 from reference_ws.testing import InMemoryConnection as Connection
 from reference_ws.testing import TestClient, connect, handshake
 from reference_ws.transcript import check
@@ -72,6 +88,223 @@ async def test_a_starlette_endpoint_class_is_called_as_asgi():
     async with connect(App(routes=[SocketRoute("/", Echo)]), "/") as client:
         await client.send_text("x")
         assert "x" == await client.receive_text()
+
+
+async def hello(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.send_text(websocket.url.path)
+
+
+async def other(websocket: WebSocket):
+    await websocket.accept()
+
+
+def greeted(path):
+    return f'-> connect {path}\n<- accept\n<- text "{path}"\n<- close 1000'
+
+
+async def test_routes_are_put_together_with_operators():
+    app = App()
+    app.router <<= SocketRoute("/a", hello, name=None)
+    app.router << SocketRoute("/b", hello) << SocketRoute("c", hello)
+    app.router <<= "/v1" // Routes(SocketRoute("/d", hello), Routes(SocketRoute("/e", hello), prefix="/deep"))
+    app.router <<= "v2/" // SocketRoute("/f", hello) + Routes(SocketRoute("/g", hello)) + [SocketRoute("/h", hello)]
+    for path in ("/a", "/b", "/c", "/v1/d", "/v1/deep/e", "/v2/f", "/g", "/h"):
+        await check(app, greeted(path))
+    await check(app, "-> connect /d\n<- deny 404")
+
+
+async def test_routes_are_a_sequence():
+    routes = Routes(SocketRoute("/a", hello)) + SocketRoute("/b", hello)
+    assert ["/a", "/b"] == [route.path for route in routes]
+    assert (2, "/b") == (len(routes), routes[1].path)
+    assert ["/v1/a"] == [route.path for route in SocketRoute("/v1/a", hello) + Routes()]
+
+
+async def test_starlettes_routes_may_be_among_them():
+    app = App(routes=["/v1" // Routes(Route("/page", lambda request: PlainTextResponse("page")))])
+    assert "page" == TestClient(app).get("/v1/page").text
+
+
+async def test_a_route_can_be_given_its_handler_later():
+    route = WebSocketRoute("web_socket/{session_id}")
+    assert SocketRoute is WebSocketRoute
+    app = App()
+    with pytest.raises(ValueError, match="has no handler yet"):
+        app.include_routes(route)
+    assert hello is route.ws_handler(hello)
+    app.include_routes(route, SocketRoute("/b", hello))
+    await check(app, greeted("/web_socket/1"))
+    await check(app, greeted("/b"))
+    assert "/web_socket/1" == app.url_path_for("hello", session_id="1")
+
+
+async def test_a_route_without_a_handler_says_so():
+    route = SocketRoute("/")
+    with pytest.raises(RuntimeError, match="has no handler"):
+        await route(handshake("/"), None, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("/{", "brace"),
+        ("/a}", "brace"),
+        ("/{a b}", "brace"),
+        ("/{}", "brace"),
+        ("/{a}/{a}", "Duplicated param name"),
+        ("/{a:nothing}", "Unknown path convertor"),
+    ],
+)
+def test_a_path_that_can_not_be_meant_is_a_value_error(path, problem):
+    with pytest.raises(ValueError, match=problem):
+        App().router.websocket(path)(hello)
+
+
+def test_a_name_is_given_once():
+    app = App(routes=[Route("/page", lambda request: None, name="page")])
+    app.router.websocket("/a", name="chat")(hello)
+    for name in ("chat", "page"):
+        with pytest.raises(ValueError, match=f"named '{name}' already"):
+            app.router <<= SocketRoute("/b", other, name=name)
+    app.router <<= SocketRoute("/c", hello)
+    app.router <<= SocketRoute("/d", hello)  # named after its handler, both: the first is found by name
+    assert "/c" == app.url_path_for("hello")
+
+
+def test_what_is_no_route_is_a_type_error():
+    with pytest.raises(TypeError, match="is no route"):
+        App().router.include(5)
+
+
+@pytest.mark.parametrize(("path", "expected"), [("/7", 7), ("/a/b", "a/b"), ("/1.5", 1.5)])
+async def test_convertors_of_the_path(path, expected):
+    async def handler(websocket):
+        await websocket.accept()
+        await websocket.send_json(websocket.path_params["value"])
+
+    app = App()
+    for convertor in ("int", "float", "path"):
+        app.router <<= SocketRoute(f"/{{value:{convertor}}}", handler)
+    async with connect(app, path) as client:
+        assert expected == await client.receive_json()
+
+
+# --- middleware -------------------------------------------------------------------------------------------------------
+
+
+def noting(name):
+    def middleware(endpoint):
+        async def wrapper():
+            websocket.state.notes = [*getattr(websocket.state, "notes", []), f"+{name}"]
+            await endpoint()
+            websocket.state.notes.append(f"-{name}")
+            await websocket.close(1000, " ".join(websocket.state.notes))
+
+        return wrapper
+
+    return middleware
+
+
+async def plain(ws: WebSocket):
+    await ws.accept()
+    ws.state.notes.append("handler")
+
+
+class View(SocketView):
+    async def on_connect(self):
+        await self.websocket.accept()
+        websocket.state.notes.append("view")
+        await self.websocket.close(1000, " ".join(websocket.state.notes))
+
+
+async def closing_reason(app, path="/"):
+    async with connect(app, path) as client:
+        with pytest.raises(WebSocketDisconnect) as raised:
+            await client.receive()
+    return raised.value.reason
+
+
+async def test_middlewares_stand_around_a_handler_the_nearest_first():
+    nearest_first = [
+        App(routes=[SocketRoute("/", plain) @ noting("near") @ noting("far")]),
+        App(routes=[SocketRoute("/", plain, middlewares=[noting("near"), noting("far")])]),
+        App(routes=[Routes(SocketRoute("/", plain) @ noting("near"), middlewares=[noting("far")])]),
+        App(routes=[Routes(Routes(SocketRoute("/", plain), middlewares=[noting("near")])) @ noting("far")]),
+        App(),
+    ]
+    nearest_first[-1].router.websocket("/", middlewares=[noting("near"), noting("far")])(plain)
+    for app in nearest_first:
+        assert "+far +near handler -near" == await closing_reason(app)
+
+
+async def test_middleware_around_a_view():
+    assert "+a view" == await closing_reason(App(routes=[SocketRoute("/", View) @ noting("a")]))
+
+
+async def test_one_middleware_for_a_whole_group_which_may_hold_http_routes():
+    app = App(routes=[Routes(SocketRoute("/a", plain), Route("/b", lambda r: PlainTextResponse("b"))) @ noting("m")])
+    assert "+m handler -m" == await closing_reason(app, "/a")
+    assert "b" == TestClient(app).get("/b").text
+
+
+async def test_middleware_may_refuse_and_has_parameters_of_its_own():
+    def needs_key(endpoint):
+        async def wrapper(ws: WebSocket, key: Annotated[str, Query("key")] = ""):
+            if key == "secret":
+                await endpoint(ws)
+
+        return wrapper
+
+    async def handler(ws: WebSocket, n: int):
+        await ws.accept()
+        await ws.send_json(n)
+
+    app = App(routes=[SocketRoute("/", handler) @ needs_key])
+    await check(app, "-> connect /?n=1\n<- deny 403")
+    await check(app, "-> connect /?n=1&key=secret\n<- accept\n<- json 1\n<- close 1000")
+    await check(
+        app, '-> connect /?n=x\n<- deny 422 json {"errors": [{"name": "n", "in": ..., "given": "x", "expected": ...}]}'
+    )
+
+
+def test_middleware_must_return_a_coroutine_function():
+    with pytest.raises(TypeError, match="async def"):
+        SocketRoute("/", plain) @ (lambda endpoint: lambda: None)
+
+
+def test_an_asgi_application_takes_no_route_middleware():
+    class Echo(WebSocketEndpoint): ...
+
+    with pytest.raises(TypeError, match="takes ASGI middleware"):
+        SocketRoute("/", Echo) @ noting("m")
+
+
+async def test_any_asgi_middleware_works():
+    class Adds:
+        def __init__(self, app, header):
+            self.app, self.header = app, header
+
+        async def __call__(self, scope, receive, send):
+            scope["headers"].append(self.header)
+            await self.app(scope, receive, send)
+
+    async def handler(ws: WebSocket):
+        await ws.accept()
+        await ws.send_text(ws.headers["x-added"])
+
+    app = App(middleware=[Middleware(Adds, (b"x-added", b"1"))])
+    app.router.websocket("/")(handler)
+    await check(app, '-> connect /\n<- accept\n<- text "1"\n<- close 1000')
+
+
+def test_a_wsgi_server_is_told_what_is_wrong():
+    with pytest.raises(TypeError, match=r"called as WSGI.*sse\.md"):
+        App()({"REQUEST_METHOD": "GET"}, lambda status, headers: None)
+
+
+def test_servers_take_it_for_asgi_3():
+    assert inspect.iscoroutinefunction(App().__call__)
 
 
 # --- where connections go ---------------------------------------------------------------------------------------------

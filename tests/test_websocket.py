@@ -1,10 +1,14 @@
 import json
 import pickle
+import re
 from collections import deque
+from dataclasses import dataclass
 from itertools import product as cartesian
+from typing import Any, TypedDict
 
 import anyio
 import anyio.lowlevel
+import msgspec
 import pytest
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.websockets import WebSocket as StarletteWebSocket
@@ -19,6 +23,7 @@ from reference_ws import (
     WebSocketDataError,
     WebSocketDisconnect,
     WebSocketState,
+    WebSocketTypeError,
     lifecycle,
 )
 from reference_ws.lifecycle import CONNECTED, CONNECTING, DISCONNECTED, RECEIVE, RESPONSE, SEND
@@ -547,3 +552,170 @@ async def test_what_the_server_raises_while_is_disconnected_looks_is_raised_ther
     connection = WebSocket(handshake("/"), receive, Server().send)
     with pytest.raises(ValueError, match="server"):
         await connection.is_disconnected()
+
+
+# --- JSON with a type -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Point:
+    x: int
+    y: int = 0
+
+
+class Name(TypedDict):
+    name: str
+
+
+class Shape(msgspec.Struct):
+    points: list[Point]
+
+
+@pytest.mark.parametrize(
+    ("expected", "type", "text"),
+    [
+        (Point(1), Point, '{"x": 1}'),
+        ({"name": "Ana"}, Name, '{"name": "Ana"}'),
+        (Shape([Point(1, 2)]), Shape, '{"points": [{"x": 1, "y": 2}]}'),
+        ([1, 2], list[int], "[1, 2]"),
+        ({"x": "1"}, Any, '{"x": "1"}'),
+    ],
+)
+async def test_json_becomes_the_type_that_is_asked_for(expected, type, text):
+    assert expected == await websocket(Server(data(text=text))).receive_json(type=type)
+    assert expected == await websocket(Server(data(bytes=text.encode()))).receive_json("binary", type=type)
+    ended = {"type": "websocket.disconnect"}
+    connection = websocket(Server(data(text=text), ended))
+    assert [expected] == [item async for item in connection.iter_json(type=type)]
+
+
+@pytest.mark.parametrize(
+    ("problem", "text"),
+    [
+        ("$.points[0].x", '{"points": [{"x": "1"}]}'),
+        ("missing required field `points`", "{}"),
+        ("Expected `object`", "1"),
+    ],
+)
+async def test_json_that_does_not_fit_names_the_field_and_keeps_the_value(problem, text):
+    connection = websocket(Server(data(text=text), data(text='{"points": []}')))
+    with pytest.raises(WebSocketTypeError, match=re.escape(problem)) as raised:
+        await connection.receive_json(type=Shape)
+    assert json.loads(text) == raised.value.value
+    assert Shape([]) == await connection.receive_json(type=Shape)
+
+
+# --- cancelled when the client leaves ---------------------------------------------------------------------------------
+
+
+def sending(events, *, max_messages=64, body=None):
+    """Make an application whose handler sends until its client leaves."""
+
+    async def app(scope, receive, send):
+        connection = WebSocket(scope, receive, send)
+        await connection.accept()
+        try:
+            async with connection.cancel_on_disconnect(max_messages):
+                try:
+                    await (body or anyio.sleep_forever)(*([connection] if body else []))
+                finally:
+                    events.append("finally")
+            events.append("after the block")
+            events.extend([text async for text in connection.iter_text()])
+            events.append(connection.end)
+        except Exception as error:
+            events.append(repr(error))
+
+    return app
+
+
+async def test_a_handler_that_only_sends_is_cancelled_when_the_client_leaves():
+    events = []
+    async with connect(sending(events), "/") as client:
+        await client.close(4001, "bye")
+    assert ["finally", "after the block", (4001, "bye")] == events
+
+
+async def test_messages_that_came_meanwhile_are_kept():
+    events = []
+    async with connect(sending(events), "/") as client:
+        for number in range(63):
+            await client.send_text(str(number))
+        await anyio.wait_all_tasks_blocked()
+        await client.close()
+    assert ["finally", "after the block", *map(str, range(63)), (1000, "")] == events
+
+
+async def test_when_the_buffer_is_full_nothing_more_is_read_until_something_is_received():
+    events = []
+
+    async def receives_when_told(connection):
+        await told.wait()
+        events.extend([await connection.receive_text() for _ in range(4)])
+        await anyio.sleep_forever()
+
+    told = anyio.Event()
+    async with connect(sending(events, max_messages=3, body=receives_when_told), "/") as client:
+        for number in range(6):
+            await client.send_text(str(number))
+        client._connection.leave(1001)
+        await anyio.wait_all_tasks_blocked()
+        assert [] == events  # the end stands behind unread messages: not noticed yet
+        told.set()
+        await client.close()
+    assert ["0", "1", "2", "3", "finally", "after the block", "4", "5", (1001, "")] == events
+
+
+async def test_a_block_may_receive_and_end_by_itself():
+    events = []
+
+    async def answers(connection):
+        events.append(await connection.receive_text())
+
+    async with connect(sending(events, body=answers), "/") as client:
+        await client.send_text("inside")
+        await anyio.wait_all_tasks_blocked()
+        await client.send_text("behind")
+        await client.close()
+    assert ["inside", "finally", "after the block", "behind", (1000, "")] == events
+
+
+async def test_an_exception_in_the_block_comes_out_as_it_is():
+    events = []
+
+    async def fails(connection):
+        raise ValueError("mine")
+
+    async with connect(sending(events, body=fails), "/"):
+        pass
+    assert ["finally", "ValueError('mine')"] == events
+
+
+@pytest.mark.parametrize(
+    ("client", "application"), [(CONNECTED, CONNECTING), (DISCONNECTED, CONNECTED), (CONNECTED, DISCONNECTED)]
+)
+async def test_the_block_needs_an_open_connection(client, application):
+    with pytest.raises(LifecycleError, match=r"^cancel_on_disconnect\(\)"):
+        async with websocket(Server(), client, application).cancel_on_disconnect():
+            pass
+
+
+async def test_while_another_task_receives_nobody_watches_and_is_disconnected_does_not_disturb_it():
+    answers = []
+
+    async def app(scope, receive, send):
+        connection = WebSocket(scope, receive, send)
+        await connection.accept()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(connection.receive_text)
+            await anyio.wait_all_tasks_blocked()
+            answers.append(await connection.is_disconnected())
+            with pytest.raises(LifecycleError, match="receive-under-way"):
+                async with connection.cancel_on_disconnect():
+                    pass
+            await connection.send_text("go")
+
+    async with connect(app, "/") as client:
+        assert "go" == await client.receive_text()
+        await client.send_text("x")
+    assert [False] == answers

@@ -1,0 +1,277 @@
+from dataclasses import dataclass
+from typing import Annotated
+
+import anyio
+import pytest
+
+from reference_ws import App, Depends, Query, SocketRoute, SocketView, WebSocketException, websocket
+from reference_ws.testing import InMemoryConnection, connect, handshake
+from reference_ws.transcript import check
+
+pytestmark = pytest.mark.anyio
+
+ended: list[int] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_ended():
+    ended.clear()
+
+
+class Remembers(SocketView):
+    async def on_disconnect(self, close_code):
+        ended.append(close_code)
+
+
+def serving(view):
+    app = App()
+    app.router.websocket("/")(view)
+    return app
+
+
+async def plays(view, text, **options):
+    await check(serving(view), f"-> connect /\n{text}", timeout_s=1, **options)
+
+
+# --- the class --------------------------------------------------------------------------------------------------------
+
+
+def test_the_default_encoding_is_json():
+    assert "json" == SocketView.encoding
+
+
+@pytest.mark.parametrize("encoding", ["JSON", "str", None])
+def test_another_encoding_is_a_type_error_when_the_class_is_made(encoding):
+    with pytest.raises(TypeError, match=r"Chat\.encoding is .*: take one of text, bytes, json, anystr"):
+        type("Chat", (SocketView,), {"encoding": encoding})
+
+
+@pytest.mark.parametrize("name", ["on_connect", "on_receive", "on_disconnect"])
+def test_a_method_that_is_not_async_is_a_type_error_when_the_class_is_made(name):
+    def method(self, *arguments): ...
+
+    with pytest.raises(TypeError, match=r"method \(.*test_views.py:\d+\): this method must be"):
+        type("Chat", (SocketView,), {name: method})
+
+
+async def test_one_instance_serves_one_connection():
+    class Counts(SocketView):
+        count = 0
+
+        async def on_receive(self, data):
+            assert websocket == self.websocket
+            self.count += 1
+            await websocket.send_json(self.count)
+
+    async with connect(serving(Counts), "/") as ana, connect(serving(Counts), "/") as li:
+        for expected in (1, 2):
+            await ana.send_json(None)
+            assert expected == await ana.receive_json()
+        await li.send_json(None)
+        assert 1 == await li.receive_json()
+
+
+# --- the life ---------------------------------------------------------------------------------------------------------
+
+
+class Echo(Remembers):
+    async def on_receive(self, data):
+        await self.websocket.send_json(data)
+
+
+@pytest.mark.parametrize(("code", "end"), [(4001, '-> close 4001 "bye"'), (1006, "-> drop"), (1005, "-> close 1005")])
+async def test_the_client_ends(code, end):
+    await plays(Echo, f"<- accept\n-> json [1]\n<- json [1]\n{end}")
+    assert [code] == ended
+
+
+async def test_the_view_ends():
+    class Closes(Remembers):
+        async def on_receive(self, data):
+            await self.websocket.close(4000, "enough")
+
+    await plays(Closes, '<- accept\n-> json 1\n<- close 4000 "enough"')
+    assert [4000] == ended
+
+
+@pytest.mark.parametrize(
+    ("code", "refusal", "text"),
+    [(1000, "close", "<- deny 403"), (1006, "nothing", "<- deny 403")],
+)
+async def test_an_override_of_on_connect_refuses(code, refusal, text):
+    class Refuses(Remembers):
+        async def on_connect(self):
+            if refusal == "close":
+                await self.websocket.close()
+
+    await plays(Refuses, text)
+    assert [code] == ended
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_on_disconnect_may_close_or_leave_it(closes):
+    class Either(SocketView):
+        async def on_disconnect(self, close_code):
+            ended.append(close_code)
+            if closes:
+                await self.websocket.close(code=close_code)
+
+    await plays(Either, "<- accept\n-> close 1001")
+    await plays(Either, "<- accept\n-> drop")
+    await plays(Either, '<- accept\n-> text "{"\n<- close 1003')
+    assert [1001, 1006, 1003] == ended
+
+
+@pytest.mark.parametrize("method", ["on_connect", "on_receive"])
+async def test_an_exception_closes_with_1011_and_on_disconnect_runs(method):
+    class Breaks(Remembers):
+        async def on_connect(self):
+            await self.websocket.accept()
+            if method == "on_connect":
+                raise ValueError("broken")
+
+        async def on_receive(self, data):
+            raise ValueError("broken")
+
+    start = "" if method == "on_connect" else "-> json 1\n"
+    await plays(Breaks, f'<- accept\n{start}<- close 1011\n!! ValueError "broken"')
+    assert [1011] == ended
+
+
+async def test_an_exception_in_on_disconnect_is_an_error_of_the_handler():
+    class Breaks(SocketView):
+        async def on_disconnect(self, close_code):
+            ended.append(close_code)
+            raise ValueError("broken")
+
+    await plays(Breaks, '<- accept\n-> close\n!! ValueError "broken"')
+    assert [1000] == ended
+
+
+async def test_a_websocket_exception_closes_with_its_code():
+    class Breaks(Remembers):
+        async def on_receive(self, data):
+            raise WebSocketException(4003, "no")
+
+    await plays(Breaks, '<- accept\n-> json 1\n<- close 4003 "no"')
+    assert [4003] == ended
+
+
+async def test_a_client_that_vanishes_while_the_view_sends_is_no_error():
+    class Sends(Remembers):
+        async def on_connect(self):
+            await self.websocket.accept()
+            while True:
+                await self.websocket.send_text("tick")
+                await anyio.sleep(0.01)
+
+    await plays(Sends, "<- accept\n<- text ...\n-> drop")
+    assert [1006] == ended
+
+
+async def test_a_cancelled_view_takes_leave():
+    connection = InMemoryConnection(handshake("/"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.run, serving(Echo))
+        await connection.signal.wait(lambda: connection.sent)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert [1001] == ended
+
+
+# --- what it takes ----------------------------------------------------------------------------------------------------
+
+TEXT, BYTES = {"text": "[1]"}, {"data": b"[2]"}
+
+
+@pytest.mark.parametrize("both_keys", [True, False])
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        ("text", {"text": "[1]", "data": 1003}),
+        ("bytes", {"text": 1003, "data": b"[2]"}),
+        ("anystr", {"text": "[1]", "data": b"[2]"}),
+        ("json", {"text": [1], "data": [2]}),
+    ],
+)
+@pytest.mark.parametrize("frame", [TEXT, BYTES], ids=["text", "binary"])
+async def test_the_encoding_decides_what_on_receive_gets(encoding, expected, frame, both_keys, caplog):
+    got = []
+
+    class View(Remembers):
+        async def on_receive(self, data):
+            got.append(data)
+            await self.websocket.close()
+
+    View.encoding = encoding
+    connection = InMemoryConnection(handshake("/"), both_keys=both_keys)
+    connection.deliver(**frame)
+    await connection.run(serving(View))
+    connection.take()
+    close = connection.take()
+    (key,) = frame
+    if expected[key] == 1003:
+        assert ([], [1003], 1003) == (got, ended, close["code"])
+    else:
+        assert ([expected[key]], [1000], 1000) == (got, ended, close["code"])
+    assert connection.error is None
+    assert [] == caplog.records
+
+
+@pytest.mark.parametrize(("encoding", "frame"), [("text", '""'), ("anystr", '""'), ("bytes", ""), ("anystr", "")])
+async def test_an_empty_frame_is_data_like_any_other(encoding, frame):
+    class View(SocketView):
+        async def on_receive(self, data):
+            await self.websocket.send_json([type(data).__name__, len(data)])
+
+    View.encoding = encoding
+    kind = "text" if frame else "bytes"
+    await plays(View, f'<- accept\n-> {kind} {frame}\n<- json ["{"str" if frame else "bytes"}", 0]')
+
+
+@pytest.mark.parametrize("frame", ['text "{"', "bytes 22 ff 22", 'text ""'])
+async def test_what_is_not_json_closes_with_1003(frame):
+    await plays(Echo, f"<- accept\n-> {frame}\n<- close 1003")
+    assert [1003] == ended
+
+
+@dataclass
+class Point:
+    x: int
+    y: int = 0
+
+
+async def test_an_annotated_on_receive_gets_that_type():
+    class Plots(Remembers):
+        async def on_receive(self, data: Point):
+            await self.websocket.send_json([data.x, data.y])
+
+    await plays(Plots, '<- accept\n-> json {"x": 1}\n<- json [1, 0]\n-> json {"x": "1"}\n<- close 1003')
+    assert [1003] == ended
+
+
+# --- registration -----------------------------------------------------------------------------------------------------
+
+
+async def test_on_connect_is_bound_like_a_handler():
+    def doubled(n: int):
+        return 2 * n
+
+    class Bound(SocketView):
+        async def on_connect(
+            self, room: str, twice: Annotated[int, Depends(doubled)], key: Annotated[str, Query("k")] = "-"
+        ):
+            await self.websocket.accept()
+            await self.websocket.send_json([room, twice, key])
+
+    app = App(routes=[SocketRoute("/{room}", Bound)])
+    await check(app, '-> connect /blue?n=2\n<- accept\n<- json ["blue", 4, "-"]')
+    await check(app, "-> connect /blue?n=x\n<- deny 422 json ...")
+
+
+async def test_what_on_connect_can_not_be_given_is_an_error_at_registration():
+    class Wants(SocketView):
+        async def on_connect(self, body: dict): ...
+
+    with pytest.raises(TypeError, match="could only come from a body"):
+        SocketRoute("/", Wants)
