@@ -28,7 +28,7 @@ ALLOWED = {
     **{module: {m for layer in LAYERS[: n + 1] for m in layer} for n, layer in enumerate(LAYERS) for module in layer},
     "testing": {"lifecycle"},
     "transcript": {"lifecycle", "testing", "transcript"},
-    "explanations": {"lifecycle"},
+    "explanations": {"lifecycle", "transcript"},
     "catalogs": {"lifecycle", "explanations", "catalogs"},
     "guide": {"lifecycle", "transcript", "explanations", "catalogs", "guide"},
     "cli": {"lifecycle", "testing", "transcript", "explanations", "guide", "catalogs", "cli"},
