@@ -31,7 +31,6 @@ from reference_ws.transcript.steps import (
     ApplicationClose,
     ClientClose,
     ClientData,
-    Comment,
     Connect,
     Deny,
     Drop,
@@ -207,8 +206,7 @@ class _Client:
                 self.how = got.how
             elif self.open or isinstance(self.items[-1], Connect):  # the client itself has not left
                 self.open = False
-                self.items.append(Comment(got.how))
-                self.screen.line(f"# {got.how}")
+                self.record(Drop(note=got.how))
             return
         self.answered = True
         if isinstance(got, Accept | Deny):

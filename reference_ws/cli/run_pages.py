@@ -49,7 +49,7 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
     transcripts = [fence for fence in chosen if fence.kind == "transcript"]
     if not transcripts:
         raise Problem(_("%(place)s has no transcript") % {"place": page})
-    performance = _Performance(words, page, quiet)
+    performance = _Performance(words, page, read.file, quiet)
     if url is None:
         return asyncio.run(performance.run(read, chosen))
     address.read(words, url)
@@ -78,7 +78,8 @@ def play_file(words: NullTranslations, file: str, *, app: str | None, url: str |
         text = Path(file).read_text("utf-8")
     except (OSError, UnicodeError) as error:
         raise Problem(_("%(file)s can't be read: %(reason)s") % {"file": file, "reason": error}) from None
-    performance = _Performance(words, file, quiet)
+    sys.path.insert(0, "")  # the current folder: the file's own code may import what stands beside it
+    performance = _Performance(words, file, file, quiet)
     if Path(file).suffix in (".md", ".markdown"):
         page = _markdown(words, Path(file), text)
         fences = [fence for fence in page.fences if fence.kind == "transcript"]
@@ -108,10 +109,14 @@ def play_file(words: NullTranslations, file: str, *, app: str | None, url: str |
 
 @dataclass
 class _Performance:
-    """Plays one transcript after the other and shows them, unless `quiet`, and then the verdict on `name`."""
+    """Plays one transcript after the other and shows them, unless `quiet`, and then the verdict on `name`.
+
+    ``file`` is how messages call the page.
+    """
 
     words: NullTranslations
     name: str
+    file: str
     quiet: bool
     screen: Screen = field(init=False)
     transcripts: int = 0
@@ -129,15 +134,18 @@ class _Performance:
                 if fence.line > chosen[-1].line:
                     break
                 if fence.kind == "transcript" and fence in chosen:
-                    app = page_run.application(fence)
-                    if not await self.play(app, transcript(page, fence), denial=fence.denial):
+                    script = parse(fence.source, file=self.file, first_line=fence.line + 1)
+                    if not await self.play(page_run.application(fence), script, denial=fence.denial):
                         return DIFFERS
                 else:
                     await page_run.fence(fence)
-        except (PageError, TranscriptError) as error:
-            raise Problem(str(error)) from None
+        except PageError as error:
+            raise Problem(f"{self.file}:{error.line}: {error.problem}") from None
+        except TranscriptError:
+            raise
         except Exception as error:  # whatever the page's code raises
-            self.screen.line(failure_text(page.path, error), "red")
+            told = failure_text(page.path, error).removeprefix(page.file)
+            self.screen.line(f"{self.file}{told}", "red")
             return DIFFERS
         finally:
             page_run.close()
@@ -214,7 +222,6 @@ def _application(words: NullTranslations, name: str) -> ASGIApp:
     if not module or not attribute:
         problem = words.gettext("%(name)r is no application: write --app module:name")
         raise Problem(problem % {"name": name})
-    sys.path.insert(0, "")
     try:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):

@@ -50,6 +50,8 @@ class Screen:
         text = Text(format_step(step), "bold")
         for arrow, colour in _ARROWS.items():
             text.highlight_regex(rf"(?:^|(?<= )){arrow.replace('.', r'[.]')}(?= )", colour)
+        if step.note:
+            text.append(f"  # {step.note}", "dim")
         self._console.print(text)
         for name, value in step.headers if isinstance(step, Connect | Accept | Deny) else ():
             self.line(f"    {name}: {value}", "dim")

@@ -31,7 +31,8 @@ def run(words: NullTranslations, host: str, port: int, *, browser: bool) -> None
         problem = _("can't listen on port %(port)s of %(host)s: choose another --host or --port (%(reason)s)")
         if error.errno == errno.EADDRINUSE:
             problem = _(
-                "port %(port)s of %(host)s is in use: stop what listens there, or choose another one with --port"
+                "port %(port)s of %(host)s is in use:"
+                " stop what listens there, or choose another one with --port (make: PORT=)"
             )
         raise Problem(problem % {"port": port, "host": host, "reason": error.strerror}) from None
 
@@ -48,18 +49,22 @@ def run(words: NullTranslations, host: str, port: int, *, browser: bool) -> None
             problem = _("the documentation can't be built in %(folder)s: %(reason)s")
             raise Problem(problem % {"folder": site, "reason": error.strerror or error}) from None
         except BuildError as error:
-            first, *more = error.problems
-            problem = _("the documentation can't be built: %(reason)s") % {"reason": " ".join(first.split())}
+            first, *more = error.problems  # a transcript's has its source and a caret below
+            problem = _("the documentation can't be built: %(reason)s") % {"reason": first.partition("\n")[0]}
             if more:
                 others = words.ngettext("(and %(count)d more)", "(and %(count)d more)", len(more))
                 problem = f"{problem} {others % {'count': len(more)}}"
             raise Problem(problem) from None
 
         address, port = listener.getsockname()[:2]
+        everywhere = address in ("0.0.0.0", "::")  # no address that a browser could open
+        if everywhere:
+            address = "127.0.0.1"
         url = f"http://{f'[{address}]' if ':' in address else address}:{port}/"
+        told = _("%(url)s (and this machine's other addresses)") % {"url": url} if everywhere else url
 
         def ready() -> None:
-            line = _("Serving %(url)s - press Ctrl-C to stop") % {"url": url}
+            line = _("Serving %(url)s - press Ctrl-C to stop") % {"url": told}
             Console(soft_wrap=True).print(line, highlight=False, markup=False)
             if browser:
                 # A browser in the terminal would hold up the server until it is closed.

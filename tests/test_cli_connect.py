@@ -1,0 +1,280 @@
+"""`reference-ws connect`: what is typed, what is seen, what is saved."""
+
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from websockets.sync.server import ServerConnection, serve
+
+from reference_ws import App, WebSocket
+
+pytest_plugins = ("cli_server",)
+
+app = App()
+
+
+@app.router.websocket("/echo")
+async def echo(websocket: WebSocket):
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text)
+
+
+@app.router.websocket("/chat")
+async def chat(websocket: WebSocket):
+    await websocket.accept(subprotocol="chat", headers=[(b"x-lesson", b"1")])
+    await websocket.send_bytes(b"\x00\xff")
+    await websocket.close(4000, "done")
+
+
+@app.router.websocket("/busy")
+async def busy(websocket: WebSocket):
+    await websocket.close()
+
+
+ENGLISH = {**os.environ, "LC_ALL": "C.UTF-8"}
+
+
+def connect_to(address: str, *options: str, lines: tuple[str, ...] = (), cwd: Path | None = None):
+    """Run the command with these lines as its input: exit code, stdout, stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "reference_ws", "connect", address, *options],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+        cwd=cwd,
+        env=ENGLISH,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def connect(live_server, tmp_path):
+    """Connect to a path of the application above and type."""
+    address = live_server(app)
+
+    def connect_and_type(path: str, *lines: str, options: tuple[str, ...] = ()):
+        return connect_to(address + path, *options, lines=lines, cwd=tmp_path)
+
+    return connect_and_type
+
+
+def test_both_directions_are_shown_with_both_states(connect):
+    assert (
+        0,
+        """\
+-> connect /echo?a=1
+   client=CONNECTED application=CONNECTING
+<- accept
+   client=CONNECTED application=CONNECTED
+-> text "你好"
+   client=CONNECTED application=CONNECTED
+<- text "你好"
+   client=CONNECTED application=CONNECTED
+-> close 4000 "bye"
+   client=DISCONNECTED application=CONNECTED
+""",
+        "",
+    ) == connect("/echo?a=1", 'text "你好"', 'close 4000 "bye"')
+
+
+def test_arrows_may_be_typed_too(connect):
+    assert connect("/echo", "-> json [1]", "close") == connect("/echo", "json [1]", "-> close")
+
+
+@pytest.mark.parametrize("end", [[], ["quit"], ["quit", 'text "unheard"']])
+def test_the_end_of_the_input_closes_the_connection(connect, end):
+    code, output, errors = connect("/echo", *end)
+
+    assert (0, "") == (code, errors)
+    assert output.endswith("-> close 1000\n   client=DISCONNECTED application=CONNECTED\n")
+
+
+def test_what_the_application_ends_is_over(connect):
+    code, output, _ = connect("/chat", options=("--header", "sec-websocket-protocol: chat"))
+
+    assert 0 == code
+    assert output.endswith("""\
+<- accept
+    x-lesson: 1
+    sec-websocket-protocol: chat
+   client=CONNECTED application=CONNECTED
+<- bytes 00 ff
+   client=CONNECTED application=CONNECTED
+<- close 4000 "done"
+   client=DISCONNECTED application=DISCONNECTED
+""")
+
+
+def test_a_refusal_is_shown(connect):
+    code, output, _ = connect("/busy")
+
+    assert 0 == code
+    assert "\n<- deny 403\n" in output
+
+
+def test_one_can_connect_again(connect):
+    code, output, errors = connect("/echo", "drop", "connect /busy", "connect /chat", "connect /echo")
+
+    assert (0, "") == (code, errors)
+    assert ["/echo", "/busy", "/chat", "/echo"] == [
+        line.split()[2] for line in output.splitlines() if line.startswith("-> connect")
+    ]
+
+
+def test_a_connection_that_was_cut_is_told():
+    def cut(connection: ServerConnection) -> None:
+        connection.socket.shutdown(socket.SHUT_RDWR)
+
+    with serve(cut, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            code, output, _ = connect_to("ws://127.0.0.1:%d" % server.socket.getsockname()[1])
+        finally:
+            server.shutdown()
+            thread.join()
+
+    assert 0 == code
+    assert "\n-> drop  # the connection was cut without a close frame\n" in output
+
+
+def test_a_mistake_is_shown_with_a_caret_and_nothing_is_lost(connect):
+    code, output, errors = connect("/echo", "text hello", 'text "hello"')
+
+    assert 2 == code
+    assert 'line:1:9: expected a JSON string literal, such as "hello"\n-> text hello\n        ^\n' == errors
+    assert '<- text "hello"' in output
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('<- text "x"', "what the client does: the application's lines come from the server"),
+        ("== client=CONNECTED application=CONNECTED", "what the client does"),
+        ('ana -> text "x"', "no name: the client has none above"),
+        ("connect /echo", "an end of the open connection of the client before it connects again"),
+        ("# a comment", "what the client does"),
+        ("txt", "connect, text, bytes, json, close or drop"),
+    ],
+)
+def test_what_a_client_can_not_do_is_told(connect, line, expected):
+    code, _, errors = connect("/echo", line)
+
+    assert 2 == code
+    assert f"expected {expected}" in errors
+
+
+def test_silence_is_waited_for(connect, tmp_path):
+    connect("/echo", ".. 300ms", "save my.ws")
+
+    assert ".. 300ms" in (tmp_path / "my.ws").read_text("utf-8").splitlines()
+
+
+def test_what_was_saved_plays(connect, tmp_path):
+    _, output, _ = connect("/echo", 'text "a"', "save my.ws", 'text "b"', "close")
+
+    assert 2 == output.count("Saved in my.ws\n")
+    assert """\
+-> connect /echo
+<- accept
+-> text "a"
+<- text "a"
+-> text "b"
+<- text "b"
+-> close 1000
+""" == (tmp_path / "my.ws").read_text("utf-8")
+    played = subprocess.run(
+        [sys.executable, "-m", "reference_ws", "play", tmp_path / "my.ws", "--app", "test_cli_connect:app", "-q"],
+        cwd=Path(__file__).parent,
+        check=False,
+        timeout=20,
+        capture_output=True,
+        env=ENGLISH,
+    )
+    assert (0, b"") == (played.returncode, played.stderr)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [("save", "write save and the name of a file"), ("save a/b", "a/b can't be written: No such file or directory")],
+)
+def test_what_can_not_be_saved_is_told(connect, line, problem):
+    assert (2, f"{problem}\n") == connect("/echo", line)[::2]
+
+
+def test_a_header_that_is_none_is_told(connect):
+    code, output, errors = connect("/echo", options=("--header", "nonsense"))
+
+    assert (2, "") == (code, output)
+    assert errors.startswith("reference-ws: handshake:2:13: expected a header's name, right followed by :\n")
+
+
+def test_nobody_at_the_address_is_one_line():
+    code, output, errors = connect_to("ws://127.0.0.1:1/echo")
+
+    assert (2, "", 1) == (code, output, errors.count("\n"))
+    assert errors.startswith("reference-ws: nobody answers at ws://127.0.0.1:1: is the server running?")
+
+
+# --- in a terminal ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def terminal(live_server):
+    """Connect to /echo in a terminal: the process, and the terminal's other end."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reference_ws", "connect", f"{live_server(app)}/echo"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**ENGLISH, "TERM": "xterm-256color"},
+        start_new_session=True,
+    )
+    os.close(theirs)
+    yield process, ours
+    process.kill()
+    process.wait()
+    os.close(ours)
+
+
+def read_until(terminal: int, text: bytes) -> bytes:
+    seen = b""
+    while text not in seen:
+        seen += os.read(terminal, 4096)
+    return seen
+
+
+def test_a_terminal_shows_colours_and_ctrl_d_ends(terminal):
+    process, ours = terminal
+    seen = read_until(ours, b"accept")
+    os.write(ours, b'text "hi"\n')
+    seen += read_until(ours, b'text "hi"\x1b')
+    os.write(ours, b"\x04")
+    read_until(ours, b"1000")
+
+    assert 0 == process.wait(timeout=5)
+    assert b"Type what the client does" in seen
+    assert b"\x1b[" in seen
+
+
+def test_ctrl_c_in_a_terminal_is_a_good_end(terminal):
+    process, ours = terminal
+    read_until(ours, b"accept")
+    process.send_signal(signal.SIGINT)
+
+    assert 0 == process.wait(timeout=5)
+    try:
+        rest = os.read(ours, 4096)
+    except OSError:  # how Linux tells that the other end is gone
+        rest = b""
+    assert b"Traceback" not in rest

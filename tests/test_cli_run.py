@@ -1,0 +1,292 @@
+"""`reference-ws run` and `reference-ws play`."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from reference_ws import cli
+from reference_ws.guide import site
+
+pytest_plugins = ("cli_server",)
+
+APP = """\
+from reference_ws import App, WebSocket
+
+app = App()
+
+
+@app.router.websocket("/echo")
+async def echo(websocket: WebSocket):
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text)
+"""
+GOOD = """\
+-> connect /echo
+<- accept
+-> text "你好"
+<- text "你好"
+-> close
+"""
+BAD = GOOD.replace('<- text "你好"', '<- text "再见"')
+DOCUMENT = f"""\
+# Notes
+
+```bash
+ls
+```
+
+```python
+from mine import app
+```
+
+* in a list
+
+  ```transcript {{app=app}}
+{"".join(f"  {line}" for line in GOOD.splitlines(keepends=True))}  ```
+
+```python
+assert app is not None
+```
+"""
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run the command in a folder of one's own, for an English reader: exit code, stdout, stderr."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "mine.py").write_text(APP, "utf-8")
+
+    def run_command(*arguments: str) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["reference-ws", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            cli.main()
+        output = capsys.readouterr()
+        return exit_.value.code, output.out, output.err
+
+    yield run_command
+    sys.modules.pop("mine", None)
+
+
+@pytest.fixture
+def page(monkeypatch, tmp_path):
+    """Make a page of the documentation from sections of transcripts."""
+
+    def write(*sections: str) -> None:
+        text = f"# Page {{#page}}\n\n```python\n{APP}```\n"
+        for number, section in enumerate(sections, 1):
+            text += f"\n## Section {{#s{number}}}\n\n{section}\n"
+        file = tmp_path / "docs" / "zh" / "page.md"
+        file.parent.mkdir(parents=True)
+        file.write_text(text, "utf-8")
+        monkeypatch.setattr(site, "source_root", lambda: tmp_path)
+
+    return write
+
+
+def fence(text: str, kind: str = "transcript") -> str:
+    return f"```{kind}\n{text}```\n"
+
+
+# --- run --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_section_is_played_line_by_line_with_states_and_a_sentence(run):
+    code, output, errors = run("run", "closing#close-before-accept")
+
+    assert (0, "") == (code, errors)
+    assert (
+        """\
+-> connect /private
+   client=CONNECTED application=CONNECTING
+   The client asks for a connection, and the application can answer.
+<- deny 403
+   client=DISCONNECTED application=DISCONNECTED
+   The application refuses the handshake: the client gets an HTTP response instead of a connection.
+"""
+        in output
+    )
+    assert output.startswith("docs/zh/closing.md:")
+
+
+def test_a_page_is_played_as_a_whole(run):
+    code, output, _ = run("run", "lifecycle", "--quiet")
+
+    assert 0 == code
+    assert re.fullmatch(r"lifecycle: 12 transcripts, \d+ steps as written\n", output)
+
+
+def test_the_page_is_that_of_the_reader_s_language(run):
+    assert run("run", "lifecycle#handshake", "--lang", "ru")[1].startswith("docs/ru/lifecycle.md:")
+
+
+def test_a_difference_is_shown_with_exit_code_1(run, page):
+    page(fence(BAD))
+
+    code, output, errors = run("run", "page", "--quiet")
+
+    assert (1, "") == (code, errors)
+    assert re.match(r"docs/zh/page\.md:\d+: expected and got differ\n", output)
+    assert output.endswith('  - <- text "再见"\n  + <- text "你好"\n')
+
+
+def test_a_section_ends_at_the_next_one(run, page):
+    page(fence(GOOD), fence(BAD))
+
+    assert (0, "page#s1: 1 transcript, 5 steps as written\n", "") == run("run", "page#s1", "-q")
+
+
+def test_what_stands_above_a_section_runs_but_is_not_shown(run, page):
+    page(fence(GOOD), fence("again = app\n", "python") + "\n" + fence(GOOD, "transcript {app=again}"))
+
+    code, output, _ = run("run", "page#s2")
+
+    assert (0, 1) == (code, output.count("-> connect"))
+
+
+def test_a_failing_sample_is_a_difference(run, page):
+    page(fence(GOOD) + "\n" + fence("assert 1 == 2\n", "python"))
+
+    code, output, _ = run("run", "page", "-q")
+
+    assert 1 == code
+    assert re.match(r"docs/zh/page\.md:\d+: AssertionError\n", output)
+
+
+def test_a_section_without_transcripts_is_told(run, page):
+    page(fence(GOOD), "Nothing here.")
+
+    assert (2, "", "reference-ws: page#s2 has no transcript\n") == run("run", "page#s2")
+
+
+def test_a_subsection_belongs_to_its_section(run, page):
+    page("### Deeper {#deeper}\n\n" + fence(GOOD))
+
+    assert (0, "page#s1: 1 transcript, 5 steps as written\n", "") == run("run", "page#s1", "-q")
+
+
+def test_over_a_socket_the_live_addresses_answer(run, page, live_server, tmp_path):
+    page(fence(GOOD + "== client=DISCONNECTED application=CONNECTED\n"))
+
+    code, output, errors = run("run", "page", "-q", "--url", live_server(tmp_path / "docs"))
+
+    assert (0, "") == (code, errors)
+    assert [
+        "page: 1 transcript, 6 steps as written",
+        "1 of them is about the inside of the application, which a socket doesn't show",
+    ] == output.splitlines()
+
+
+def test_a_server_that_does_not_answer_is_one_line(run):
+    code, output, errors = run("run", "closing", "--url", "ws://127.0.0.1:1")
+
+    assert (2, "", 1) == (code, output, errors.count("\n"))
+    assert errors.startswith("reference-ws: nobody answers at ws://127.0.0.1:1: is the server running?")
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (1, "1 стенограмма"),
+        (2, "2 стенограммы"),
+        (5, "5 стенограмм"),
+        (21, "21 стенограмма"),
+    ],
+)
+def test_russian_counts_transcripts_in_its_plural_forms(run, page, count, expected):
+    page(*[fence(GOOD)] * count)
+    (site.source_root() / "docs" / "zh").rename(site.source_root() / "docs" / "ru")
+
+    assert f"page: {expected}, " in run("run", "page", "-q", "--lang", "ru")[1]
+
+
+# --- play -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_transcript_is_played_against_an_application_of_the_current_folder(run):
+    Path("my.ws").write_text(GOOD, "utf-8")
+
+    assert (0, "my.ws: 1 transcript, 5 steps as written\n", "") == run("play", "my.ws", "--app", "mine:app", "-q")
+
+
+def test_a_difference_names_the_file_and_the_line(run):
+    Path("my.ws").write_text(BAD, "utf-8")
+
+    code, output, _ = run("play", "my.ws", "--app", "mine:app")
+
+    assert 1 == code
+    assert "\nmy.ws:4: expected and got differ\n" in output
+
+
+def test_the_code_of_a_markdown_document_runs(run):
+    Path("notes.md").write_text(DOCUMENT, "utf-8")
+
+    assert (0, "notes.md: 1 transcript, 5 steps as written\n", "") == run("play", "notes.md", "-q")
+
+
+def test_a_failure_in_a_markdown_document_names_it_as_given(run):
+    Path("notes.md").write_text(DOCUMENT.replace("is not None", "is None"), "utf-8")
+
+    code, output, _ = run("play", "notes.md", "-q")
+
+    assert 1 == code
+    assert output.startswith("notes.md:22: AssertionError\n")
+
+
+def test_the_code_of_a_markdown_document_does_not_run_with_another_application(run):
+    Path("notes.md").write_text(DOCUMENT.replace("is not None", "is None"), "utf-8")
+
+    assert 0 == run("play", "notes.md", "--app", "mine:app")[0]
+
+
+def test_a_file_is_played_over_a_socket(run, page, live_server, tmp_path):
+    page(fence(GOOD))
+    Path("my.ws").write_text(GOOD, "utf-8")
+
+    assert 0 == run("play", "my.ws", "--url", f"{live_server(tmp_path / 'docs')}/live/page")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["my.ws"], "say with --app or --url what my.ws talks to"),
+        (["my.ws", "--app", "mine:app", "--url", "ws://x"], "--app and --url exclude each other: give one of them"),
+        (["my.ws", "--app", "mine"], "'mine' is no application: write --app module:name"),
+        (
+            ["my.ws", "--app", "nobodys:app"],
+            "the application nobodys:app can't be imported: ModuleNotFoundError: No module named 'nobodys'",
+        ),
+        (
+            ["my.ws", "--app", "mine:none"],
+            "the application mine:none can't be imported: AttributeError: module 'mine' has no attribute 'none'",
+        ),
+        (["my.ws", "--app", "mine:__name__"], "mine:__name__ is no ASGI application: it can't be called"),
+        (["empty.md"], "empty.md has no transcript"),
+        (["option.md"], "option.md:1: there is no option ap=x, only app and denial"),
+        (["no-app.md"], "no-app.md:1: no application called app is defined above"),
+        (["broken.ws", "--app", "mine:app"], "broken.ws:2:4: expected accept, text, bytes, json, close or deny"),
+        (["broken.md"], "broken.md:3:4: expected accept, text, bytes, json, close or deny"),
+        (["latin.ws"], "latin.ws can't be read: 'utf-8' codec can't decode byte"),
+    ],
+)
+def test_a_mistake_is_told(run, arguments, problem):
+    for name, text in {
+        "my.ws": GOOD,
+        "empty.md": "# Nothing\n",
+        "option.md": fence(GOOD, "transcript {ap=x}"),
+        "no-app.md": fence(GOOD),
+        "broken.ws": "-> connect /\n<- acept\n",
+        "broken.md": fence("-> connect /\n<- acept\n"),
+    }.items():
+        Path(name).write_text(text, "utf-8")
+    Path("latin.ws").write_bytes(b"# \xe9\n")
+
+    code, output, errors = run("play", *arguments)
+
+    assert (2, "") == (code, output)
+    assert errors.startswith(f"reference-ws: {problem}")
+    assert "Traceback" not in errors
