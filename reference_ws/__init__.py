@@ -9,19 +9,20 @@ from starlette.exceptions import WebSocketException
 from reference_ws.application import App
 from reference_ws.connection import URL, Address
 from reference_ws.context import websocket
-from reference_ws.lifecycle import WebSocketState
-from reference_ws.parameters import AsyncResource, Cookie, Depends, Header, Ignore, ParameterError, Path, Query, use
-from reference_ws.routing import Router, Routes, SocketRoute, WebSocketRoute
-from reference_ws.views import SocketView
-from reference_ws.websocket import (
+from reference_ws.errors import (
     CloseError,
     ConnectionOver,
     LifecycleError,
-    WebSocket,
+    NoConnectionError,
     WebSocketDataError,
     WebSocketDisconnect,
     WebSocketTypeError,
 )
+from reference_ws.lifecycle import WebSocketState
+from reference_ws.parameters import AsyncResource, Cookie, Depends, Header, Ignore, ParameterError, Path, Query, use
+from reference_ws.routing import Router, Routes, SocketRoute, WebSocketRoute
+from reference_ws.views import SocketView
+from reference_ws.websocket import WebSocket
 
 __all__ = [
     "URL",
@@ -35,6 +36,7 @@ __all__ = [
     "Header",
     "Ignore",
     "LifecycleError",
+    "NoConnectionError",
     "ParameterError",
     "Path",
     "Query",

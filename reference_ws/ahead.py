@@ -31,13 +31,17 @@ class ReadAhead:
     def __init__(self, receive: Receive) -> None:
         self.receive = receive
         self.messages: deque[Message] = deque()
+        self.saw_disconnect = False
+        """True once the client's end has come; nothing comes after it."""
+        self.watched = False
+        """True while `watch` runs, or is about to: everybody takes messages here then."""
         self._pending: _Pending | None = None
         self._taken = anyio.Event()
 
     @property
-    def saw_disconnect(self) -> bool:
-        """True when the last message is the client's end; none comes after it."""
-        return bool(self.messages) and self.messages[-1]["type"] == DISCONNECT
+    def in_use(self) -> bool:
+        """True while messages have to be taken here, and not from the server itself."""
+        return bool(self.messages) or self._pending is not None or self.watched
 
     async def look(self) -> bool:
         """Take what is there at once, up to the bound, and tell whether the client's end is among it."""
@@ -69,10 +73,9 @@ class ReadAhead:
         return self.messages.popleft()
 
     def release(self) -> None:
-        """Stop receiving; what comes is not wanted any more."""
+        """Stop receiving: who still waits for a message is told that the client is gone."""
         if self._pending is not None:
             self._pending.scope.cancel()
-            self._pending = None
 
     def _begin(self) -> _Pending:
         if self._pending is None:
@@ -90,8 +93,8 @@ class ReadAhead:
         self._pending = None
         if pending.error is not None:
             raise pending.error
-        assert pending.message is not None
         self.messages.append(pending.message)
+        self.saw_disconnect = self.saw_disconnect or pending.message["type"] == DISCONNECT
 
 
 class _Pending:
@@ -100,7 +103,7 @@ class _Pending:
     def __init__(self, receive: Receive) -> None:
         self.done = anyio.Event()
         self.scope = anyio.CancelScope()
-        self.message: Message | None = None
+        self.message: Message = {"type": DISCONNECT, "code": 1006}  # what it is if it is released
         self.error: Exception | None = None
         self._receive = receive
         self._task = _start(self._run)  # asyncio keeps no reference of its own
@@ -111,7 +114,7 @@ class _Pending:
                 self.message = await self._receive()
             except Exception as error:
                 self.error = error
-            self.done.set()
+        self.done.set()
 
 
 def _start(function: Callable[[], Awaitable[None]]) -> object:

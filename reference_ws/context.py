@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
 
-from reference_ws.lifecycle import ERRORS
+from reference_ws.errors import NoConnectionError
 from reference_ws.websocket import WebSocket
 
 __all__ = ["running", "websocket"]
@@ -29,8 +29,7 @@ def _connection() -> WebSocket:
     try:
         return _current.get()
     except LookupError:
-        text = ERRORS["no-connection"]
-        raise RuntimeError(f"{text.problem} {text.remedy} [no-connection]") from None
+        raise NoConnectionError("no-connection", "reference_ws.websocket") from None
 
 
 class _Websocket:
@@ -40,9 +39,12 @@ class _Websocket:
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        return type(_connection())
+        # Tools such as inspect and pydoc look at it outside of a connection too.
+        return type(_current.get(self))
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and _current.get(None) is None:
+            raise AttributeError(name)
         return getattr(_connection(), name)
 
     def __setattr__(self, name: str, value: Any) -> None:

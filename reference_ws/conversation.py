@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 import anyio
@@ -13,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from reference_ws.binding import Bound, Session
 from reference_ws.lifecycle import CONNECTING, DISCONNECTED
-from reference_ws.parameters import ParameterError
+from reference_ws.parameters import ParameterError, function_of
 from reference_ws.websocket import WebSocket, WebSocketDisconnect
 
 __all__ = ["converse", "refuse"]
@@ -50,7 +51,7 @@ async def converse(bound: Bound, session: Session) -> None:
         elif clean_up_failure is not None:
             logger.error("A dependency's clean-up failed", exc_info=clean_up_failure)
         await websocket.close()
-    except BaseException:
+    except (anyio.get_cancelled_exc_class(), KeyboardInterrupt, SystemExit):
         with anyio.move_on_after(GOODBYE_S, shield=True):
             await websocket.close(1001)
         with anyio.move_on_after(CLEAN_UP_S, shield=True):
@@ -75,7 +76,7 @@ async def refuse(websocket: WebSocket, response: Response, code: int = 1000) -> 
 async def _ended_by(websocket: WebSocket, error: Exception) -> Exception | None:
     """End the connection as an exception asks for; return what the server's log has to show, if anything."""
     try:
-        if await _handled(websocket, error):
+        if await _handled(websocket, _alone(error)):
             return None
     except Exception as further:
         error = further
@@ -108,13 +109,19 @@ async def _handled(websocket: WebSocket, error: Exception) -> bool:
         return False
     if isinstance(error, HTTPException) and websocket.application_state is not CONNECTING:
         return False
-    if inspect.iscoroutinefunction(handler):
+    if inspect.iscoroutinefunction(function_of(handler)):
         response = await handler(websocket, error)
     else:
         response = await run_in_threadpool(handler, websocket, error)
     if response is not None and websocket.application_state is CONNECTING:
         await refuse(websocket, response)
     return True
+
+
+def _alone(error: Exception) -> Exception:
+    """Take the one exception out of a group of one, as a task group makes it."""
+    grouped: Sequence[BaseException] = getattr(error, "exceptions", ())
+    return _alone(grouped[0]) if len(grouped) == 1 and isinstance(grouped[0], Exception) else error
 
 
 def _has_left(websocket: WebSocket, error: Exception) -> bool:

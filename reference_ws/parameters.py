@@ -425,4 +425,5 @@ def _is_connection(annotation: Any) -> bool:
     if typing.get_origin(annotation) in (Union, UnionType):  # Python 3.10 makes `ws: WebSocket = None` optional
         (annotation, *others) = [each for each in typing.get_args(annotation) if each is not type(None)]
         return not others and _is_connection(annotation)
-    return isinstance(annotation, type) and issubclass(annotation, HTTPConnection) and issubclass(WebSocket, annotation)
+    kind = typing.get_origin(annotation) or annotation  # Starlette's WebSocket[State] is one too
+    return isinstance(kind, type) and issubclass(kind, HTTPConnection) and issubclass(WebSocket, kind)

@@ -219,7 +219,7 @@ def _joined(prefix: str, path: str) -> str:
 def _under(prefix: str, route: BaseRoute) -> BaseRoute:
     if not prefix.strip("/"):
         return route
-    return route.under(prefix) if isinstance(route, SocketRoute) else Mount(_joined(prefix, ""), routes=[route])
+    return route.under(prefix) if isinstance(route, SocketRoute) else Mount(_joined(prefix, ""), app=Router([route]))
 
 
 def _around(route: BaseRoute, middleware: Middleware) -> BaseRoute:

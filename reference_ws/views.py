@@ -12,9 +12,10 @@ import anyio
 from starlette.exceptions import WebSocketException
 
 from reference_ws.binding import Bound, Session
+from reference_ws.errors import WebSocketDataError, WebSocketTypeError
 from reference_ws.lifecycle import CONNECTED, DISCONNECT, DISCONNECTED
 from reference_ws.parameters import plan, where
-from reference_ws.websocket import WebSocket, WebSocketDataError, WebSocketTypeError
+from reference_ws.websocket import WebSocket
 
 __all__ = ["SocketView", "bind_view"]
 

@@ -1,4 +1,4 @@
-"""The connection object: `WebSocket`, and the errors that it raises.
+"""The connection object: `WebSocket`.
 
 A `WebSocket` receives and sends ASGI messages and keeps both states (see `reference_ws.lifecycle`). Everything that the
 tables don't allow is an error *before* anything reaches the server. The methods for text, bytes and JSON are the fast
@@ -11,18 +11,26 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 import anyio
 import msgspec
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket as StarletteWebSocket
-from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected, WebSocketState
+from starlette.websockets import WebSocketState
 
 from reference_ws import lifecycle
 from reference_ws.ahead import READ_AHEAD, ReadAhead
 from reference_ws.connection import Connection
+from reference_ws.errors import (
+    CloseError,
+    ConnectionOver,
+    LifecycleError,
+    WebSocketDataError,
+    WebSocketDisconnect,
+    WebSocketTypeError,
+)
 from reference_ws.lifecycle import (
     ACCEPT,
     CLOSE,
@@ -39,96 +47,12 @@ from reference_ws.lifecycle import (
     SENT,
 )
 
-__all__ = [
-    "CloseError",
-    "ConnectionOver",
-    "LifecycleError",
-    "WebSocket",
-    "WebSocketDataError",
-    "WebSocketDisconnect",
-    "WebSocketState",
-    "WebSocketTypeError",
-]
+__all__ = ["WebSocket", "WebSocketDisconnect", "WebSocketState"]
 
 T = TypeVar("T")
 
-
-class LifecycleError(RuntimeError):
-    """Something that the life cycle doesn't allow here; the connection is as it was before.
-
-    ``id`` names the error (a key of ``lifecycle.ERRORS``), ``tried`` what was tried; ``client_state`` and
-    ``application_state`` are the states at that moment, ``allowed`` the ASGI messages that would have been legal.
-    """
-
-    def __init__(
-        self,
-        id: str,  # noqa: A002 - the field's name in the documents
-        tried: str,
-        client_state: WebSocketState,
-        application_state: WebSocketState,
-        allowed: tuple[str, ...] = (),
-    ) -> None:
-        self.id = id
-        self.tried = tried
-        self.client_state = client_state
-        self.application_state = application_state
-        self.allowed = allowed
-
-    def __str__(self) -> str:
-        text = ERRORS[self.id]
-        states = f"client={self.client_state.name}, application={self.application_state.name}"
-        expected = f"; expected {' or '.join(self.allowed)}" if self.allowed else ""
-        return f"{self.tried}: {text.problem} ({states}{expected}) {text.remedy} [{self.id}]"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.id, self.tried, self.client_state, self.application_state, self.allowed), self.__dict__
-
-
-class ConnectionOver(LifecycleError, WebSocketDisconnect, WebSocketDisconnected):  # noqa: N818 - it is no fault by itself
-    """Receiving or sending after the end, whichever side ended it: a `WebSocketDisconnect` and a `RuntimeError`.
-
-    ``code`` and ``reason`` tell how the connection ended.
-    """
-
-    code: int = 1006
-    reason: str = ""
-
-
-class WebSocketDataError(LifecycleError):
-    """A frame of the other kind came; ``message`` is the ASGI message, so that nothing is lost."""
-
-    message: Message
-
-
-class WebSocketTypeError(ValueError):
-    """A JSON value that doesn't fit the type that was asked for; its text names the field, as ``$.user.age``.
-
-    ``value`` is the decoded value, so that nothing is lost.
-    """
-
-    def __init__(self, problem: str, value: Any) -> None:
-        super().__init__(problem, value)
-        self.value = value
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-class CloseError(ValueError):
-    """A close code or reason that can't be sent; nothing was sent. ``id`` is ``close-code`` or ``close-reason``."""
-
-    def __init__(self, id: str, code: int, reason: str) -> None:  # noqa: A002
-        self.id = id
-        self.code = code
-        self.reason = reason
-
-    def __str__(self) -> str:
-        text = ERRORS[self.id]
-        given = f"close({self.code})" if self.id == "close-code" else f"a reason of {len(self.reason.encode())} bytes"
-        return f"{given}: {text.problem} {text.remedy} [{self.id}]"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.id, self.code, self.reason)
+VANISHED: Final = (1006, "")
+"""How a connection ended whose client sent no close frame."""
 
 
 class WebSocket(Connection, StarletteWebSocket):
@@ -143,7 +67,7 @@ class WebSocket(Connection, StarletteWebSocket):
 
     # Class attributes serve as defaults: most connections never look ahead, and an idle one should weigh little.
     _ahead: ReadAhead | None = None
-    _receiving = False
+    _receiving = 0
     _end: tuple[int, str] | None = None
     _bindings: Any = None  # the Session of reference_ws.binding, while a route's handler runs
 
@@ -167,15 +91,17 @@ class WebSocket(Connection, StarletteWebSocket):
         """
         if self.client_state is DISCONNECTED or self.application_state is DISCONNECTED:
             raise self._receive_error(RECEIVED, "receive()")
+        # This receive is legal now: another task may close, or fail to send, before its message has come.
+        began = self.client_state
         message = await self._next()
         kind = message["type"]
-        # Another task may have closed meanwhile: this receive was legal when it began, so the client's table decides.
-        entry = lifecycle.RECEIVE[self.client_state].get(kind, "unknown-message")
+        entry = lifecycle.RECEIVE[began].get(kind, "unknown-message")
         if not isinstance(entry, WebSocketState):
             raise self._error(entry, f"receive() got {kind}", lifecycle.RECEIVE)
-        self.client_state = entry
-        if entry is DISCONNECTED:
-            self._end = self._end or (message.get("code", 1005), message.get("reason") or "")
+        if self.client_state is began:
+            self.client_state = entry
+        if entry is DISCONNECTED and self._end in (None, VANISHED):
+            self._end = _farewell(message)
         return message
 
     async def send(self, message: Message) -> None:
@@ -192,7 +118,7 @@ class WebSocket(Connection, StarletteWebSocket):
         if event == CLOSE:
             self._end = _checked_close(message.get("code", 1000), message.get("reason") or "")
         elif event == RESPONSE_LAST_BODY:
-            self._end = (1006, "")
+            self._end = VANISHED
         elif event == RESPONSE_START and not self.can_deny:
             raise self._error("denial-unsupported", f"send({event})")
         elif event == SENT and message.get("text") is None and message.get("bytes") is None:
@@ -216,7 +142,12 @@ class WebSocket(Connection, StarletteWebSocket):
             raise self._send_error(ACCEPT, "accept()")
         if self.client_state is CONNECTING:
             await self.receive()
-        await self.send({"type": ACCEPT, "subprotocol": subprotocol, "headers": list(headers or ())})
+        try:
+            await self.send({"type": ACCEPT, "subprotocol": subprotocol, "headers": list(headers or ())})
+        except anyio.get_cancelled_exc_class():
+            # It may or may not have reached the server; to close is legal either way, to send data is not.
+            self.application_state = CONNECTING
+            raise
 
     async def send_denial_response(self, response: Response) -> None:
         """Refuse the handshake with an HTTP response of your own, a streamed one too; the connection is over then.
@@ -354,6 +285,7 @@ class WebSocket(Connection, StarletteWebSocket):
                 await self.send({"type": CLOSE, "code": code, "reason": reason})
         except WebSocketDisconnect:
             pass  # the client was faster
+        self.release()
 
     async def is_disconnected(self) -> bool:
         """Tell at once whether the connection is over, without losing a message.
@@ -383,18 +315,27 @@ class WebSocket(Connection, StarletteWebSocket):
         if self._receiving:
             raise self._error("receive-under-way", "cancel_on_disconnect()")
         ahead = self._read_ahead()
-        failure: Exception | None = None
+        ahead.watched = True
+        failure: BaseException | None = None
         async with anyio.create_task_group() as tasks:
 
             async def watch() -> None:
-                await ahead.watch(max_messages)
+                nonlocal failure
+                try:
+                    await ahead.watch(max_messages)
+                except Exception as error:
+                    failure = error
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(watch)
             try:
                 yield
-            except Exception as error:  # it would leave the task group inside of an ExceptionGroup
+            except (anyio.get_cancelled_exc_class(), GeneratorExit):
+                raise
+            except BaseException as error:  # it would leave the task group inside of an ExceptionGroup
                 failure = error
+            finally:
+                ahead.watched = False
             tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure
@@ -413,13 +354,13 @@ class WebSocket(Connection, StarletteWebSocket):
 
     async def _next(self) -> Message:
         """Take the next message from the server, or one that was read ahead."""
-        if self._ahead is not None:
+        if self._ahead is not None and self._ahead.in_use:
             return await self._ahead.next()
-        self._receiving = True
+        self._receiving += 1
         try:
             return await self._receive()
         finally:
-            self._receiving = False
+            self._receiving -= 1
 
     def _read_ahead(self) -> ReadAhead:
         if self._ahead is None:
@@ -431,7 +372,7 @@ class WebSocket(Connection, StarletteWebSocket):
         self._check_data(tried)
         message = await self.receive()
         if message["type"] == DISCONNECT:
-            raise WebSocketDisconnect(*(self._end or (1005, "")))
+            raise WebSocketDisconnect(*(self._end or VANISHED))
         return message
 
     def _check_data(self, tried: str) -> None:
@@ -452,18 +393,13 @@ class WebSocket(Connection, StarletteWebSocket):
         except OSError as error:
             # ASGI: send() raises a subclass of OSError once the client is gone.
             self.client_state = self.application_state = DISCONNECTED
-            self._end = (1006, "")
-            self._end = await self._farewell()
+            self._end = VANISHED
+            if not self._receiving and await self._read_ahead().look():
+                code, reason = _farewell(self._read_ahead().messages[-1])
+                # Some servers say 1005 of a client that vanished; one that closed without a code is as good as gone.
+                self._end = VANISHED if code == 1005 else (code, reason)
+            self.release()
             raise WebSocketDisconnect(*self._end) from error
-
-    async def _farewell(self) -> tuple[int, str]:
-        """Look for the client's own code, unread; 1006 when it sent none."""
-        if not self._receiving and await self._read_ahead().look():
-            message = self._read_ahead().messages[-1]
-            # 1005 too is what some servers say of a client that vanished.
-            if message.get("code", 1005) not in (1005, 1006):
-                return message["code"], message.get("reason") or ""
-        return 1006, ""
 
     def _receive_error(self, event: str, tried: str) -> LifecycleError:
         entry = lifecycle.on_receive(self.client_state, self.application_state, event)
@@ -479,13 +415,19 @@ class WebSocket(Connection, StarletteWebSocket):
         if not ERRORS[id].ends:
             return LifecycleError(id, tried, *states, allowed)
         over = ConnectionOver(id, tried, *states, allowed)
-        over.code, over.reason = self._end or (1006, "")
+        over.code, over.reason = self._end or VANISHED
         return over
 
     def _wrong_frame(self, message: Message, tried: str) -> WebSocketDataError:
         error = WebSocketDataError("wrong-frame", tried, self.client_state, self.application_state)
         error.message = message
         return error
+
+
+def _farewell(message: Message) -> tuple[int, str]:
+    """Read the code and reason of a ``websocket.disconnect``; without a code it is 1005."""
+    code = message.get("code")
+    return 1005 if code is None else int(code), message.get("reason") or ""
 
 
 def _checked_close(code: int, reason: str) -> tuple[int, str]:

@@ -1,14 +1,17 @@
+import asyncio
 import inspect
 from typing import Annotated
 
 import anyio
 import pytest
 from starlette.applications import Starlette
+from starlette.datastructures import State
 from starlette.endpoints import WebSocketEndpoint
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route
+from starlette.websockets import WebSocket as StarletteWebSocket
 
 from reference_ws import (
     App,
@@ -492,3 +495,59 @@ async def test_an_exception_handler_that_raises_is_an_error_of_the_handler():
     await plays(
         raises_late, "-> connect /\n<- accept\n<- close 1011\n!! KeyError", exception_handlers={ValueError: broken}
     )
+
+
+async def test_an_exception_handler_may_be_an_object_with_an_async_call():
+    class Handles:
+        async def __call__(self, websocket, error):
+            return PlainTextResponse("teapot", 418)
+
+    await plays(raises_early, '-> connect /\n<- deny 418 text "teapot"', exception_handlers={ValueError: Handles()})
+
+
+async def test_an_exception_with_a_code_keeps_it_in_a_group_of_one():
+    async def closes(websocket):
+        await websocket.accept()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(fails)
+
+    async def fails():
+        raise WebSocketException(4321)
+
+    await plays(closes, "-> connect /\n<- accept\n<- close 4321")
+
+
+def test_a_handler_that_is_thrown_away_awaits_nothing():
+    async def waits(websocket):
+        await websocket.accept()
+        await asyncio.Future()
+
+    async def nothing(*_):
+        return {"type": "websocket.connect"}
+
+    loop = asyncio.new_event_loop()
+    try:
+        coroutine = serving(waits)(handshake("/"), nothing, nothing)
+        loop.run_until_complete(asyncio.wait_for(asyncio.shield(task := loop.create_task(_step(coroutine))), 1))
+        assert task.done()
+    finally:
+        loop.close()
+
+
+async def _step(coroutine):
+    coroutine.send(None)
+    coroutine.close()  # GeneratorExit: awaiting anything would be a RuntimeError
+
+
+async def test_an_unknown_path_under_a_prefix_is_a_404_too():
+    app = App(routes=["/v1" // Routes(Route("/page", lambda request: None), SocketRoute("/ws", hello))])
+    await check(app, "-> connect /v1/nowhere\n<- deny 404")
+    mounted = App(routes=["/v1" // Routes(Mount("/in", routes=[SocketRoute("/ws", hello)]))])
+    await check(mounted, "-> connect /v1/other\n<- deny 404")
+
+
+async def test_starlettes_generic_websocket_is_the_connection_too():
+    async def handler(ws: StarletteWebSocket[State]):
+        await ws.accept()
+
+    await plays(handler, "-> connect /\n<- accept\n<- close 1000")

@@ -719,3 +719,166 @@ async def test_while_another_task_receives_nobody_watches_and_is_disconnected_do
         assert "go" == await client.receive_text()
         await client.send_text("x")
     assert [False] == answers
+
+
+@pytest.mark.parametrize("count", range(6))
+async def test_the_block_ends_though_a_task_inside_of_it_receives_the_disconnect_first(count):
+    got = []
+
+    async def reads(connection):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read, connection)
+            await anyio.sleep_forever()
+
+    async def read(connection):
+        async for text in connection.iter_text():
+            got.append(text)  # noqa: PERF401 - seen while it goes on
+        await anyio.sleep_forever()
+
+    events = []
+    async with connect(sending(events, max_messages=2, body=reads), "/") as client:
+        for number in range(count):
+            await client.send_text(str(number))
+        await client.close()
+    assert [*map(str, range(count))] == got
+    assert ["finally", "after the block", (1000, "")] == events
+
+
+async def test_what_the_server_raises_while_the_block_watches_comes_out_as_it_is():
+    async def receive():
+        raise ValueError("server")
+
+    connection = WebSocket(handshake("/"), receive, Server().send)
+    connection.client_state = connection.application_state = CONNECTED
+    with pytest.raises(ValueError, match="server"):
+        async with connection.cancel_on_disconnect():
+            await anyio.sleep_forever()
+
+
+async def test_whatever_is_raised_in_the_block_leaves_no_group_around_it():
+    connection = WebSocket(handshake("/"), anyio.sleep_forever, Server().send)
+    connection.client_state = connection.application_state = CONNECTED
+    with pytest.raises(SystemExit):
+        async with connection.cancel_on_disconnect():
+            raise SystemExit(3)
+    connection.release()
+
+
+# --- two tasks on one connection --------------------------------------------------------------------------------------
+
+
+async def test_a_message_that_has_come_is_received_though_a_send_fails_meanwhile():
+    arrived, order = anyio.Event(), []
+
+    async def receive():
+        await arrived.wait()
+        return data(text="order 7")
+
+    connection = WebSocket(handshake("/"), receive, Server(fails=True).send)
+    connection.client_state = connection.application_state = CONNECTED
+
+    async def reader():
+        order.append(await connection.receive_text())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reader)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(WebSocketDisconnect):
+            await connection.send_text("x")
+        arrived.set()
+    assert ["order 7"] == order
+    assert (DISCONNECTED, DISCONNECTED) == (connection.client_state, connection.application_state)
+
+
+async def test_a_receive_that_brings_the_clients_code_corrects_a_failed_sends():
+    left = anyio.Event()
+
+    async def receive():
+        await left.wait()
+        return {"type": "websocket.disconnect", "code": 4001, "reason": "bye"}
+
+    connection = WebSocket(handshake("/"), receive, Server(fails=True).send)
+    connection.client_state = connection.application_state = CONNECTED
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.receive)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(WebSocketDisconnect):
+            await connection.send_text("x")
+        assert (1006, "") == connection.end
+        left.set()
+    assert (4001, "bye") == connection.end
+
+
+async def test_who_waits_for_a_message_is_told_when_the_connection_is_released():
+    connection = WebSocket(handshake("/"), anyio.sleep_forever, Server().send)
+    connection.client_state = connection.application_state = CONNECTED
+    ended = []
+
+    async def reader():
+        with pytest.raises(WebSocketDisconnect) as raised:
+            await connection.receive_text()
+        ended.append(raised.value.code)
+
+    async with anyio.create_task_group() as tasks:
+        assert not await connection.is_disconnected()
+        tasks.start_soon(reader)
+        await anyio.wait_all_tasks_blocked()
+        await connection.close(4000)
+    assert [4000] == ended
+
+
+async def test_plain_asgi_leaves_no_receive_behind_after_close():
+    receiving = []
+
+    async def receive():
+        receiving.append("begun")
+        try:
+            await anyio.sleep_forever()
+        finally:
+            receiving.append("ended")
+
+    connection = WebSocket(handshake("/"), receive, Server().send)
+    connection.client_state = connection.application_state = CONNECTED
+    await connection.is_disconnected()
+    await connection.close()
+    await anyio.wait_all_tasks_blocked()
+    assert ["begun", "ended"] == receiving
+
+
+async def test_while_anyone_receives_is_disconnected_begins_no_receive_of_its_own():
+    begun, released = [], [anyio.Event(), anyio.Event()]
+
+    async def receive():
+        begun.append(len(begun))
+        await released[len(begun) - 1].wait()
+        return data(text="x")
+
+    connection = WebSocket(handshake("/"), receive, Server().send)
+    connection.client_state = connection.application_state = CONNECTED
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(connection.receive)
+            await anyio.wait_all_tasks_blocked()
+        released[0].set()
+        await anyio.wait_all_tasks_blocked()
+        assert not await connection.is_disconnected()
+        assert [0, 1] == begun
+        released[1].set()
+
+
+async def test_after_a_look_that_found_nothing_more_receives_go_to_the_server_again():
+    server = Server(data(text="1"), data(text="2"), {"type": "websocket.disconnect", "code": None})
+    connection = websocket(server)
+    assert await connection.is_disconnected()
+    assert ["1", "2"] == [text async for text in connection.iter_text()]
+    assert (1005, "") == connection.end
+
+
+async def test_a_cancelled_accept_lets_nothing_follow_but_the_end():
+    connection = WebSocket(
+        handshake("/"), Server({"type": "websocket.connect"}).receive, lambda _: anyio.sleep_forever()
+    )
+    with anyio.move_on_after(0.01):
+        await connection.accept()
+    with pytest.raises(LifecycleError, match="send-before-accept"):
+        await connection.send_text("x")
