@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from reference_ws.catalogs import ENGLISH, LANGUAGES, catalog, click_speaks, language_called, language_of_environment
-from reference_ws.cli import Problem, connect, examples, explain, run_pages, serve, tell
+from reference_ws.cli import Problem, connect, examples, explain, missing, run_pages, serve, tell
 from reference_ws.transcript.grammar import TranscriptError
 
 __all__ = ["run"]
@@ -36,6 +36,8 @@ def run(arguments: list[str]) -> int:
         return tell(" ".join(error.format_message().split()))
     except (Problem, TranscriptError) as error:
         return tell(str(error))
+    except ModuleNotFoundError as error:
+        return tell(missing(error, catalog(language)))
     except KeyboardInterrupt:
         return 0
 

@@ -31,6 +31,7 @@ from reference_ws.transcript.steps import (
     ApplicationClose,
     ClientClose,
     ClientData,
+    Comment,
     Connect,
     Deny,
     Drop,
@@ -128,32 +129,35 @@ class _Client:
                 self.save(line.removeprefix("save").strip())
             elif line:
                 try:
-                    step = self.read(line, number)
+                    item = self.read(line, number)
                 except TranscriptError as error:
                     self.mistakes += 1
                     print(error, file=sys.stderr, flush=True)
                     continue
-                await self.do(step)
-                if isinstance(step, ClientClose):
+                if isinstance(item, Comment):
+                    self.items.append(item)
+                    continue
+                await self.do(item)
+                if isinstance(item, ClientClose):
                     break
         if self.open:
             await self.do(ClientClose())
         if self.file is not None:
             self.write(self.file)
 
-    def read(self, line: str, number: int) -> Step:
+    def read(self, line: str, number: int) -> Step | Comment:
         """Read a line, as the next one of the conversation so far. Raises `TranscriptError` with its own place."""
         if not line.startswith(("->", "<-", "!!", "==", "..", "#")):
             line = f"-> {line}"
         file = self.words.gettext("line")
         try:
-            step = parse(f"{format_transcript(Transcript(tuple(self.items)))}{line}\n").steps[-1]
+            item = parse(f"{format_transcript(Transcript(tuple(self.items)))}{line}\n").items[-1]
         except TranscriptError as error:
             raise TranscriptError(file, number, error.column, error.expected, error.source) from None
-        if not isinstance(step, Connect | ClientData | ClientClose | Drop | Silence):
+        if not isinstance(item, Connect | ClientData | ClientClose | Drop | Silence | Comment):
             expected = self.words.gettext("what the client does: the application's lines come from the server")
             raise TranscriptError(file, number, 1, expected, line)
-        return step
+        return item
 
     async def do(self, step: Step) -> None:
         """Do what the client does, and wait for what comes back."""

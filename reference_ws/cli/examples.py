@@ -8,7 +8,6 @@ from itertools import groupby
 from reference_ws.catalogs import pages_language
 from reference_ws.cli import Problem
 from reference_ws.cli.screen import Screen
-from reference_ws.guide import site
 from reference_ws.guide.pages import PageError, live_path, read_pages
 from reference_ws.guide.running import transcript
 from reference_ws.transcript.steps import Connect
@@ -21,9 +20,11 @@ SERVER = "ws://127.0.0.1:8000"
 
 def show(words: NullTranslations, language: str) -> None:
     """List the pages, their sections with transcripts, and the live addresses of these. Raises `Problem`."""
+    from reference_ws.guide.site import source_root  # MkDocs takes long to load
+
     screen = Screen(words)
     try:
-        pages = read_pages(site.source_root() / "docs", pages_language(language))
+        pages = read_pages(source_root() / "docs", pages_language(language))
     except PageError as error:
         raise Problem(str(error)) from None
     for page in pages:

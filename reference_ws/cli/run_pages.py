@@ -18,7 +18,6 @@ from starlette.types import ASGIApp
 from reference_ws.catalogs import pages_language
 from reference_ws.cli import Problem, address
 from reference_ws.cli.screen import Screen, unknown
-from reference_ws.guide import site
 from reference_ws.guide.pages import KINDS, Fence, Page, PageError, live_path, read_page
 from reference_ws.guide.running import PageRun, failure_text, transcript
 from reference_ws.transcript.grammar import TranscriptError, parse
@@ -36,9 +35,11 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
     In memory all that stands above the section runs too, as on the page; with `url` (``ws://127.0.0.1:8000``) only the
     transcripts are played, against the live addresses of `reference-ws serve`.
     """
+    from reference_ws.guide.site import source_root  # MkDocs takes long to load
+
     _ = words.gettext
     name, _hash, anchor = page.partition("#")
-    files = {file.stem: file for file in (site.source_root() / "docs" / pages_language(language)).glob("*.md")}
+    files = {file.stem: file for file in (source_root() / "docs" / pages_language(language)).glob("*.md")}
     if name not in files:
         raise unknown(words, _("there is no page %(name)s") % {"name": name}, name, sorted(files))
     try:

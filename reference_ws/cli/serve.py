@@ -10,7 +10,7 @@ from gettext import NullTranslations
 
 from rich.console import Console
 
-from reference_ws.cli import Problem, missing
+from reference_ws.cli import Problem
 from reference_ws.guide.pages import PageError, read_pages
 
 __all__ = ["run"]
@@ -18,12 +18,11 @@ __all__ = ["run"]
 
 def run(words: NullTranslations, host: str, port: int, *, browser: bool) -> None:
     """Build the site if its sources have changed, and serve it until Ctrl-C. Raises `Problem`."""
+    # What builds and serves takes long to load: no other command should wait for it.
+    from reference_ws.guide import server
+    from reference_ws.guide.site import BuildError, build, default_output, is_stale, source_root
+
     _ = words.gettext
-    try:  # here, because what builds and serves takes long to load: no other command should wait for it
-        from reference_ws.guide import server
-        from reference_ws.guide.site import BuildError, build, default_output, is_stale, source_root
-    except ModuleNotFoundError as error:
-        raise Problem(missing(error, words)) from None
 
     try:
         listener = server.listen(host, port)
@@ -52,8 +51,7 @@ def run(words: NullTranslations, host: str, port: int, *, browser: bool) -> None
             first, *more = error.problems  # a transcript's has its source and a caret below
             problem = _("the documentation can't be built: %(reason)s") % {"reason": first.partition("\n")[0]}
             if more:
-                others = words.ngettext("(and %(count)d more)", "(and %(count)d more)", len(more))
-                problem = f"{problem} {others % {'count': len(more)}}"
+                problem += " " + _("(and %(count)d more)") % {"count": len(more)}
             raise Problem(problem) from None
 
         address, port = listener.getsockname()[:2]
