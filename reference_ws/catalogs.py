@@ -74,7 +74,6 @@ def catalog(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(BytesIO(_compiled(language)))
 
 
-@cache
 def _compiled(language: str) -> bytes:
     if language not in LANGUAGES:
         raise CatalogError(f"There is no catalog for {language!r}; the languages are {', '.join(LANGUAGES)}.")

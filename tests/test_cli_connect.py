@@ -151,7 +151,7 @@ def test_a_mistake_is_shown_with_a_caret_and_nothing_is_lost(connect):
     code, output, errors = connect("/echo", "text hello", 'text "hello"')
 
     assert 2 == code
-    assert 'line:1:9: expected a JSON string literal, such as "hello"\n-> text hello\n        ^\n' == errors
+    assert 'input:1:9: expected a JSON string literal, such as "hello"\n-> text hello\n        ^\n' == errors
     assert '<- text "hello"' in output
 
 

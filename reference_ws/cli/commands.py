@@ -25,21 +25,30 @@ def run(arguments: list[str]) -> int:
     language = language_of_environment()
     try:
         language = _language(arguments, language)
-        with click_speaks(language):
-            # Click reads, and what was asked for runs afterwards, in the environment as it was.
-            action: Action | int = _command(language).main(arguments, "reference-ws", standalone_mode=False)
+        action = _read(arguments, language)
         return (action() if callable(action) else action) or 0
-    except click.exceptions.NoArgsIsHelpError as help_:
-        help_.show()
-        return 2
-    except click.ClickException as error:
-        return tell(" ".join(error.format_message().split()))
     except (Problem, TranscriptError) as error:
         return tell(str(error))
     except ModuleNotFoundError as error:
         return tell(missing(error, catalog(language)))
     except KeyboardInterrupt:
         return 0
+
+
+def _read(arguments: list[str], language: str) -> Action | int:
+    """Let click read the arguments: gives what they ask for, or the exit code after a help text. Raises `Problem`.
+
+    What was asked for runs afterwards, in the environment as it was.
+    """
+    with click_speaks(language):
+        try:
+            result: Action | int = _command(language).main(arguments, "reference-ws", standalone_mode=False)
+        except click.exceptions.NoArgsIsHelpError as help_:
+            help_.show()
+            return 2
+        except click.ClickException as error:
+            raise Problem(" ".join(error.format_message().split())) from None
+        return result
 
 
 def _language(arguments: list[str], default: str) -> str:

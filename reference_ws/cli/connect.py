@@ -149,7 +149,7 @@ class _Client:
         """Read a line, as the next one of the conversation so far. Raises `TranscriptError` with its own place."""
         if not line.startswith(("->", "<-", "!!", "==", "..", "#")):
             line = f"-> {line}"
-        file = self.words.gettext("line")
+        file = self.words.gettext("input")
         try:
             item = parse(f"{format_transcript(Transcript(tuple(self.items)))}{line}\n").items[-1]
         except TranscriptError as error:

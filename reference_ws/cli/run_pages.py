@@ -171,8 +171,8 @@ class _Performance:
         """Tell that everything is as written."""
         ngettext = self.words.ngettext
         transcripts = ngettext("%(count)d transcript", "%(count)d transcripts", self.transcripts)
-        steps = ngettext("%(count)d step as written", "%(count)d steps as written", self.steps)
-        counted = f"{transcripts % {'count': self.transcripts}}, {steps % {'count': self.steps}}"
+        steps = ngettext(", %(count)d step as written", ", %(count)d steps as written", self.steps)
+        counted = transcripts % {"count": self.transcripts} + steps % {"count": self.steps}
         self.screen.line(f"{self.name}: {counted}", "green")
         if self.unchecked:
             unchecked = ngettext(

@@ -65,5 +65,5 @@ def unknown(words: NullTranslations, problem: str, word: str, known: Iterable[st
     everything = list(known)
     lower = {name.lower(): name for name in everything}
     near = [lower[name] for name in get_close_matches(word.lower(), lower)]
-    hint = words.gettext("did you mean %(names)s?") if near else words.gettext("there are %(names)s")
-    return Problem(f"{problem}: {hint % {'names': ', '.join(near or everything)}}")
+    hint = words.gettext(": did you mean %(names)s?") if near else words.gettext(": there are %(names)s")
+    return Problem(f"{problem}{hint % {'names': ', '.join(near or everything)}}")
