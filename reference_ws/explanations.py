@@ -143,6 +143,8 @@ def of_step(step: Step, client: WebSocketState, application: WebSocketState) -> 
         return own
     event = _EVENTS[type(step)]
     received = event in (CONNECT, RECEIVED, DISCONNECT)
+    if received and application is DISCONNECTED:  # it closed: a diagram lets the client's side end with it
+        return ERRORS["receive-after-close"].problem
     entry = (on_receive if received else on_send)(client, application, event)
     if isinstance(entry, str):
         return ERRORS[entry].problem

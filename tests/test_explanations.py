@@ -1,0 +1,77 @@
+"""Every state, message and step has its sentence, and every sentence is about something that exists."""
+
+from pathlib import Path
+
+import pytest
+
+from reference_ws import explanations
+from reference_ws.explanations import MESSAGES, STATES, STEPS, TRANSITIONS, of_step
+from reference_ws.guide.pages import read_page, read_pages
+from reference_ws.guide.running import transcript
+from reference_ws.lifecycle import ERRORS, RECEIVE, SEND, WebSocketState
+from reference_ws.transcript import parse, steps
+from reference_ws.transcript.diagram import states
+from reference_ws.transcript.steps import Step
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_every_state_is_explained():
+    assert set(WebSocketState) == set(STATES)
+
+
+def test_every_message_of_the_tables_is_explained():
+    assert {event for table in (RECEIVE, SEND) for row in table.values() for event in row} == set(MESSAGES)
+
+
+def test_every_move_of_the_tables_is_explained():
+    moves = {
+        (state, event)
+        for table in (RECEIVE, SEND)
+        for state, row in table.items()
+        for event, entry in row.items()
+        if isinstance(entry, WebSocketState)
+    }
+    assert moves == set(TRANSITIONS)
+
+
+def test_every_kind_of_step_is_explained():
+    kinds = {kind for kind in vars(steps).values() if isinstance(kind, type) and issubclass(kind, Step)}
+    assert kinds - {Step} == {*STEPS, *explanations._EVENTS}
+
+
+def test_every_step_of_the_documents_is_explained():
+    sentences = {
+        of_step(step, *before)
+        for page in read_pages(DOCS, "zh")
+        for fence in page.fences
+        if fence.kind == "transcript"
+        for step, before, _ in states(transcript(page, fence))
+        if before is not None
+    }
+    # the rest of a refusal is one line of a transcript
+    assert {*STEPS.values()} <= sentences
+    assert sentences <= {*STEPS.values(), *TRANSITIONS.values(), *(text.problem for text in ERRORS.values())}
+
+
+def test_no_sentence_stands_twice():
+    sentences = [*explanations.sentences()]
+    assert sorted(set(sentences)) == sorted(sentences)
+
+
+def test_what_crosses_with_the_application_s_close_is_not_received_any_more():
+    script = parse('-> connect /\n<- accept\n<- close\n-> text "late"\n')
+    *_, (step, before, _) = states(script)
+
+    assert ERRORS["receive-after-close"].problem == of_step(step, *before)
+
+
+def test_places_are_of_errors_that_exist():
+    assert set(explanations.PLACES) <= set(ERRORS)
+
+
+@pytest.mark.parametrize("language", ["zh", "pt", "ru"])
+def test_every_place_is_a_section(language):
+    for place in {*map(explanations.place, ERRORS), "lifecycle#states", "lifecycle#close-codes"}:
+        page, _, anchor = place.partition("#")
+        assert anchor in {heading.anchor for heading in read_page(DOCS / language / f"{page}.md").headings}
