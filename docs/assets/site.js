@@ -4,7 +4,21 @@ document.addEventListener("click", event => {
   if (link) link.hash = location.hash
 }, true)
 
-// Live addresses name the server that this page came from.
-for (const address of document.querySelectorAll("[data-live]"))
-  address.textContent = address.textContent
-    .replace("ws://127.0.0.1:8000", `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}`)
+// Addresses to try out name the server that this page came from; what a transcript or a sample says stays as it is.
+const secure = location.protocol === "https:" ? "s" : ""
+for (const code of document.querySelectorAll(".md-content :not(pre) > code, .md-content .language-console code")) {
+  const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT)
+  while (texts.nextNode())
+    texts.currentNode.data = texts.currentNode.data
+      .replace(/\b(ws|http):\/\/127\.0\.0\.1:8000(?!\d)/g, (_, scheme) => `${scheme}${secure}://${location.host}`)
+}
+
+// A diagram opens over the whole screen, for a projector.
+document.addEventListener("click", event => {
+  const diagram = event.target.closest?.(".ws-transcript__enlarge, .ws-transcript__drawing")?.parentElement
+  if (!diagram) return
+  const dialog = diagram.querySelector("dialog")
+  const drawing = dialog.appendChild(diagram.querySelector("svg").cloneNode(true))
+  dialog.addEventListener("close", () => drawing.remove(), { once: true })
+  dialog.showModal()
+})

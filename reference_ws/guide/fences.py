@@ -79,11 +79,15 @@ def format_transcript(
     targets = list(dict.fromkeys(step.target for step in transcript.steps if isinstance(step, Connect)))
     count = len(transcript.steps)
     steps = words.ngettext("%(count)d step, from top to bottom", "%(count)d steps, from top to bottom", count)
+    title = html.escape(words.gettext("Sequence diagram of %(targets)s") % {"targets": ", ".join(targets)})
+    enlarge, shut = words.gettext("Enlarge the diagram"), words.gettext("Close the diagram")
+    # The text beside it says the same, and is what a screen reader should read.
     drawing = svg(
         transcript,
-        title=words.gettext("Sequence diagram of %(targets)s") % {"targets": ", ".join(targets)},
-        description=steps % {"count": count},
         lang=page.language,
+        client=words.gettext("client"),
+        application=words.gettext("application"),
+        hidden=True,
     )
     mount = live_path(page.name, fence.app, fence.denial)
     label = html.escape(words.gettext("Live address"))
@@ -94,8 +98,12 @@ def format_transcript(
     return (
         f'<figure class="{css_class}"><div class="{css_class}__text">{listing}'
         f'<p class="{css_class}__live" data-search-exclude="true"><span>{label}</span> {addresses}</p></div>'
-        # The text beside it says the same, and is what a screen reader should read.
-        f'<div class="{css_class}__diagram" data-search-exclude="true" aria-hidden="true">{drawing}</div></figure>'
+        f'<div class="{css_class}__diagram" data-search-exclude="true">'
+        f'<button type="button" class="{css_class}__enlarge" title="{enlarge}" aria-label="{enlarge}">⤢</button>'
+        f'<div class="{css_class}__drawing">{drawing}</div>'
+        f'<dialog class="{css_class}__dialog" aria-label="{title}"><form method="dialog">'
+        f"<span>{title} · {steps % {'count': count}}</span>"
+        f'<button title="{shut}" aria-label="{shut}">✕</button></form></dialog></div></figure>'
     )
 
 

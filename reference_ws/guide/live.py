@@ -35,11 +35,12 @@ def live_application(docs: Path) -> ASGIApp:
     """Make the application that serves ``/live/...`` for the pages in `docs`; it takes HTTP and WebSocket scopes.
 
     The code is equal in every language, so the first language's pages run. An unknown address is refused with a 404
-    that lists the known ones; a page whose code is broken is refused with a 500, and the error is logged once. The
-    refusals speak the language of the client's ``Accept-Language``.
+    that lists the known ones; a page whose code is broken is refused with a 500, and the error is logged once; it
+    is run again when its file has changed. The refusals speak the language of the client's ``Accept-Language``.
     """
     folder = docs.resolve() / LANGUAGES[0]
     running: dict[str, asyncio.Task[Mounts | None]] = {}
+    tried: dict[str, int] = {}  # the page's time of change when it was run
 
     async def live(scope: Scope, receive: Receive, send: Send) -> None:
         words = catalog(language_of(Headers(raw=scope.get("headers", [])).get("accept-language")))
@@ -49,8 +50,11 @@ def live_application(docs: Path) -> ASGIApp:
         if page not in pages:
             response = _refusal(404, words.gettext("There is no such page. The pages:"), *map(live_path, pages))
         else:
-            if page not in running:
+            changed = pages[page].stat().st_mtime_ns
+            failed = page in running and running[page].done() and running[page].result() is None
+            if page not in running or (failed and changed != tried[page]):
                 running[page] = asyncio.create_task(_mounts(pages[page]), name=f"page {page}")
+                tried[page] = changed
             # The page belongs to all of its clients: one that leaves meanwhile doesn't stop it.
             mounts = await asyncio.shield(running[page])
             if mounts is None:

@@ -6,12 +6,14 @@ here it is a `PageError` that names the place.
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Final
 
 import msgspec
@@ -25,6 +27,7 @@ __all__ = [
     "Heading",
     "Page",
     "PageError",
+    "compile_sample",
     "count_problem",
     "live_path",
     "page_file",
@@ -118,7 +121,12 @@ def read_pages(docs: Path, *languages: str) -> list[Page]:
 def read_page(path: Path) -> Page:
     """Read one page ``docs/<language>/<name>.md``. Raises `PageError` for the first rule that it breaks."""
     path = path.resolve()
-    text = path.read_text(encoding="utf-8")
+    source = path.read_bytes()
+    try:
+        text = source.decode()
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        raise PageError(page_file(path), line, "this is not UTF-8: save the page in that encoding") from None
     front_matter = _FRONT_MATTER.match(text)
     reader = _Reader(page_file(path))
     reader.read(text.splitlines(), skip=front_matter.group().count("\n") if front_matter else 0)
@@ -128,6 +136,14 @@ def read_page(path: Path) -> Page:
             page_file(path), 1, "a page begins with its one title: write `# Title {#anchor}` once, above all else"
         )
     return Page(path.parent.name, path.stem, path, title, tuple(reader.fences), tuple(reader.headings))
+
+
+def compile_sample(fence: Fence, file: str) -> CodeType:
+    """Compile a python fence, with top-level ``await`` and the lines of its page. Raises `SyntaxError`."""
+    # dont_inherit: this file's own `from __future__` is not the page's.
+    source = "\n" * fence.line + fence.source
+    code: CodeType = compile(source, file, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    return code
 
 
 def page_file(path: Path) -> str:
@@ -191,7 +207,13 @@ class _Reader:
             problem = f"a {info['kind']} fence has no text: the site draws it" if drawn else "this fence is empty"
             raise PageError(self.file, line, problem)
         anchor = self.headings[-1].anchor if self.headings else ""
-        return Fence(info["kind"], options, "".join(text + "\n" for text in body), line, anchor)
+        fence = Fence(info["kind"], options, "".join(text + "\n" for text in body), line, anchor)
+        if fence.kind == "python":
+            try:
+                compile_sample(fence, self.file)
+            except SyntaxError as error:
+                raise PageError(self.file, error.lineno or line, f"this sample is no Python: {error.msg}") from None
+        return fence
 
     def options(self, line: int, kind: str, text: str) -> dict[str, str]:
         if kind not in KINDS:

@@ -120,8 +120,6 @@ def _code(model: Page, theirs: Fence, page: Page, mine: Fence) -> Iterator[str]:
                 return
     except TranscriptError as error:
         yield str(error)
-    except (SyntaxError, tokenize.TokenError) as error:
-        yield f"{page.file}:{mine.line}: this sample (or the one of {model.file}:{theirs.line}) is no Python: {error}"
 
 
 def _tokens(page: Page, fence: Fence) -> list[Token]:

@@ -5,23 +5,23 @@ The documents' tests, the socket tests and the live examples all run pages with 
 
 from __future__ import annotations
 
-import ast
 import inspect
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from starlette.types import ASGIApp
 
-from reference_ws.guide.pages import Fence, Page, PageError, page_file
+from reference_ws.guide.pages import Fence, Page, PageError, compile_sample, page_file, read_page
 from reference_ws.transcript.grammar import TranscriptError, parse
 from reference_ws.transcript.player import Report, TranscriptFailure, play
 from reference_ws.transcript.steps import Transcript
 
-__all__ = ["PageRun", "failure_text", "transcript"]
+__all__ = ["PageRun", "failure_line", "failure_text", "transcript"]
 
 
 @dataclass(slots=True)
@@ -51,14 +51,7 @@ class PageRun:
     async def python(self, fence: Fence) -> None:
         """Run a python fence, with top-level ``await``; whatever it raises comes out, with lines of the page's file."""
         self.done.add(fence.line)
-        # dont_inherit: this file's own `from __future__` is not the page's.
-        code: CodeType = compile(
-            "\n" * fence.line + fence.source,
-            str(self.page.path),
-            "exec",
-            flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
-            dont_inherit=True,
-        )
+        code = compile_sample(fence, str(self.page.path))
         result = eval(code, self.module.__dict__)
         if code.co_flags & inspect.CO_COROUTINE:
             await result
@@ -112,17 +105,35 @@ def failure_text(path: Path, error: BaseException) -> str:
         return str(error)
     told = traceback.TracebackException.from_exception(error)
     own = [frame.lineno for frame in told.stack if frame.filename == str(path)]
-    line = error.lineno if isinstance(error, SyntaxError) else own[-1] if own else 1
+    line = own[-1] if own else 1
     _keep(told, str(path))
     summary = list(told.format_exception_only())[-1].rstrip()
     return f"{page_file(path)}:{line}: {summary}\n" + "".join(told.format()).rstrip()
+
+
+def failure_line(error: BaseException) -> str | None:
+    """Tell in one line what an example raised while it served a client: ``None`` if it wasn't an example.
+
+    The place is the same in each language: ``closing#listen, sample 3, line 5: ValueError: ...``.
+    """
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".md")]
+    if not frames:
+        return None
+    path, line = Path(frames[-1].filename), frames[-1].lineno or 1
+    told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    with suppress(PageError, OSError):  # the page may have changed since it was run
+        samples = enumerate((fence for fence in read_page(path).fences if fence.kind == "python"), 1)
+        for number, fence in samples:
+            if fence.line < line <= fence.line + fence.source.count("\n"):
+                return f"{path.stem}#{fence.anchor}, sample {number}, line {line - fence.line}: {told}"
+    return f"{page_file(path)}:{line}: {told}"
 
 
 def _keep(told: traceback.TracebackException | None, filename: str) -> None:
     if told is None:
         return
     own = [frame for frame in told.stack if frame.filename == filename]
-    if own or getattr(told, "filename", None) == filename:  # a SyntaxError has no frame of the page, only its place
+    if own:
         told.stack = traceback.StackSummary.from_list(own)
     nested: list[Any] = [told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())]
     for other in nested:

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reference_ws.catalogs import language_of
 from reference_ws.guide.live import live_application
+from reference_ws.guide.running import failure_line
 
 __all__ = ["application", "listen", "serve"]
 
@@ -74,12 +75,15 @@ def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -
         lifespan="on",
         timeout_graceful_shutdown=0,
     )
-    logging.getLogger("uvicorn.error").addFilter(_is_no_denial)
+    logging.getLogger("uvicorn.error").addFilter(_tell_briefly)
     with closing(listener):
         _Server(config, ready).run(sockets=[listener])
 
 
-def _is_no_denial(record: logging.LogRecord) -> bool:
+def _tell_briefly(record: logging.LogRecord) -> bool:
+    # What an example raises is part of the lesson: one line, without the frames of three libraries.
+    if record.exc_info and record.exc_info[1] and (line := failure_line(record.exc_info[1])):
+        record.msg, record.args, record.exc_info = line, (), None
     # Uvicorn 0.54 says so after every refusal with a response, though the client has got it whole.
     return record.msg != "ASGI callable returned without completing handshake."
 

@@ -99,16 +99,19 @@ def _after(step: Step, client: WebSocketState, application: WebSocketState) -> S
 
 
 # --- SVG --------------------------------------------------------------------------------------------------------------
-# Lengths are CSS pixels at the natural width. A monospace character is 0.6 em wide, in every font that is named below.
+# Lengths are units of the view box. A monospace character is 0.6 em wide, in every font that is named below.
 
 _FONT, _SMALL = 13, 11
 _EDGE = 10
 _BAND = 10
-_LANE = 22  # from band to band of the application, when it has several: an arrow's head fits between
+_LANE = 22  # from band to band of the application at least, when it has several: an arrow's head fits between
 _AIR = 10  # between a band and the text beside it
 _MIN_GAP, _MAX_GAP = 220, 340
 _CLIENT_NAME_COLUMNS = 14
-_TOP = 34  # where the first row begins
+_TOP = 34  # where the first row begins; with several clients, a line with their names is above it
+_NAMES = 17
+# A unit of the view box in rem, as drawn and at least: a page that is narrower lets the reader scroll.
+_UNIT, _SMALLEST_UNIT = 0.07, 0.065
 
 # Text has a contrast of 4.5:1 at least on its background, in both schemes; a test computes it.
 _COLOURS = {
@@ -138,12 +141,14 @@ _STYLE = "".join(
         f"@media (prefers-color-scheme:dark){{.ws-diagram{{{_palette(1)}}}}}",
         f"[data-md-color-scheme] .ws-diagram{{{_palette(0)}}}",
         f'[data-md-color-scheme="slate"] .ws-diagram{{{_palette(1)}}}',
+        f"svg.ws-diagram{{display:block;height:auto;width:calc(var(--ws-width)*{_UNIT}rem);max-width:100%;"
+        f"min-width:calc(var(--ws-width)*{_SMALLEST_UNIT}rem)}}",
         f".ws-diagram text{{font:{_FONT}px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',"
         "'Noto Sans Mono','PingFang SC','Microsoft YaHei','Noto Sans CJK SC',monospace;"
         "fill:var(--text);white-space:pre}",
         ".ws-diagram .background{fill:var(--background)}",
         ".ws-diagram .name,.ws-diagram .verb{font-weight:600}",
-        f".ws-diagram .small{{font-size:{_SMALL}px;fill:var(--quiet)}}",
+        f".ws-diagram .small{{font-size:{_SMALL}px;fill:var(--quiet)}}.ws-diagram text.quiet{{fill:var(--quiet)}}",
         ".ws-diagram .life{stroke:var(--quiet);stroke-width:1}",
         ".ws-diagram .arrow{stroke:var(--line);stroke-width:1.5;fill:none}",
         ".ws-diagram .head{fill:var(--line)}",
@@ -164,27 +169,46 @@ _STYLE = "".join(
 )
 
 
-def svg(transcript: Transcript, *, title: str = "", description: str = "", lang: str = "en") -> str:
+def svg(
+    transcript: Transcript,
+    *,
+    title: str = "",
+    description: str = "",
+    lang: str = "en",
+    client: str = "client",
+    application: str = "application",
+    hidden: bool = False,
+) -> str:
     """Draw a transcript: one self-contained ``<svg>`` element, the same text for the same input.
 
     `title` and `description` are what a screen reader says, in the language `lang` (a BCP 47 tag); left empty, they are
-    the first target and the transcript's own text. The picture shrinks with the page and follows its colour scheme; a
-    site overrides the colours by the custom properties ``--ws-text``, ``--ws-connected`` and so on.
+    the first target and the transcript's own text. With `hidden`, for a page where the transcript itself stands beside
+    its picture, a screen reader passes over it. `client` and `application` are the headings of the two sides.
+
+    The picture grows with the page's font size (its lengths are in rem), shrinks a little where there is no room, and
+    follows the colour scheme. A site overrides the colours by the custom properties ``--ws-text``, ``--ws-connected``
+    and so on; the picture's size in units is in ``--ws-width`` and ``--ws-height``.
     """
-    source = format_transcript(transcript)
-    first = next((step.target for step in transcript.steps if isinstance(step, Connect)), "")
-    title, description = title or f"WebSocket {first}".rstrip(), description or source
-    key = sha256("\0".join((source, title, description, lang)).encode(errors="replace")).hexdigest()[:10]
-    figure = _Figure(transcript)
+    figure = _Figure(transcript, (client, application))
     rows = "\n".join(figure.rows())
     width, height = figure.width, figure.y + _EDGE
+    spoken, told = 'aria-hidden="true"', []
+    if not hidden:
+        source = format_transcript(transcript)
+        first = next((step.target for step in transcript.steps if isinstance(step, Connect)), "")
+        title, description = title or f"WebSocket {first}".rstrip(), description or source
+        key = sha256("\0".join((source, title, description, lang)).encode(errors="replace")).hexdigest()[:10]
+        spoken = f'role="img" aria-labelledby="ws-{key}-title ws-{key}-desc"'
+        told = [
+            f'<title id="ws-{key}-title">{_text(title)}</title>',
+            f'<desc id="ws-{key}-desc">{_text(description)}</desc>',
+        ]
     return "\n".join(
         (
             f'<svg class="ws-diagram" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
-            f' style="width:100%;max-width:{width}px;height:auto" role="img" lang={quoteattr(lang)}'
-            f' xml:lang={quoteattr(lang)} aria-labelledby="ws-{key}-title ws-{key}-desc">',
-            f'<title id="ws-{key}-title">{_text(title)}</title>',
-            f'<desc id="ws-{key}-desc">{_text(description)}</desc>',
+            f' style="--ws-width:{width};--ws-height:{height}" lang={quoteattr(lang)} xml:lang={quoteattr(lang)}'
+            f" {spoken}>",
+            *told,
             f"<style>{escape(_STYLE)}</style>",
             f'<rect class="background" width="{width}" height="{height}"/>',
             *figure.life_lines(height - _EDGE),
@@ -199,6 +223,7 @@ class _Figure:
     """Where things are: the clients' life lines at the left, the application's bands at the right, ``y`` grows."""
 
     transcript: Transcript
+    sides: tuple[str, str]
     clients: dict[str, int] = field(default_factory=dict)
     lanes: dict[str, int] = field(default_factory=dict)
     y: int = _TOP
@@ -208,6 +233,8 @@ class _Figure:
         widest_state = max(display_width(state.name) for state in WebSocketState)
         widest_name = max(display_width(_name(name)) for name in names)
         column = max(_wide(widest_state, _SMALL), _wide(widest_name, _FONT)) + 2 * _AIR + _BAND
+        lane = max(_LANE, _wide(widest_name, _FONT) + _AIR)
+        self.y += _NAMES * (len(names) > 1)
         for number, name in enumerate(names):
             self.clients[name] = _EDGE + _BAND // 2 + number * column
         self.gap_left = max(self.clients.values()) + _BAND // 2
@@ -218,7 +245,7 @@ class _Figure:
         self.gap = min(_MAX_GAP, max(_MIN_GAP, *wanted) + 2 * _AIR)
         self.gap_right = self.gap_left + self.gap
         for number, name in enumerate(names):
-            self.lanes[name] = self.gap_right + _BAND // 2 + number * _LANE
+            self.lanes[name] = self.gap_right + _BAND // 2 + number * lane
         self.width = max(self.lanes.values()) + _BAND // 2 + _EDGE
 
     @property
@@ -226,13 +253,15 @@ class _Figure:
         return (self.gap_left + self.gap_right) // 2
 
     def life_lines(self, bottom: int) -> Iterator[str]:
-        top = _TOP - 6
-        for name, x in self.clients.items():
-            yield _write(x - _BAND // 2, _TOP - 14, _name(name), "name")
-            yield _line("life", x, top, x, bottom)
-        yield _write(self.width - _EDGE, _TOP - 14, "application", "name", "end")
-        for x in self.lanes.values():
-            yield _line("life", x, top, x, bottom)
+        several = len(self.clients) > 1
+        top = _TOP + _NAMES * several - 6
+        yield _write(_EDGE, _TOP - 14, self.sides[0] if several else _name(*self.clients) or self.sides[0], "name")
+        yield _write(self.width - _EDGE, _TOP - 14, self.sides[1], "name", "end")
+        for side, toward, anchor in ((self.clients, -1, "start"), (self.lanes, 1, "end")):
+            for name, x in side.items():
+                if several:
+                    yield _write(x + toward * _BAND // 2, top - 8, _name(name), "quiet", anchor)
+                yield _line("life", x, top, x, bottom)
 
     def rows(self) -> Iterator[str]:
         """Draw the steps, each with the part of all bands that is beside it."""
@@ -337,7 +366,7 @@ def _band(
 
 
 def _name(client: str) -> str:
-    return _shorten(client or "client", _wide(_CLIENT_NAME_COLUMNS, _FONT), _FONT)
+    return _shorten(client, _wide(_CLIENT_NAME_COLUMNS, _FONT), _FONT)
 
 
 def _headers(step: Step) -> Headers:

@@ -51,6 +51,21 @@ bob -> drop
 ```
 """
 
+ADDRESSES = """
+`make serve` puts `http://127.0.0.1:8000` there.
+Open it: `ws = new WebSocket("ws://127.0.0.1:8000/live/index/echo")`.
+See `http://127.0.0.1:80001`.
+
+```console
+$ python -m websockets ws://127.0.0.1:8000/live/index/echo
+```
+
+```transcript
+-> connect /echo
+    origin: http://127.0.0.1:8000
+```
+"""
+
 LIFECYCLE = "".join(
     f"\n## {show} {{#{show}}}\n\n```lifecycle {{show={show}}}\n```\n"
     for show in ("states", "receive", "send", "close-codes")
@@ -59,7 +74,7 @@ LIFECYCLE = "".join(
 
 def write_docs(folder: Path) -> Path:
     """Write five pages in three languages below `folder`; return the mkdocs.yml that builds them."""
-    more = {"lifecycle": LIFECYCLE, "index": "\n```console\n$ make serve\n```\n"}
+    more = {"lifecycle": LIFECYCLE, "index": ADDRESSES}
     for language, titles in TITLES.items():
         (folder / "docs" / language).mkdir(parents=True)
         for name, title in zip(PAGES, titles, strict=True):

@@ -142,6 +142,61 @@ def test_live_addresses_name_the_server_of_the_page(browser, address):
         assert expected == page.text_content("[data-live]")
 
 
+def test_addresses_in_prose_and_console_name_the_server_of_the_page(browser, address):
+    host = address.removeprefix("http://")
+    with opened(browser, address) as page:
+        prose = page.eval_on_selector_all("article p > code:not([data-live])", "all => all.map(it => it.textContent)")
+        assert [
+            "make serve",
+            f"http://{host}",
+            f'ws = new WebSocket("ws://{host}/live/index/echo")',
+            "http://127.0.0.1:80001",
+        ] == prose
+        shown = page.locator(".language-console code").text_content()
+        assert f"$ python -m websockets ws://{host}/live/index/echo" == shown.strip()
+
+
+def test_what_a_transcript_says_stays_as_it_is(browser, address):
+    with opened(browser, address) as page:
+        assert "    origin: http://127.0.0.1:8000\n" in page.text_content(".ws-transcript pre code")
+
+
+@pytest.mark.parametrize(
+    ("language", "name"), [("zh", "放大时序图"), ("pt", "Ampliar o diagrama"), ("ru", "Увеличить диаграмму")]
+)
+def test_a_diagram_opens_over_the_whole_screen_and_escape_closes_it(browser, address, language, name):
+    with opened(browser, f"{address}{HOMES[language]}closing/", viewport={"width": 1920, "height": 1080}) as page:
+        small = page.locator(".ws-transcript__drawing svg").first.bounding_box()
+        page.get_by_role("button", name=name).first.focus()
+        page.keyboard.press("Enter")
+        dialog = page.locator(".ws-transcript__dialog[open]")
+        expect(dialog).to_be_visible()
+        large = dialog.locator("svg").bounding_box()
+        assert large["width"] > 1.5 * small["width"]
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+        expect(page.locator(".ws-transcript").first.locator("svg.ws-diagram")).to_have_count(1)
+
+
+def test_a_click_on_a_diagram_opens_it_and_a_button_closes_it(browser, address):
+    with opened(browser, f"{address}/ru/closing/") as page:
+        page.click(".ws-transcript__drawing >> nth=0")
+        page.get_by_role("button", name="Закрыть диаграмму").click()
+        expect(page.locator(".ws-transcript__dialog[open]")).to_have_count(0)
+
+
+def test_the_language_switcher_keeps_the_section_that_was_scrolled_to(browser, address):
+    with opened(browser, f"{address}/lifecycle/", viewport={"width": 1280, "height": 600}) as page:
+        page.evaluate("document.getElementById('send').scrollIntoView()")
+        page.mouse.wheel(0, 300)
+        page.wait_for_url("**/lifecycle/#send")
+        page.hover(".md-header .md-select")
+        page.click(".md-select__link[hreflang=ru]")
+        page.wait_for_url(f"{address}/ru/lifecycle/#send")
+        page.go_back()
+        page.wait_for_url(f"{address}/lifecycle/#send")
+
+
 def test_the_text_of_a_transcript_can_be_copied(browser, address):
     with opened(browser, f"{address}/closing/", permissions=["clipboard-read", "clipboard-write"]) as page:
         page.hover(".ws-transcript pre >> nth=0")
@@ -187,6 +242,25 @@ def test_text_and_diagram_stand_beside_each_other_where_there_is_room(browser, a
         diagram = page.locator(".ws-transcript__diagram").first.bounding_box()
         assert beside is (diagram["x"] >= text["x"] + text["width"])
         assert beside is (diagram["y"] < text["y"] + text["height"])
+
+
+def smallest_text(page: Page) -> float:
+    """Measure the smallest text of any diagram, in CSS pixels as shown."""
+    return page.evaluate("""Math.min(...[...document.querySelectorAll('.ws-diagram text')].map(text =>
+        parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a))""")
+
+
+@pytest.mark.parametrize(("width", "smallest"), [(360, 13), (1280, 13), (1920, 14.5)])
+def test_the_text_of_a_diagram_is_large_enough(browser, address, width, smallest):
+    with opened(browser, f"{address}/closing/", viewport={"width": width, "height": 800}) as page:
+        assert smallest_text(page) >= smallest
+
+
+def test_a_narrow_screen_scrolls_the_diagram(browser, address):
+    with opened(browser, f"{address}/closing/", viewport={"width": 360, "height": 800}) as page:
+        box, content = page.evaluate("""(drawing => [drawing.clientWidth, drawing.scrollWidth])(
+            document.querySelector('.ws-transcript__drawing'))""")
+        assert box < 320 < 360 < content
 
 
 @pytest.mark.parametrize("language", TITLES)

@@ -92,7 +92,7 @@ def test_all_is_counted(docs, behaviours):
         ),
         (
             "assert code == 1000",
-            "assert (code",
+            "print(code)",
             "code",
             "nothing under this heading runs and can fail: add a transcript, or a sample with an assert",
         ),

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,16 @@ def test_broken_page_is_logged_once_with_its_place(client, caplog):
     line = BROKEN.splitlines().index("assert runs == 0, runs") + 1
     assert caplog.messages[0].startswith(f"docs/zh/broken.md:{line}: AssertionError: 1\n")
     assert "    assert runs == 0, runs\n" in caplog.messages[0]
+
+
+def test_broken_page_is_run_again_when_its_file_has_changed(client, tmp_path):
+    path = tmp_path / "docs" / "zh" / "broken.md"
+    statuses = [client.get("/live/broken/page").status_code]
+    path.write_text(PAGE)
+    os.utime(path, (1, 1))
+    statuses.append(client.get("/live/broken/page").status_code)
+
+    assert [500, 200] == statuses
 
 
 def test_client_that_leaves_does_not_stop_the_page(tmp_path):

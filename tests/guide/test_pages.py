@@ -126,6 +126,7 @@ BROKEN = {
         "```lifecycle {show=send}\nx\n```",
         "3: a lifecycle fence has no text: the site draws it",
     ),
+    "no Python": ("```python\nx = 1\ny = = 1\n```", "5: this sample is no Python: invalid syntax"),
     "empty": ("```python\n\n```", "3: this fence is empty"),
     "no end": ("```python\nx", "3: this fence has no end: close it with ``` on a line of its own"),
     "next fence before the end": (
@@ -166,6 +167,14 @@ def test_broken_page_is_told_with_its_place(write, text, problem):
         read_page(path)
 
     assert f"docs/ru/closing.md:{problem}" == str(caught.value)
+
+
+def test_page_that_is_not_utf_8_is_told_with_its_line(write):
+    path = write(ECHO)
+    path.write_bytes("# A {#a}\n\nolá\n".encode("latin-1"))
+
+    with pytest.raises(PageError, match=r"^docs/ru/closing\.md:3: this is not UTF-8: save the page in that encoding$"):
+        read_page(path)
 
 
 def test_page_without_title_is_refused(write):

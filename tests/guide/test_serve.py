@@ -50,6 +50,12 @@ async def echo(websocket: WebSocket):
 async def deaf(websocket: WebSocket):
     await websocket.accept()
     await asyncio.sleep(3600)
+
+
+@app.router.websocket("/fails")
+async def fails(websocket: WebSocket):
+    await websocket.accept()
+    raise ValueError("nobody is here")
 ```
 
 ```transcript
@@ -143,6 +149,27 @@ def test_signal_stops_at_once_with_open_connections(start, ending):
         assert 1012 == closed.value.rcvd.code
 
 
+def test_exception_of_an_example_is_one_line(start):
+    server, port = start()
+    with connect(f"ws://127.0.0.1:{port}/live/closing/fails") as client, pytest.raises(ConnectionClosed):
+        client.recv(timeout=5)
+    server.send_signal(signal.SIGINT)
+    _, errors = server.communicate(timeout=10)
+
+    assert "ERROR: closing#a, sample 1, line 24: ValueError: nobody is here\n" == re.sub(" +", " ", errors)
+
+
+def test_all_addresses_are_told_with_one_that_a_browser_can_open(root):
+    command = [sys.executable, "-c", COMMAND, str(root), "serve", "--no-browser", "--port", "0", "--host", "0.0.0.0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        line = server.stdout.readline()
+        server.kill()
+
+    told = r"Serving http://127\.0\.0\.1:\d+/ \(and this machine's other addresses\) - press Ctrl-C to stop\n"
+    assert re.fullmatch(told, line), line
+
+
 def test_occupied_port_is_one_line(root):
     with socket.create_server(("127.0.0.1", 0)) as occupied:
         port = occupied.getsockname()[1]
@@ -152,5 +179,5 @@ def test_occupied_port_is_one_line(root):
     assert (2, "") == (done.returncode, done.stdout)
     assert (
         f"reference-ws: port {port} of 127.0.0.1 is in use:"
-        " stop what listens there, or choose another one with --port\n"
+        " stop what listens there, or choose another one with --port (make: PORT=)\n"
     ) == done.stderr

@@ -130,13 +130,30 @@ def test_a_transcript_shows_its_live_addresses(small_site, language):
 
 
 @in_each_language
-def test_a_diagram_is_described_in_the_readers_language(small_site, language):
+def test_an_enlarged_diagram_is_described_in_the_readers_language(small_site, language):
     expected = {
         "zh": ["共 2 步，自上而下", "共 4 步，自上而下", "共 5 步，自上而下"],
         "pt": ["2 passos, de cima para baixo", "4 passos, de cima para baixo", "5 passos, de cima para baixo"],
         "ru": ["2 шага, сверху вниз", "4 шага, сверху вниз", "5 шагов, сверху вниз"],
     }[language]
-    assert expected == re.findall(r"<desc[^>]*>(.*?)</desc>", built(small_site, language, "closing"))
+    assert expected == re.findall(
+        r"<form method=\"dialog\"><span>.* · (.*?)</span>", built(small_site, language, "closing")
+    )
+
+
+@in_each_language
+def test_a_diagram_is_hidden_from_screen_readers_as_the_text_beside_it_says_the_same(small_site, language):
+    html = built(small_site, language, "closing")
+    drawings = re.findall(r'<svg class="ws-diagram"[^>]*>\s*<(\w+)', html)
+    assert ["style"] * 3 == drawings
+    assert 3 == len(re.findall(r'<svg class="ws-diagram"[^>]* aria-hidden="true">', html))
+
+
+@in_each_language
+def test_a_diagram_names_the_two_sides_in_the_readers_language(small_site, language):
+    expected = {"zh": ["客户端", "应用"], "pt": ["cliente", "aplicação"], "ru": ["клиент", "приложение"]}[language]
+    found = re.findall(r'<text class="name"[^>]*>(.*?)</text>', built(small_site, language, "closing"))
+    assert expected * 3 == found
 
 
 def test_the_lexer_names_every_part_of_a_transcript():
@@ -227,7 +244,7 @@ def test_each_language_has_its_own_search_index(small_site, language):
 def test_the_search_index_leaves_out_diagrams_and_addresses(small_site, language):
     index = (small_site / f"{FOLDERS[language]}search/search_index.json").read_text("utf-8")
     assert "connect /denied?token=abc" in text_of(index)
-    assert "ws://127.0.0.1" not in index
+    assert "ws://127.0.0.1:8000/live/closing" not in index
     assert catalog(language).gettext("Live address") not in index
 
 
@@ -314,7 +331,7 @@ def test_a_broken_transcript_names_page_line_and_column(tmp_path):
 def test_the_mistakes_of_all_pages_are_listed_at_once(tmp_path):
     fence = "\n```transcipt\n-> connect /\n```\n"
     found = problems(tmp_path, zh_messages=fence, pt_handlers=fence, ru_index=fence)
-    assert ["docs/pt/handlers.md:3", "docs/ru/index.md:7", "docs/zh/messages.md:3"] == [
+    assert ["docs/pt/handlers.md:3", "docs/ru/index.md:16", "docs/zh/messages.md:3"] == [
         line.split(": ")[0] for problem in found for line in problem.splitlines()
     ]
 

@@ -1,4 +1,6 @@
 import re
+from itertools import pairwise
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -16,7 +18,7 @@ STATE_NAMES = {state.name for state in WebSocketState}
 ECHO = '-> connect /echo\n<- accept\n-> text "hi"\n<- text "hi"\n-> close 1000 "bye"\n'
 
 
-def drawn(transcript: Transcript | str, **options: str) -> ElementTree.Element:
+def drawn(transcript: Transcript | str, **options: Any) -> ElementTree.Element:
     picture = svg(parse(transcript) if isinstance(transcript, str) else transcript, **options)
     return ElementTree.fromstring(picture.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1))
 
@@ -126,7 +128,26 @@ def test_a_state_is_named_where_it_begins() -> None:
 def test_the_application_has_a_band_for_each_client() -> None:
     root = drawn("a -> connect /\nb -> connect /\na <- accept")
     assert ["CONNECTING", "CONNECTED", "CONNECTING"] == bands(steps(root)[2], "application")
-    assert ["a", "b", "application"] == [text.text for text in root.findall("text")]
+
+
+def test_each_band_of_several_clients_has_a_name() -> None:
+    root = drawn("ana -> connect /\nli -> connect /\nana <- accept", client="клиент", application="приложение")
+    names = [(text.text, int(text.get("x", ""))) for text in root.findall("text")]
+    assert ["клиент", "приложение", "ana", "li", "ana", "li"] == [name for name, _ in names]
+    lives = [int(line.get("x1", "")) for line in root.findall("line[@class='life']")]
+    assert [5, 5, 5, 5] == [abs(life - x) for life, (_, x) in zip(lives, names[2:], strict=True)]
+
+
+@pytest.mark.parametrize(("heading", "who"), [("cliente", ""), ("ana", "ana ")])
+def test_one_client_heads_its_side(heading: str, who: str) -> None:
+    root = drawn(f"{who}-> connect /", client="cliente", application="aplicação")
+    assert [heading, "aplicação"] == [text.text for text in root.findall("text")]
+
+
+def test_names_of_several_clients_stand_apart() -> None:
+    root = drawn("ana -> connect /\nalexandrina -> connect /\nconstantino -> connect /")
+    ends = [int(text.get("x", "")) for text in root.findall("text") if text.get("text-anchor") == "end"][1:]
+    assert min(b - a for a, b in pairwise(ends)) > 11 * 13 * 0.6
 
 
 def test_a_step_knows_its_line() -> None:
@@ -175,6 +196,24 @@ def test_text_stays_inside_of_the_picture() -> None:
         left = float(text.get("x", "")) - {"start": 0, "middle": length / 2, "end": length}[text.get("text-anchor", "")]
         assert left >= 0
         assert left + length <= width
+
+
+def test_a_hidden_picture_says_nothing_to_a_screen_reader() -> None:
+    root = drawn(ECHO, hidden=True)
+    assert ("true", None, None, None, None) == (
+        root.get("aria-hidden"),
+        root.get("role"),
+        root.get("aria-labelledby"),
+        root.find("title"),
+        root.find("desc"),
+    )
+
+
+def test_a_picture_grows_with_the_font_size() -> None:
+    root = drawn(ECHO)
+    _, _, width, height = root.get("viewBox", "").split()
+    assert f"--ws-width:{width};--ws-height:{height}" == root.get("style")
+    assert "width:calc(var(--ws-width)*0.07rem)" in (root.findtext("style") or "")
 
 
 def test_a_screen_reader_gets_title_and_description() -> None:
@@ -231,7 +270,7 @@ def test_text_is_legible_in_every_scheme(scheme: str) -> None:
 
 def test_the_dark_scheme_is_not_the_light_one() -> None:
     style = drawn(ECHO).findtext("style") or ""
-    light, media, material_light, material_dark = re.findall(r"\.ws-diagram\{([^}]*--[^}]*)\}", style)
+    light, media, material_light, material_dark = re.findall(r"(?<!svg)\.ws-diagram\{([^}]*--[^}]*)\}", style)
     assert (light, media) == (material_light, material_dark)
     assert light != media
 
