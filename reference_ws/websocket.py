@@ -8,7 +8,6 @@ states to prove it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar, overload
@@ -22,6 +21,7 @@ from starlette.websockets import WebSocketState
 
 from reference_ws import lifecycle
 from reference_ws.ahead import READ_AHEAD, ReadAhead
+from reference_ws.codec import dumps, loads
 from reference_ws.connection import Connection
 from reference_ws.errors import (
     CloseError,
@@ -36,7 +36,6 @@ from reference_ws.lifecycle import (
     CLOSE,
     CONNECTED,
     CONNECTING,
-    DISCONNECT,
     DISCONNECTED,
     ERRORS,
     RECEIVED,
@@ -94,14 +93,7 @@ class WebSocket(Connection, StarletteWebSocket):
         # This receive is legal now: another task may close, or fail to send, before its message has come.
         began = self.client_state
         message = await self._next()
-        kind = message["type"]
-        entry = lifecycle.RECEIVE[began].get(kind, "unknown-message")
-        if not isinstance(entry, WebSocketState):
-            raise self._error(entry, f"receive() got {kind}", lifecycle.RECEIVE)
-        if self.client_state is began:
-            self.client_state = entry
-        if entry is DISCONNECTED and self._end in (None, VANISHED):
-            self._end = _farewell(message)
+        self._move(began, message)
         return message
 
     async def send(self, message: Message) -> None:
@@ -174,15 +166,19 @@ class WebSocket(Connection, StarletteWebSocket):
         Raises `WebSocketDisconnect` with the client's code and reason when it disconnects, `WebSocketDataError` when a
         binary frame comes, `LifecycleError` before `accept`.
         """
-        message = await self._data("receive_text()")
+        return self._text(await self._data("receive_text()"))
+
+    async def receive_bytes(self) -> bytes:
+        """Receive a binary frame; raises like `receive_text`, the other way round."""
+        return self._bytes(await self._data("receive_bytes()"))
+
+    def _text(self, message: Message) -> str:
         text: str | None = message.get("text")
         if text is None:
             raise self._wrong_frame(message, "receive_text() got a binary frame")
         return text
 
-    async def receive_bytes(self) -> bytes:
-        """Receive a binary frame; raises like `receive_text`, the other way round."""
-        message = await self._data("receive_bytes()")
+    def _bytes(self, message: Message) -> bytes:
         data: bytes | None = message.get("bytes")
         if data is None:
             raise self._wrong_frame(message, "receive_bytes() got a text frame")
@@ -207,16 +203,32 @@ class WebSocket(Connection, StarletteWebSocket):
         """Decode the JSON of a ``websocket.receive`` message; arguments and errors are those of `receive_json`."""
         text, data = message.get("text"), message.get("bytes")
         if text is not None and mode != "binary":
-            return _fit(_load_json(text), type)
-        if data is not None and mode != "text":
-            return _fit(_load_json(data), type)
-        raise self._wrong_frame(message, f"receive_json() got a {'binary' if text is None else 'text'} frame")
+            value = loads(text)
+        elif data is not None and mode != "text":
+            value = loads(data)
+        else:
+            raise self._wrong_frame(message, f"receive_json() got a {'binary' if text is None else 'text'} frame")
+        return value if type is Any else _fit(value, type)
 
     async def iter_text(self) -> AsyncIterator[str]:
         """Yield text frames until the connection ends; the loop then ends quietly, and the code after it runs."""
         try:
             while True:
-                yield await self.receive_text()
+                if (
+                    self.application_state is CONNECTED and self.client_state is CONNECTED and self._ahead is None
+                ):  # _data(), not awaited
+                    self._receiving += 1
+                    try:
+                        message = await self._receive()
+                    finally:
+                        self._receiving -= 1
+                    if message["type"] != RECEIVED:
+                        self._move(CONNECTED, message)
+                        return
+                else:
+                    message = await self._data("iter_text()")
+                text = message.get("text")
+                yield self._text(message) if text is None else text
         except WebSocketDisconnect:
             pass
 
@@ -224,7 +236,7 @@ class WebSocket(Connection, StarletteWebSocket):
         """Yield binary frames until the connection ends, like `iter_text`."""
         try:
             while True:
-                yield await self.receive_bytes()
+                yield self._bytes(await self._data("iter_bytes()"))
         except WebSocketDisconnect:
             pass
 
@@ -234,9 +246,25 @@ class WebSocket(Connection, StarletteWebSocket):
     def iter_json(self, mode: str | None = None, *, type: type[T]) -> AsyncIterator[T]: ...
     async def iter_json(self, mode: str | None = None, *, type: Any = Any) -> AsyncIterator[Any]:  # noqa: A002
         """Yield decoded JSON until the connection ends, like `iter_text`; the arguments are those of `receive_json`."""
+        self._check_mode(mode, "iter_json()", "text", "binary", None)
+        plain = mode is None and type is Any
         try:
             while True:
-                yield await self.receive_json(mode, type=type)
+                if (
+                    self.application_state is CONNECTED and self.client_state is CONNECTED and self._ahead is None
+                ):  # _data(), not awaited
+                    self._receiving += 1
+                    try:
+                        message = await self._receive()
+                    finally:
+                        self._receiving -= 1
+                    if message["type"] != RECEIVED:
+                        self._move(CONNECTED, message)
+                        return
+                else:
+                    message = await self._data("iter_json()")
+                text = message.get("text")
+                yield loads(text) if plain and text is not None else self.decode_json(message, mode, type=type)
         except WebSocketDisconnect:
             pass
 
@@ -246,25 +274,36 @@ class WebSocket(Connection, StarletteWebSocket):
         """Send a text frame. Raises `LifecycleError`, or `WebSocketDisconnect` when the connection is over."""
         if not isinstance(data, str):
             raise TypeError(f"send_text() takes a str, not {type(data).__name__}; use send_bytes() or send_json().")
-        self._check_send("send_text()")
-        await self._deliver({"type": SENT, "text": data})
+        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
+            raise self._send_error(SENT, "send_text()")
+        try:  # this is _deliver(), without the cost of awaiting it
+            await self._send({"type": SENT, "text": data})
+        except OSError as error:
+            raise await self._vanished() from error
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary frame; raises like `send_text`."""
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}; use send_text() or send_json().")
-        self._check_send("send_bytes()")
+        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
+            raise self._send_error(SENT, "send_bytes()")
         await self._deliver({"type": SENT, "bytes": bytes(data)})
 
     async def send_json(self, data: Any, mode: str = "text") -> None:
-        """Send whatever `json.dumps` takes, compact, non-ASCII as itself: a text frame, or ``mode="binary"``.
+        """Send JSON, compact, non-ASCII as itself: in a text frame, or with ``mode="binary"`` in a binary one.
 
-        Raises `TypeError` or `ValueError` when ``data`` is not JSON, and otherwise like `send_text`.
+        ``data`` is whatever `json.dumps` takes, or a dataclass, msgspec Struct, date or UUID. Raises `TypeError` or
+        `ValueError` when it is not JSON, and otherwise like `send_text`.
         """
-        self._check_mode(mode, "send_json()", "text", "binary")
-        self._check_send("send_json()")
-        text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-        await self._deliver({"type": SENT, "text": text} if mode == "text" else {"type": SENT, "bytes": text.encode()})
+        if mode != "text":
+            self._check_mode(mode, "send_json()", "binary")
+        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
+            raise self._send_error(SENT, "send_json()")
+        text = dumps(data)
+        try:
+            await self._send({"type": SENT, "text": text} if mode == "text" else {"type": SENT, "bytes": text.encode()})
+        except OSError as error:
+            raise await self._vanished() from error
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -362,6 +401,17 @@ class WebSocket(Connection, StarletteWebSocket):
         finally:
             self._receiving -= 1
 
+    def _move(self, began: WebSocketState, message: Message) -> None:
+        """Move the client's side by a message that was received when it was in the state `began`."""
+        kind = message["type"]
+        entry = lifecycle.RECEIVE[began].get(kind, "unknown-message")
+        if not isinstance(entry, WebSocketState):
+            raise self._error(entry, f"receive() got {kind}", lifecycle.RECEIVE)
+        if self.client_state is began:
+            self.client_state = entry
+        if entry is DISCONNECTED and self._end in (None, VANISHED):
+            self._end = _farewell(message)
+
     def _read_ahead(self) -> ReadAhead:
         if self._ahead is None:
             self._ahead = ReadAhead(self._receive)
@@ -369,19 +419,24 @@ class WebSocket(Connection, StarletteWebSocket):
 
     async def _data(self, tried: str) -> Message:
         """Receive a data message; the states must both be CONNECTED."""
-        self._check_data(tried)
-        message = await self.receive()
-        if message["type"] == DISCONNECT:
+        if self.application_state is not CONNECTED or self.client_state is not CONNECTED:
+            self._check_data(tried)
+        if self._ahead is None:  # this is _next(), without the cost of awaiting it
+            self._receiving += 1
+            try:
+                message = await self._receive()
+            finally:
+                self._receiving -= 1
+        else:
+            message = await self._next()
+        if message["type"] != RECEIVED:
+            self._move(CONNECTED, message)
             raise WebSocketDisconnect(*(self._end or VANISHED))
         return message
 
     def _check_data(self, tried: str) -> None:
         if self.application_state is not CONNECTED or self.client_state is not CONNECTED:
             raise self._error(str(lifecycle.on_receive_data(self.client_state, self.application_state)), tried)
-
-    def _check_send(self, tried: str) -> None:
-        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
-            raise self._send_error(SENT, tried)
 
     def _check_mode(self, mode: str | None, tried: str, *known: str | None) -> None:
         if mode not in known:
@@ -391,15 +446,18 @@ class WebSocket(Connection, StarletteWebSocket):
         try:
             await self._send(message)
         except OSError as error:
-            # ASGI: send() raises a subclass of OSError once the client is gone.
-            self.client_state = self.application_state = DISCONNECTED
-            self._end = VANISHED
-            if not self._receiving and await self._read_ahead().look():
-                code, reason = _farewell(self._read_ahead().messages[-1])
-                # Some servers say 1005 of a client that vanished; one that closed without a code is as good as gone.
-                self._end = VANISHED if code == 1005 else (code, reason)
-            self.release()
-            raise WebSocketDisconnect(*self._end) from error
+            raise await self._vanished() from error
+
+    async def _vanished(self) -> WebSocketDisconnect:
+        """End both sides, and tell how: ASGI's ``send`` raises a subclass of `OSError` once the client is gone."""
+        self.client_state = self.application_state = DISCONNECTED
+        self._end = VANISHED
+        if not self._receiving and await self._read_ahead().look():
+            code, reason = _farewell(self._read_ahead().messages[-1])
+            # Some servers say 1005 of a client that vanished; one that closed without a code is as good as gone.
+            self._end = VANISHED if code == 1005 else (code, reason)
+        self.release()
+        return WebSocketDisconnect(*self._end)
 
     def _receive_error(self, event: str, tried: str) -> LifecycleError:
         entry = lifecycle.on_receive(self.client_state, self.application_state, event)
@@ -436,22 +494,7 @@ def _checked_close(code: int, reason: str) -> tuple[int, str]:
     return code, reason
 
 
-def _load_json(data: str | bytes) -> Any:
-    """Decode JSON; whatever a client may send wrongly is a `json.JSONDecodeError`."""
-    text = ""
-    try:
-        text = data if isinstance(data, str) else data.decode()
-        return json.loads(text)
-    except UnicodeDecodeError as error:
-        shown = error.object.decode(errors="replace")
-        raise json.JSONDecodeError(f"Not UTF-8 ({error.reason})", shown, error.start) from error
-    except RecursionError:
-        raise json.JSONDecodeError("Nested too deeply", text, 0) from None
-
-
 def _fit(value: Any, type: Any) -> Any:  # noqa: A002
-    if type is Any:
-        return value
     try:
         return msgspec.convert(value, type)
     except msgspec.ValidationError as error:

@@ -1,0 +1,62 @@
+"""JSON as the standard library reads and writes it, by msgspec where that answers exactly the same.
+
+Decoding: what msgspec reads, it reads as `json.loads` does; for what it refuses (NaN, lone surrogates, 1e400, and all
+that is no JSON), the standard library is asked. Encoding: msgspec writes some floats in another spelling, and NaN as
+null; where its answer might hold one of those, the standard library writes. A property test compares the two.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+import msgspec
+
+__all__ = ["dumps", "loads"]
+
+_decode: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
+
+# An exponent. It begins with the rarer character, so that the search skips from one to the next.
+_EXPONENT: Final = re.compile("e(?<=[0-9]e)").search
+
+
+def loads(data: str | bytes) -> Any:
+    """Decode JSON; whatever a client may send wrongly is a `json.JSONDecodeError`."""
+    try:
+        return _decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _loads(data)
+
+
+def _loads(data: str | bytes) -> Any:
+    text = ""
+    try:
+        text = data if isinstance(data, str) else bytes(data).decode()
+        return json.loads(text)
+    except UnicodeDecodeError as error:
+        shown = error.object.decode(errors="replace")
+        raise json.JSONDecodeError(f"Not UTF-8 ({error.reason})", shown, error.start) from error
+    except RecursionError:
+        raise json.JSONDecodeError("Nested too deeply", text, 0) from None
+
+
+def dumps(data: Any) -> str:
+    """Encode as compact JSON, non-ASCII as itself.
+
+    Besides what `json.dumps` takes, dataclasses, msgspec Structs, dates, UUIDs and the like are written as msgspec
+    does. Raises `TypeError` or `ValueError` for what is not JSON.
+    """
+    try:
+        text = _encode(data).decode()
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return _dumps(data)
+    # What may have been NaN or an infinity, as a value or as a key, and floats that are spelled otherwise.
+    if "null" in text or 'nan"' in text or 'inf"' in text or ".0000" in text or _EXPONENT(text):
+        return _dumps(data)
+    return text
+
+
+def _dumps(data: Any) -> str:
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, default=msgspec.to_builtins)

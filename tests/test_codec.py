@@ -1,0 +1,98 @@
+import json
+import math
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reference_ws.codec import dumps, loads
+
+keys = st.one_of(st.text(max_size=5), st.integers(), st.booleans(), st.none(), st.floats())
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(-(2**200), 2**200),
+    st.floats(),
+    st.floats(min_value=-1e-3, max_value=1e-3),
+    st.text(),
+    st.text(alphabet=st.characters(categories=["Cs", "Cc", "Lo", "So"]), max_size=5),
+)
+values = st.recursive(scalars, lambda v: st.lists(v, max_size=4) | st.dictionaries(keys, v, max_size=4), max_leaves=12)
+texts = st.one_of(
+    values.map(json.dumps),
+    values.map(lambda value: json.dumps(value, ensure_ascii=False, indent=1)),
+    st.text(alphabet='{}[]",:0123456789.eE+-truefalsn \\u\ufeff\x0b', max_size=12),
+    st.sampled_from(
+        ["1e400", "-0", "NaN", "-Infinity", '{"a":1,"a":2}', '"\\ud800"', "1" * 5000, "\ufeff1", "[" * 1000]
+    ),
+    st.integers(1, 1200).map(lambda depth: "[" * depth + "]" * depth),
+)
+
+
+def outcome(function, *arguments):
+    try:
+        result = function(*arguments)
+    except Exception as error:
+        return type(error) if not isinstance(error, RecursionError) else json.JSONDecodeError
+    return repr(result)
+
+
+def standard_dumps(value):
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+@given(values)
+@settings(max_examples=1500, deadline=None)
+def test_it_writes_what_the_standard_library_writes(value):
+    assert outcome(standard_dumps, value) == outcome(dumps, value)
+
+
+@given(texts)
+@settings(max_examples=1500, deadline=None)
+def test_it_reads_what_the_standard_library_reads_from_text(text):
+    assert outcome(json.loads, text) == outcome(loads, text)
+
+
+@given(st.one_of(texts.map(lambda text: text.encode(errors="surrogatepass")), st.binary(max_size=8)))
+@settings(max_examples=1500, deadline=None)
+def test_it_reads_what_the_standard_library_reads_from_utf_8(data):
+    def standard(data):
+        try:
+            return json.loads(data.decode())
+        except UnicodeDecodeError:
+            raise json.JSONDecodeError("", "", 0) from None
+
+    assert outcome(standard, data) == outcome(loads, data)
+
+
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, 1e16, 1e-05, 0.00001234, 2**70, {None: 1}, {True: None}]
+)
+def test_what_msgspec_spells_otherwise_is_written_as_ever(value):
+    assert standard_dumps([value]) == dumps([value])
+
+
+@dataclass
+class Point:
+    x: float
+    note: object = None
+
+
+def test_a_dataclass_is_written_also_where_the_standard_library_writes():
+    assert '{"x":1.5,"note":"a"}' == dumps(Point(1.5, "a"))
+    assert '{"x":1e-05,"note":null}' == dumps(Point(1e-05))
+
+
+@pytest.mark.parametrize("value", [object(), [object()], {"a": lambda: None}])
+def test_what_is_no_json_is_a_type_error(value):
+    with pytest.raises(TypeError):
+        dumps(value)
+
+
+def test_a_circle_is_a_value_error():
+    circle: list[object] = []
+    circle.append(circle)
+    with pytest.raises((ValueError, RecursionError)):
+        dumps(circle)
