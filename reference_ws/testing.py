@@ -1,30 +1,25 @@
 """A client for tests: one WebSocket connection to any ASGI application, in memory.
 
 There is no thread, no socket and no waiting for time to pass; it works with asyncio and with trio. `connect` is what a
-test uses; `InMemoryConnection` is the ASGI server behind it, on which the transcript player stands too. For HTTP routes
-and for tests without ``async`` there is `TestClient`, Starlette's own (it needs the package httpx2).
+test uses; `InMemoryConnection` is the ASGI server behind it (`reference_ws.inmemory`). For HTTP routes and for tests
+without ``async`` there is `TestClient`, Starlette's own (it needs the package httpx2).
 """
 
 from __future__ import annotations
 
 import json
-import linecache
-import sysconfig
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any
 
 import anyio
-from starlette.types import ASGIApp, Message, Scope
-from starlette.websockets import WebSocketDisconnect, WebSocketState
+from starlette.types import ASGIApp, Message
+from starlette.websockets import WebSocketDisconnect
 
-from reference_ws import lifecycle
-from reference_ws.lifecycle import ACCEPT, CLOSE, CONNECT, DISCONNECT, RECEIVED
+from reference_ws.inmemory import DENIAL, InMemoryConnection, background, handshake
+from reference_ws.lifecycle import ACCEPT, CLOSE
 
-__all__ = ["Client", "HandshakeRefused", "InMemoryConnection", "TestClient", "connect"]
+__all__ = ["Client", "HandshakeRefused", "InMemoryConnection", "TestClient", "connect", "handshake"]
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -37,10 +32,6 @@ def __getattr__(name: str) -> Any:
 
         return TestClient
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-DENIAL: Final[Mapping[str, Any]] = {"websocket.http.response": {}}
-"""The extensions of a server that can refuse a handshake with any HTTP response."""
 
 
 class HandshakeRefused(Exception):  # noqa: N818 - a refusal is an answer
@@ -62,251 +53,23 @@ class HandshakeRefused(Exception):  # noqa: N818 - a refusal is an answer
         return json.loads(self.body)
 
 
-class Signal:
-    """Wakes whoever waits for something to happen on one connection, or on several that share it."""
-
-    def __init__(self) -> None:
-        self._event = anyio.Event()
-
-    def notify(self) -> None:
-        """Something has happened."""
-        event, self._event = self._event, anyio.Event()
-        event.set()
-
-    async def wait(self, ready: Callable[[], bool]) -> None:
-        """Wait until `ready` says True; it is asked again after everything that happens."""
-        while not ready():
-            await self._event.wait()
-
-
-class InMemoryConnection:
-    """The server's side of one connection, as ASGI describes it, in memory.
-
-    It hands messages to the application in order, keeps what the application sends in ``sent``, and is strict: a
-    message that the life cycle doesn't allow is a `RuntimeError` in the application, as on the strictest server.
-
-    ``held=True`` makes every ``send`` of the application wait until `take` or `let_go` releases it, so that a player
-    can look at both states between two messages; ``application_state`` moves when it is released. ``both_keys`` puts
-    ``text`` and ``bytes`` into every frame, as some servers do; ``send_raises`` False ignores what is sent after the
-    client has left, instead of raising `OSError`. Several connections may share a ``signal``.
-    """
-
-    def __init__(
-        self,
-        scope: Scope,
-        *,
-        both_keys: bool = False,
-        send_raises: bool = True,
-        held: bool = False,
-        signal: Signal | None = None,
-    ) -> None:
-        self.scope = scope
-        self.client_state = WebSocketState.CONNECTING
-        self.application_state = WebSocketState.CONNECTING
-        self.ended = False
-        """True once the application has returned or raised."""
-        self.error: Exception | None = None
-        """The exception that left the application."""
-        self.accepted = False
-        """True once the application has accepted."""
-        self.gone = False
-        """True once the client's end is on its way to the application."""
-        self.steps = 0
-        """Grows with everything that the application does, so that a player sees when it has settled."""
-        self.signal = signal or Signal()
-        self._both_keys = both_keys
-        self._send_raises = send_raises
-        self._held = held
-        self._inbox: deque[Message] = deque([{"type": CONNECT}])
-        self._sent: deque[tuple[Message, anyio.Event]] = deque()
-        # What is legal is decided when a message is sent, not when it is released.
-        self._state = WebSocketState.CONNECTING
-        self._coroutine: Any = None
-
-    async def run(self, app: ASGIApp) -> None:
-        """Run the application until it ends; an exception that leaves it is kept in ``error``."""
-        self._coroutine = app(self.scope, self.receive, self.send)
-        try:
-            await self._coroutine
-        except Exception as error:
-            self.error = error
-        finally:
-            self.ended = True
-            self._happened()
-
-    # --- the application's side -----------------------------------------------------------------------------------
-
-    async def receive(self) -> Message:
-        """Hand over the next message of the client (ASGI's ``receive``)."""
-        self._happened()
-        await self.signal.wait(lambda: bool(self._inbox))
-        message = self._inbox.popleft()
-        entry = lifecycle.RECEIVE[self.client_state][message["type"]]
-        if isinstance(entry, WebSocketState):
-            self.client_state = entry
-        self._happened()
-        return message
-
-    async def send(self, message: Message) -> None:
-        """Take a message of the application (ASGI's ``send``)."""
-        self._happened()
-        if self.gone and self._state is not WebSocketState.DISCONNECTED:
-            if self._send_raises:
-                self.client_state = self.application_state = WebSocketState.DISCONNECTED
-                raise OSError("the client has left")
-            return
-        event = lifecycle.sent_event(message)
-        entry = lifecycle.on_send(WebSocketState.CONNECTED, self._state, event)
-        if not isinstance(entry, WebSocketState):
-            raise RuntimeError(f"Illegal ASGI message {event!r}: {lifecycle.ERRORS[entry].problem}")
-        self._state = entry
-        self.accepted = self.accepted or event == ACCEPT
-        released = anyio.Event()
-        self._sent.append((message, released))
-        self._happened()
-        if self._held:
-            await released.wait()
-        self.application_state = entry
-        if event == CLOSE and self.accepted:
-            self._leave(message.get("code", 1000), message.get("reason") or "")
-        elif entry is WebSocketState.DISCONNECTED:
-            self._leave(1006, "")
-        self._happened()
-
-    # --- the client's side ----------------------------------------------------------------------------------------
-
-    def deliver(self, text: str | None = None, data: bytes | None = None) -> None:
-        """Put a frame of the client on its way to the application."""
-        keys = {"text": text, "bytes": data}
-        frame = keys if self._both_keys else {key: value for key, value in keys.items() if value is not None}
-        self._inbox.append({"type": RECEIVED, **frame})
-        self._happened()
-
-    def leave(self, code: int = 1000, reason: str = "") -> None:
-        """Put the client's end on its way to the application; code 1006 is a connection that vanished."""
-        self._leave(code, reason)
-
-    def _leave(self, code: int, reason: str) -> None:
-        if not self.gone:
-            self.gone = True
-            self._inbox.append({"type": DISCONNECT, "code": code, "reason": reason})
-            self._happened()
-
-    @property
-    def sent(self) -> bool:
-        """True while a message of the application waits to be taken."""
-        return bool(self._sent)
-
-    def take(self) -> Message:
-        """Take the oldest message of the application, and let the ``send`` that brought it return."""
-        message, released = self._sent.popleft()
-        released.set()
-        return message
-
-    @property
-    def holds(self) -> bool:
-        """True while a ``send`` of the application waits to be released."""
-        return self._held and any(not released.is_set() for _, released in self._sent)
-
-    def let_go(self) -> bool:
-        """Let the oldest waiting ``send`` return, while its message stays. False when none waits."""
-        if not self.holds:
-            return False
-        next(released for _, released in self._sent if not released.is_set()).set()
-        return True
-
-    def hold_no_more(self) -> None:
-        """Let every ``send`` return, now and from now on."""
-        while self.let_go():
-            pass
-        self._held = False
-
-    def waiting_at(self) -> str:
-        """Tell where the application waits: file, line and source of the innermost frame of the user's code."""
-        return waiting_at(self._coroutine)
-
-    def _happened(self) -> None:
-        self.steps += 1
-        self.signal.notify()
-
-
-_NOT_THE_USERS: Final = tuple(
-    str(Path(path)) for path in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), Path(__file__).parent)
-)
-
-
-def waiting_at(coroutine: Any) -> str:
-    """Describe where a coroutine waits: the innermost frame that is not in Python's or an installed library's code."""
-    place = "before its first await"
-    while coroutine is not None:
-        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
-        if frame is not None and not frame.f_code.co_filename.startswith(_NOT_THE_USERS):
-            file, line = frame.f_code.co_filename, frame.f_lineno
-            place = f"{file}:{line} in {frame.f_code.co_name}: {linecache.getline(file, line).strip()}"
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
-    return place
-
-
-def handshake(
-    target: str,
-    *,
-    headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
-    subprotocols: Sequence[str] = (),
-    client: tuple[str, int] | None = ("testclient", 50000),
-    extensions: Mapping[str, Any] = DENIAL,
-) -> Scope:
-    """Build the ASGI scope of a handshake for `target`, a path with a query, or a whole ``ws://`` or ``wss://`` URL."""
-    url = urlsplit(target)
-    scheme = url.scheme or "ws"
-    port = url.port or (443 if scheme == "wss" else 80)
-    lines = [
-        ("host", url.netloc or "testserver"),
-        ("connection", "Upgrade"),
-        ("upgrade", "websocket"),
-        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ("sec-websocket-version", "13"),
-    ]
-    given = [(name.lower(), value) for name, value in (headers.items() if isinstance(headers, Mapping) else headers)]
-    offered = list(subprotocols)
-    for name, value in given:
-        if name == "sec-websocket-protocol":
-            offered += [token.strip() for token in value.split(",")]
-    if subprotocols:
-        given.append(("sec-websocket-protocol", ", ".join(subprotocols)))
-    names = {name for name, _ in given}
-    lines = [line for line in lines if line[0] not in names] + given
-    return {
-        "type": "websocket",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "scheme": scheme,
-        "server": (url.hostname or "testserver", port),
-        "client": client,
-        "root_path": "",
-        "path": unquote(url.path) or "/",
-        "raw_path": (url.path or "/").encode(),
-        "query_string": url.query.encode(),
-        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines],
-        "subprotocols": offered,
-        "state": {},
-        "extensions": dict(extensions),
-    }
-
-
 class Client:
     """The client of a connection that the application has accepted; `connect` makes it.
 
-    ``accepted_subprotocol`` and ``headers`` (name in lower case -> value) come from the accept. ``closed`` is ``None``
-    while the connection is open, then ``(code, reason)``. Every wait ends with a `TimeoutError` after ``timeout_s``
-    seconds, which says where the handler was waiting.
+    ``accepted_subprotocol`` and ``headers`` (name in lower case -> value) come from the accept. Every wait ends with a
+    `TimeoutError` after ``timeout_s`` seconds, which says where the handler was waiting.
     """
 
     def __init__(self, connection: InMemoryConnection, timeout_s: float) -> None:
         self.accepted_subprotocol: str | None = None
         self.headers: dict[str, str] = {}
-        self.closed: tuple[int, str] | None = None
         self._connection = connection
         self._timeout_s = timeout_s
+
+    @property
+    def closed(self) -> tuple[int, str] | None:
+        """``None`` while the connection is open, then code and reason, from whoever ended it first."""
+        return self._connection.end
 
     async def send_text(self, data: str) -> None:
         """Send a text frame."""
@@ -330,8 +93,7 @@ class Client:
             raise WebSocketDisconnect(*self.closed)
         message = await self._next()
         if message["type"] == CLOSE:
-            self.closed = message.get("code", 1000), message.get("reason") or ""
-            raise WebSocketDisconnect(*self.closed)
+            raise WebSocketDisconnect(message.get("code", 1000), message.get("reason") or "")
         return message
 
     async def receive_text(self) -> str:
@@ -359,8 +121,8 @@ class Client:
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _deliver(self, text: str | None = None, data: bytes | None = None) -> None:
-        if self._connection.gone:
-            raise WebSocketDisconnect(*(self.closed or (1006, "")))
+        if self.closed is not None:
+            raise WebSocketDisconnect(*self.closed)
         self._connection.deliver(text, data)
 
     async def _payload(self, key: str) -> Any:
@@ -370,8 +132,6 @@ class Client:
         return message[key]
 
     async def _leave(self, code: int, reason: str) -> None:
-        if self.closed is None:
-            self.closed = code, reason
         self._connection.leave(code, reason)
         await self._until(lambda: self._connection.ended, "the application did not end")
 
@@ -438,22 +198,24 @@ async def connect(
     scope = handshake(target, headers=headers, subprotocols=subprotocols, client=client, extensions=extensions)
     connection = InMemoryConnection(scope, both_keys=both_keys, send_raises=send_raises)
     opened = Client(connection, timeout_s)
-    failure: Exception | None = None
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(connection.run, app)
-        # What happens in here must not reach the task group: it would come out of it inside of an ExceptionGroup.
-        try:
-            await opened._open()
-            yield opened
-            await opened._leave(1000, "")
-        except Exception as error:
-            failure = error
-            if connection.gone:
-                with anyio.move_on_after(timeout_s):
-                    await connection.signal.wait(lambda: connection.ended)
-        finally:
-            tasks.cancel_scope.cancel()
-    if failure is not None and not (connection.error and isinstance(failure, WebSocketDisconnect)):
-        raise failure from (connection.error if connection.error is not failure else None)
+    try:
+        async with background() as tasks:
+            tasks.start_soon(connection.run, app)
+            try:
+                await opened._open()
+                yield opened
+                await opened._leave(1000, "")
+            except Exception:
+                if connection.gone:
+                    with anyio.move_on_after(timeout_s):
+                        await connection.signal.wait(lambda: connection.ended)
+                raise
+    except WebSocketDisconnect:
+        if connection.error is None:
+            raise
+    except Exception as failure:
+        if connection.error is not None and connection.error is not failure:
+            raise failure from connection.error
+        raise
     if connection.error is not None:
         raise connection.error

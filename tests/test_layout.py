@@ -13,7 +13,7 @@ PACKAGE = ROOT / "reference_ws"
 # Each layer may import the ones before it; modules of one layer may import each other.
 LAYERS = [
     {"lifecycle"},
-    {"ahead", "errors"},
+    {"ahead", "codec", "errors"},
     {"connection"},
     {"websocket"},
     {"context", "parameters"},
@@ -23,11 +23,12 @@ LAYERS = [
     {"application"},
 ]
 CORE = {module for layer in LAYERS for module in layer}
-# Besides: testing and transcript stand on the ASGI interface, guide and the command line stand on top.
+# Besides: inmemory, testing and transcript stand on the ASGI interface, guide and the command line stand on top.
 ALLOWED = {
     **{module: {m for layer in LAYERS[: n + 1] for m in layer} for n, layer in enumerate(LAYERS) for module in layer},
-    "testing": {"lifecycle"},
-    "transcript": {"lifecycle", "testing", "transcript"},
+    "inmemory": {"lifecycle"},
+    "testing": {"lifecycle", "inmemory"},
+    "transcript": {"lifecycle", "inmemory", "transcript"},
     "explanations": {"lifecycle", "transcript"},
     "catalogs": {"lifecycle", "explanations", "catalogs"},
     "guide": {"lifecycle", "transcript", "explanations", "catalogs", "guide"},

@@ -1,0 +1,323 @@
+"""An ASGI server in memory: one connection, no socket, no thread, and no waiting for time to pass.
+
+`InMemoryConnection` is the server's side of a connection, `handshake` makes the scope that it begins with. The client
+for tests (`reference_ws.testing`) and the transcript player stand on it. It works with asyncio and with trio.
+"""
+
+from __future__ import annotations
+
+import linecache
+import string
+import sysconfig
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, unquote, urlsplit
+
+import anyio
+from anyio.abc import TaskGroup
+from starlette.types import ASGIApp, Message, Scope
+from starlette.websockets import WebSocketState
+
+from reference_ws import lifecycle
+from reference_ws.lifecycle import ACCEPT, CLOSE, CONNECT, DISCONNECT, RECEIVED, SENT
+
+__all__ = ["DENIAL", "InMemoryConnection", "Signal", "background", "handshake", "percent_encoded", "waiting_at"]
+
+DENIAL: Final[Mapping[str, Any]] = {"websocket.http.response": {}}
+"""The extensions of a server that can refuse a handshake with any HTTP response."""
+
+
+@asynccontextmanager
+async def background() -> AsyncIterator[TaskGroup]:
+    """Open a task group whose tasks end with the block.
+
+    What the block raises comes out as it is, not inside of an ``ExceptionGroup``: also what is no `Exception`, such as
+    `KeyboardInterrupt` and the failure of a test.
+    """
+    failure: BaseException | None = None
+    async with anyio.create_task_group() as tasks:
+        try:
+            yield tasks
+        except anyio.get_cancelled_exc_class():  # the task group knows best whose it is
+            raise
+        except BaseException as error:
+            failure = error
+        finally:
+            tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+class Signal:
+    """Wakes whoever waits for something to happen on one connection, or on several that share it."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def notify(self) -> None:
+        """Something has happened."""
+        event, self._event = self._event, anyio.Event()
+        event.set()
+
+    async def wait(self, ready: Callable[[], bool]) -> None:
+        """Wait until `ready` says True; it is asked again after everything that happens."""
+        while not ready():
+            await self._event.wait()
+
+
+class InMemoryConnection:
+    """The server's side of one connection, as ASGI describes it, in memory.
+
+    It hands messages to the application in order, keeps what the application sends in ``sent``, and is strict: a
+    message that the life cycle doesn't allow, or a subprotocol that the client didn't offer, is a `RuntimeError` in the
+    application, as on the strictest server; text that UTF-8 can't carry is a `UnicodeEncodeError` for whoever sends it.
+
+    ``held=True`` makes every ``send`` of the application wait until `take` or `let_go` releases it, so that a player
+    can look at both states between two messages; ``application_state`` moves when it is released. ``both_keys`` puts
+    ``text`` and ``bytes`` into every frame, as some servers do; ``send_raises`` False ignores what is sent after the
+    client has left, instead of raising `OSError`. Several connections may share a ``signal``.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        *,
+        both_keys: bool = False,
+        send_raises: bool = True,
+        held: bool = False,
+        signal: Signal | None = None,
+    ) -> None:
+        self.scope = scope
+        self.client_state = WebSocketState.CONNECTING
+        self.application_state = WebSocketState.CONNECTING
+        self.ended = False
+        """True once the application has returned or raised."""
+        self.error: BaseException | None = None
+        """The exception that left the application."""
+        self.accepted = False
+        """True once the application has accepted."""
+        self.end: tuple[int, str] | None = None
+        """How the connection ended, code and reason, as soon as either side has ended it; the first end counts."""
+        self.steps = 0
+        """Grows with everything that the application does, so that a player sees when it has settled."""
+        self.signal = signal or Signal()
+        self._both_keys = both_keys
+        self._send_raises = send_raises
+        self._held = held
+        self._inbox: deque[Message] = deque([{"type": CONNECT}])
+        self._sent: deque[tuple[Message, anyio.Event]] = deque()
+        # What is legal is decided when a message is sent, not when it is released.
+        self._state = WebSocketState.CONNECTING
+        self._coroutine: Any = None
+
+    async def run(self, app: ASGIApp) -> None:
+        """Run the application until it ends; an exception that leaves it is kept in ``error``."""
+        self._coroutine = app(self.scope, self.receive, self.send)
+        try:
+            await self._coroutine
+        except (anyio.get_cancelled_exc_class(), GeneratorExit):
+            raise
+        except BaseException as error:  # the failure of a test in a handler is no Exception
+            self.error = error
+        finally:
+            self.ended = True
+            self._happened()
+
+    # --- the application's side -----------------------------------------------------------------------------------
+
+    async def receive(self) -> Message:
+        """Hand over the next message of the client (ASGI's ``receive``)."""
+        self._happened()
+        await self.signal.wait(lambda: bool(self._inbox))
+        message = self._inbox.popleft()
+        entry = lifecycle.RECEIVE[self.client_state][message["type"]]
+        if isinstance(entry, WebSocketState):
+            self.client_state = entry
+        self._happened()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Take a message of the application (ASGI's ``send``)."""
+        self._happened()
+        if self.gone and self._state is not WebSocketState.DISCONNECTED:
+            if self._send_raises:
+                self.client_state = self.application_state = WebSocketState.DISCONNECTED
+                raise OSError("the client has left")
+            return
+        event = lifecycle.sent_event(message)
+        entry = lifecycle.on_send(WebSocketState.CONNECTED, self._state, event)
+        if not isinstance(entry, WebSocketState):
+            raise RuntimeError(f"Illegal ASGI message {event!r}: {lifecycle.ERRORS[entry].problem}")
+        chosen = message.get("subprotocol")
+        if event == ACCEPT and chosen and chosen not in self.scope["subprotocols"]:
+            raise RuntimeError(f"Illegal ASGI message {event!r}: The client did not offer the subprotocol {chosen!r}.")
+        if event in (SENT, CLOSE):
+            _on_the_wire(message.get("text" if event == SENT else "reason"))
+        self._state = entry
+        self.accepted = self.accepted or event == ACCEPT
+        released = anyio.Event()
+        self._sent.append((message, released))
+        self._happened()
+        if self._held:
+            await released.wait()
+        self.application_state = entry
+        if event == CLOSE and self.accepted:
+            self._leave(message.get("code", 1000), message.get("reason") or "")
+        elif entry is WebSocketState.DISCONNECTED:
+            self._leave(1006, "")
+        self._happened()
+
+    # --- the client's side ----------------------------------------------------------------------------------------
+
+    def deliver(self, text: str | None = None, data: bytes | None = None) -> None:
+        """Put a frame of the client on its way to the application."""
+        _on_the_wire(text)
+        keys = {"text": text, "bytes": data}
+        frame = keys if self._both_keys else {key: value for key, value in keys.items() if value is not None}
+        self._inbox.append({"type": RECEIVED, **frame})
+        self._happened()
+
+    def leave(self, code: int = 1000, reason: str = "") -> None:
+        """Put the client's end on its way to the application; code 1006 is a connection that vanished."""
+        self._leave(code, reason)
+
+    def _leave(self, code: int, reason: str) -> None:
+        if not self.gone:
+            self.end = code, reason
+            self._inbox.append({"type": DISCONNECT, "code": code, "reason": reason})
+            self._happened()
+
+    @property
+    def gone(self) -> bool:
+        """True once the client's end is on its way to the application."""
+        return self.end is not None
+
+    @property
+    def sent(self) -> bool:
+        """True while a message of the application waits to be taken."""
+        return bool(self._sent)
+
+    def take(self) -> Message:
+        """Take the oldest message of the application, and let the ``send`` that brought it return."""
+        message, released = self._sent.popleft()
+        released.set()
+        return message
+
+    @property
+    def holds(self) -> bool:
+        """True while a ``send`` of the application waits to be released."""
+        return self._held and any(not released.is_set() for _, released in self._sent)
+
+    def let_go(self) -> bool:
+        """Let the oldest waiting ``send`` return, while its message stays. False when none waits."""
+        if not self.holds:
+            return False
+        next(released for _, released in self._sent if not released.is_set()).set()
+        return True
+
+    def hold_no_more(self) -> None:
+        """Let every ``send`` return, now and from now on."""
+        while self.let_go():
+            pass
+        self._held = False
+
+    def waiting_at(self) -> str:
+        """Tell where the application waits: file, line and source of the innermost frame of the user's code."""
+        return waiting_at(self._coroutine)
+
+    def _happened(self) -> None:
+        self.steps += 1
+        self.signal.notify()
+
+
+def _on_the_wire(text: str | None) -> None:
+    """Encode text as the wire does: a lone surrogate is a `UnicodeEncodeError`."""
+    if text is not None:
+        text.encode()
+
+
+_PACKAGE: Final = Path(__file__).parent
+_PAGES: Final = _PACKAGE / "_source"
+_LIBRARIES: Final = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+
+
+def waiting_at(coroutine: Any) -> str:
+    """Describe where a coroutine waits: file, line and source of the innermost frame of the user's code.
+
+    That is code which is not in Python's, an installed library's or this package's files; the documents' pages, which
+    an installed package holds, count as the user's. When no frame is, the innermost one of all is described.
+    """
+    frames = []
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
+        if frame is not None:
+            frames.append(frame)
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+    if not frames:
+        return "no frame: it has not begun, or has ended"
+    frame = next((frame for frame in reversed(frames) if _is_the_users(frame.f_code.co_filename)), frames[-1])
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    return f"{file}:{line} in {frame.f_code.co_name}: {linecache.getline(file, line).strip()}"
+
+
+def _is_the_users(file: str) -> bool:
+    path = Path(file)
+    return path.is_relative_to(_PAGES) or not any(path.is_relative_to(home) for home in (_PACKAGE, *_LIBRARIES))
+
+
+def percent_encoded(target: str) -> str:
+    """Write a path or a query as it goes over the wire: non-ASCII characters and spaces become ``%XX``."""
+    return quote(target, safe=string.punctuation)
+
+
+def handshake(
+    target: str,
+    *,
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+    subprotocols: Sequence[str] = (),
+    client: tuple[str, int] | None = ("testclient", 50000),
+    extensions: Mapping[str, Any] = DENIAL,
+) -> Scope:
+    """Build the ASGI scope of a handshake for `target`, a path with a query, or a whole ``ws://`` or ``wss://`` URL.
+
+    Characters that a request line can't hold are percent-encoded, as clients do.
+    """
+    url = urlsplit(f"ws://testserver{target}" if target.startswith("/") else target)  # //a/b is a path too
+    scheme = url.scheme or "ws"
+    port = url.port or (443 if scheme == "wss" else 80)
+    raw_path = percent_encoded(url.path or "/")
+    lines = [
+        ("host", url.netloc or "testserver"),
+        ("connection", "Upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("sec-websocket-version", "13"),
+    ]
+    given = [(name.lower(), value) for name, value in (headers.items() if isinstance(headers, Mapping) else headers)]
+    offered = list(subprotocols)
+    for name, value in given:
+        if name == "sec-websocket-protocol":
+            offered += [token.strip() for token in value.split(",")]
+    if subprotocols:
+        given.append(("sec-websocket-protocol", ", ".join(subprotocols)))
+    names = {name for name, _ in given}
+    lines = [line for line in lines if line[0] not in names] + given
+    return {
+        "type": "websocket",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "scheme": scheme,
+        "server": (url.hostname or "testserver", port),
+        "client": client,
+        "root_path": "",
+        "path": unquote(raw_path),
+        "raw_path": raw_path.encode(),
+        "query_string": percent_encoded(url.query).encode(),
+        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines],
+        "subprotocols": offered,
+        "state": {},
+        "extensions": dict(extensions),
+    }
