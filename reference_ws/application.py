@@ -7,10 +7,11 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute
 from starlette.types import ExceptionHandler, Lifespan, Receive, Scope, Send
 
-from reference_ws.routing import Router, Routes
+from reference_ws.routing import Router, Routes, SocketRoute
 
 __all__ = ["App"]
 
@@ -23,6 +24,7 @@ class App(Starlette):
     """
 
     router: Router
+    _handlers: tuple[Mapping[Any, Any], Mapping[int, Any]] | None = None
 
     def __init__(
         self,
@@ -52,7 +54,26 @@ class App(Starlette):
                 "This is an ASGI application, and it was called as WSGI, which knows no WebSocket: serve it with an "
                 "ASGI server such as uvicorn, or see the page sse.md for server-sent events, which WSGI can send."
             )
+        if scope["type"] == "websocket" and not self.user_middleware:
+            return self._connect(scope, receive, send)
         return super().__call__(scope, receive, send)
+
+    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lead a connection straight to its handler: Starlette's own middleware has nothing to do for those."""
+        found = self.router.find(scope)
+        route = found[0] if found is not None else None
+        if found is None or not isinstance(route, SocketRoute) or not route.converses:
+            await super().__call__(scope, receive, send)
+            return
+        if self._handlers is None:
+            exceptions = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+            self._handlers = exceptions._exception_handlers, exceptions._status_handlers
+        scope["app"] = self
+        scope.setdefault("router", self.router)
+        scope["starlette.exception_handlers"] = self._handlers
+        scope["route"] = route
+        scope.update(found[1])
+        await route.app(scope, receive, send)
 
     def include_routes(self, *routes: BaseRoute | Routes) -> None:
         """Register routes, in this order: Lihil's way to say ``app.router <<= route``."""

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from reference_ws.context import websocket as running_websocket
+from reference_ws.context import current
 from reference_ws.lifecycle import DISCONNECTED
 from reference_ws.parameters import Dependency, ParameterError, Plan, function_of, plan, where
 from reference_ws.websocket import WebSocket
@@ -94,21 +94,24 @@ class Session:
 
 @dataclass(slots=True, eq=False)
 class Bound:
-    """A handler, or a middleware around one, ready to be called with a connection's `Session`."""
+    """A handler, or a middleware around one, ready to be called with a connection that has its `Session`."""
 
     plans: tuple[Plan, ...]
-    call: Callable[[Session], Awaitable[None]]
+    call: Callable[[WebSocket], Awaitable[None]]
     name: str
+    needs_session: bool
+    """False when nothing but the connection has to be passed to anyone."""
 
     def around(self, middleware: Middleware, path: Collection[str]) -> Bound:
         """Put a middleware around it; the middleware's own parameters are bound like a handler's."""
 
         async def endpoint(*_: Any, **__: Any) -> None:
-            await self.call(running_websocket._bindings)
+            # The connection itself, not what stands for it: a handler may keep it beyond its own end.
+            await self.call(current())
 
         endpoint.__name__ = endpoint.__qualname__ = self.name
         outer = bind(middleware(endpoint), path)
-        return Bound(outer.plans + self.plans, outer.call, self.name)
+        return Bound(outer.plans + self.plans, outer.call, self.name, outer.needs_session or self.needs_session)
 
 
 def bind(handler: Callable[..., Any], path: Collection[str] = ()) -> Bound:
@@ -121,20 +124,18 @@ def bind(handler: Callable[..., Any], path: Collection[str] = ()) -> Bound:
         raise TypeError(f"{where(handler)}: a WebSocket handler must be a coroutine function: write `async def`.")
     planned = plan(handler, path)
 
-    async def call(session: Session) -> None:
-        placed, named = await session.arguments(planned)
-        if session.websocket.application_state is not DISCONNECTED:  # a dependency may have refused
+    async def call(websocket: WebSocket) -> None:
+        placed, named = await websocket._bindings.arguments(planned)
+        if websocket.application_state is not DISCONNECTED:  # a dependency may have refused
             await handler(*placed, **named)
 
-    async def call_with_connection(session: Session) -> None:
-        await handler(session.websocket)
+    def call_without(websocket: WebSocket) -> Awaitable[None]:  # noqa: ARG001
+        return handler()  # type: ignore[no-any-return]
 
-    async def call_without(session: Session) -> None:  # noqa: ARG001
-        await handler()
-
-    chosen = call
+    chosen: Callable[[WebSocket], Awaitable[None]] = call
     if planned.plain and not planned.connections:
         chosen = call_without
     elif planned.plain and len(planned.connections) == 1 and planned.connections == planned.by_place:
-        chosen = call_with_connection
-    return Bound((planned,), chosen, getattr(function_of(handler), "__name__", type(handler).__name__))
+        chosen = handler
+    name = getattr(function_of(handler), "__name__", type(handler).__name__)
+    return Bound((planned,), chosen, name, needs_session=chosen is call)

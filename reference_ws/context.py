@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, cast
 
 from reference_ws.errors import NoConnectionError
 from reference_ws.websocket import WebSocket
 
-__all__ = ["running", "websocket"]
+__all__ = ["current", "enter", "leave", "websocket"]
 
 _current: ContextVar[WebSocket] = ContextVar("reference_ws.websocket")
 
 
-@contextmanager
-def running(connection: WebSocket) -> Iterator[None]:
+def enter(connection: WebSocket) -> Token[WebSocket]:
     """Make `connection` the one that `websocket` stands for, here and in what is awaited or started from here."""
-    token = _current.set(connection)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return _current.set(connection)
 
 
-def _connection() -> WebSocket:
+leave = _current.reset
+"""Undo `enter`, with what it returned."""
+
+
+def current() -> WebSocket:
+    """Return the connection of the running handler. Raises `NoConnectionError` outside of one."""
     try:
         return _current.get()
     except LookupError:
@@ -45,31 +44,31 @@ class _Websocket:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and _current.get(None) is None:
             raise AttributeError(name)
-        return getattr(_connection(), name)
+        return getattr(current(), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(_connection(), name, value)
+        setattr(current(), name, value)
 
     def __delattr__(self, name: str) -> None:
-        delattr(_connection(), name)
+        delattr(current(), name)
 
     def __getitem__(self, key: str) -> Any:
-        return _connection()[key]
+        return current()[key]
 
     def __contains__(self, key: object) -> bool:
-        return key in _connection()
+        return key in current()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_connection())
+        return iter(current())
 
     def __len__(self) -> int:
-        return len(_connection())
+        return len(current())
 
     def __eq__(self, other: object) -> bool:
-        return _connection() == (_connection() if other is self else other)
+        return current() == (current() if other is self else other)
 
     def __hash__(self) -> int:
-        return hash(_connection())
+        return hash(current())
 
     def __repr__(self) -> str:
         return f"<websocket: {_current.get(None)!r}>"

@@ -28,8 +28,8 @@ CLEAN_UP_S: Final = 10.0
 """How long the clean-ups of a cancelled handler may take."""
 
 
-async def converse(bound: Bound, session: Session) -> None:
-    """Run a handler, and end the connection with it.
+async def converse(bound: Bound, websocket: WebSocket, session: Session | None) -> None:
+    """Run a handler, and end the connection with it; ``session`` is ``None`` when nothing has to be bound.
 
     A handler that returns closes with 1000, or refuses what it has not accepted. One that raises refuses with 500 (or
     closes with 1011 after accept), and the exception goes on to the server's log. A `WebSocketDisconnect` that comes
@@ -37,25 +37,27 @@ async def converse(bound: Bound, session: Session) -> None:
     with 1001. Dependencies are cleaned up after the handler: before the connection is closed when it has returned, so
     that a dependency may close it; after it, when it has raised.
     """
-    websocket = session.websocket
     failure: Exception | None = None
     try:
         try:
-            session.read(bound.plans)
-            await bound.call(session)
+            if session is not None:
+                session.read(bound.plans)
+            await bound.call(websocket)
         except Exception as error:
             failure = await _ended_by(websocket, error)
-        clean_up_failure = await session.clean_up()
-        if clean_up_failure is not None and failure is None:
-            failure = await _ended_by(websocket, clean_up_failure)
-        elif clean_up_failure is not None:
-            logger.error("A dependency's clean-up failed", exc_info=clean_up_failure)
-        await websocket.close()
+        if session is not None and (left := await session.clean_up()) is not None:
+            if failure is None:
+                failure = await _ended_by(websocket, left)
+            else:
+                logger.error("A dependency's clean-up failed", exc_info=left)
+        if websocket.client_state is not DISCONNECTED and websocket.application_state is not DISCONNECTED:
+            await websocket.close()
     except (anyio.get_cancelled_exc_class(), KeyboardInterrupt, SystemExit):
         with anyio.move_on_after(GOODBYE_S, shield=True):
             await websocket.close(1001)
-        with anyio.move_on_after(CLEAN_UP_S, shield=True):
-            await session.clean_up()
+        if session is not None:
+            with anyio.move_on_after(CLEAN_UP_S, shield=True):
+                await session.clean_up()
         raise
     finally:
         websocket.release()

@@ -251,7 +251,7 @@ def plan(
             left.append(parameter)
     # Only what was planned can be passed by its place, up to the first that is left to its default.
     known = {*result.connections, *(p.name for p in result.parameters), *(name for name, _ in result.dependencies)}
-    if len(left) == 1 and not result.connections and left[0].annotation is _ABSENT and left[0].default is _ABSENT:
+    if len(left) == 1 and not result.connections and _says_nothing(left[0], hints) and left[0].default is _ABSENT:
         result.connections.append(left.pop().name)
         known.update(result.connections)
     for parameter in left:
@@ -259,6 +259,10 @@ def plan(
             raise TypeError(_unbound(function, parameter, hints.get(parameter.name, _ABSENT), bool(above)))
     result.by_place = result.by_place[: next((n for n, name in enumerate(result.by_place) if name not in known), None)]
     return result
+
+
+def _says_nothing(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
+    return hints.get(parameter.name, _ABSENT) in (_ABSENT, Any)
 
 
 def _planned(
@@ -306,7 +310,7 @@ def _planned(
     if name in path:
         result.parameters.append(Parameter(name, "path", name, _typed(base), parameter.default, False))
         return True
-    if annotation is _ABSENT or (kind := _kind(base)) == "other":
+    if base in (_ABSENT, Any) or (kind := _kind(base)) == "other":
         return False
     result.parameters.append(Parameter(name, "query", name, base, parameter.default, kind == "many", True))
     return True

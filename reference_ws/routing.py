@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from starlette import routing
+from starlette._utils import get_route_path
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reference_ws.binding import Bound, Middleware, Session, bind
-from reference_ws.context import running
+from reference_ws.context import enter, leave
 from reference_ws.conversation import converse, refuse
+from reference_ws.finding import RouteList
 from reference_ws.views import SocketView, bind_view
 from reference_ws.websocket import WebSocket
 
@@ -65,6 +67,11 @@ class SocketRoute(routing.WebSocketRoute):
         self.endpoint = endpoint  # type: ignore[assignment]
         self.name = self.given_name or (routing.get_name(endpoint) if endpoint and self.given_name == "" else None)  # type: ignore[assignment]
         self.app = _missing if endpoint is None else self._application(endpoint)
+
+    @property
+    def converses(self) -> bool:
+        """True for a handler of ours, which deals with its own errors; False for an ASGI application."""
+        return self.app is not self.endpoint and self.endpoint is not None
 
     def _application(self, endpoint: Callable[..., Any]) -> ASGIApp:
         if not callable(endpoint):
@@ -143,7 +150,28 @@ class Router(routing.Router):
 
     def __init__(self, routes: Iterable[BaseRoute | Routes] | None = None, **options: Any) -> None:
         super().__init__(**options)
+        self.routes = RouteList()
         self.include(*(routes or ()))
+
+    def find(self, scope: Scope) -> tuple[BaseRoute, dict[str, Any]] | None:
+        """Find the route of a WebSocket: the first that matches, and what it adds to the scope."""
+        if not isinstance(self.routes, RouteList):
+            self.routes = RouteList(self.routes)
+        return self.routes.finder.find(get_route_path(scope), scope)
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lead a connection or a request to its route."""
+        if scope["type"] != "websocket":
+            await super().app(scope, receive, send)
+            return
+        scope.setdefault("router", self)
+        found = self.find(scope)
+        if found is None:
+            await self.default(scope, receive, send)
+            return
+        scope["route"], added = found
+        scope.update(added)
+        await scope["route"].handle(scope, receive, send)
 
     def include(self, *routes: BaseRoute | Iterable[BaseRoute]) -> None:
         """Register routes, in this order: the first one that matches a path serves it.
@@ -190,9 +218,14 @@ class Router(routing.Router):
 def _application(bound: Bound) -> ASGIApp:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
-        websocket._bindings = session = Session(websocket)
-        with running(websocket):
-            await converse(bound, session)
+        session = None
+        if bound.needs_session:
+            websocket._bindings = session = Session(websocket)
+        token = enter(websocket)
+        try:
+            await converse(bound, websocket, session)
+        finally:
+            leave(token)
 
     return application
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, Literal, get_type_hints
 import anyio
 from starlette.exceptions import WebSocketException
 
-from reference_ws.binding import Bound, Session
+from reference_ws.binding import Bound
 from reference_ws.errors import WebSocketDataError, WebSocketTypeError
 from reference_ws.lifecycle import CONNECTED, DISCONNECT, DISCONNECTED
 from reference_ws.parameters import plan, where
@@ -76,16 +76,20 @@ def bind_view(view: type[SocketView], path: Collection[str]) -> Bound:
     """Plan how a view serves a connection; its ``on_connect`` is bound like a handler."""
     planned = plan(view.on_connect, path, skip=1)
     wanted = _wanted(view)
+    needs_session = not planned.plain or bool(planned.connections)
 
-    async def call(session: Session) -> None:
-        placed, named = await session.arguments(planned)
-        if session.websocket.application_state is DISCONNECTED:  # a dependency may have refused
+    async def call(websocket: WebSocket) -> None:
+        placed: list[Any] = []
+        named: dict[str, Any] = {}
+        if needs_session:
+            placed, named = await websocket._bindings.arguments(planned)
+        if websocket.application_state is DISCONNECTED:  # a dependency may have refused
             return
         served = view()
-        served.websocket = session.websocket
+        served.websocket = websocket
         await _serve(served, wanted, placed, named)
 
-    return Bound((planned,), call, view.__name__)
+    return Bound((planned,), call, view.__name__, needs_session)
 
 
 async def _serve(view: SocketView, wanted: Any, placed: list[Any], named: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "reference_ws"
 # Each layer may import the ones before it; modules of one layer may import each other.
 LAYERS = [
     {"lifecycle"},
-    {"ahead", "codec", "errors"},
+    {"ahead", "codec", "errors", "finding"},
     {"connection"},
     {"websocket"},
     {"context", "parameters"},

@@ -20,10 +20,10 @@ def bind(handler):
     bound = bind_handler(handler)
 
     async def call(websocket):
-        session = Session(websocket)
-        session.read(bound.plans)
+        websocket._bindings = Session(websocket)
+        websocket._bindings.read(bound.plans)
         RETURNED.clear()
-        await bound.call(session)
+        await bound.call(websocket)
         return RETURNED[0]
 
     return call

@@ -1,0 +1,157 @@
+"""Finding the route of a connection in a time that doesn't grow with the number of routes.
+
+`RouteIndex` sorts routes into a tree by the segments of their paths. A path leads to the few routes whose shape it has;
+these are then asked as Starlette asks all of them, in the order in which they were registered. Whatever can't be sorted
+(`Host`, routes of other classes) is asked every time.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from starlette import routing
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
+
+__all__ = ["RouteIndex", "RouteList"]
+
+# Convertors that never match a slash: a parameter of theirs stays within its segment.
+_WITHIN_SEGMENT: Final = {"str", "int", "float", "uuid"}
+
+
+@dataclass(slots=True)
+class _Node:
+    """What may follow a part of a path; routes are named by their places in the list."""
+
+    static: dict[str, _Node] = field(default_factory=dict)
+    dynamic: _Node | None = None
+    ends: list[int] = field(default_factory=list)
+    rest: list[int] = field(default_factory=list)
+    """Routes that may match whatever follows, slashes included."""
+
+
+class RouteIndex:
+    """Finds the first of `routes` that matches a WebSocket's path, as a search through all of them would."""
+
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        self._routes = list(routes)
+        self._root = _Node()
+        self._always: list[int] = []
+        for place, route in enumerate(self._routes):
+            self._sort(place, route)
+        # A path without parameters is most often asked for as it stands: its candidates are known beforehand.
+        fixed = [route.path for route in self._routes if isinstance(route, routing.WebSocketRoute)]
+        self._known = {path: self._candidates(path) for path in fixed if "{" not in path}
+
+    def find(self, path: str, scope: Scope) -> tuple[BaseRoute, dict[str, Any]] | None:
+        """Return the route for `path` and what it adds to the scope, or ``None``."""
+        candidates = self._known.get(path)
+        if candidates is None:
+            candidates = self._candidates(path)
+        for place in candidates:
+            route = self._routes[place]
+            if type(route).matches is routing.WebSocketRoute.matches:
+                added = _match(route, path, scope)  # type: ignore[arg-type]
+                if added is not None:
+                    return route, added
+            else:
+                match, child = route.matches(scope)
+                if match is Match.FULL:
+                    return route, dict(child)
+        return None
+
+    def _sort(self, place: int, route: BaseRoute) -> None:
+        matches = type(route).matches
+        if matches is routing.Route.matches:
+            return  # HTTP alone
+        if matches is routing.WebSocketRoute.matches:
+            path, open_end = route.path, False  # type: ignore[attr-defined]
+        elif matches is routing.Mount.matches:
+            path, open_end = route.path, True  # type: ignore[attr-defined]
+        else:
+            self._always.append(place)
+            return
+        node = self._root
+        for segment in _segments(path) if path else ():
+            if "{" not in segment:
+                node = node.static.setdefault(segment, _Node())
+                continue
+            if any(kind not in _WITHIN_SEGMENT for kind in _convertors(segment)):
+                open_end = True
+                break
+            node.dynamic = node.dynamic or _Node()
+            node = node.dynamic
+        (node.rest if open_end else node.ends).append(place)
+
+    def _candidates(self, path: str) -> list[int]:
+        places = list(self._always)
+        # A trailing line break matches the end of a pattern too.
+        segments = _segments(path.removesuffix("\n"))
+        nodes = [self._root]
+        for segment in segments:
+            following: list[_Node] = []
+            for node in nodes:
+                places += node.rest
+                if (child := node.static.get(segment)) is not None:
+                    following.append(child)
+                if node.dynamic is not None:
+                    following.append(node.dynamic)
+            nodes = following
+            if not nodes:
+                break
+        for node in nodes:
+            places += node.rest
+            places += node.ends
+        places.sort()
+        return places
+
+
+def _match(route: routing.WebSocketRoute, path: str, scope: Scope) -> dict[str, Any] | None:
+    """Do what the route's own ``matches`` does, for a path that is known to have its shape."""
+    found = route.path_regex.match(path)
+    if found is None:
+        return None
+    parameters = dict(scope.get("path_params", ()))
+    for name, convertor in route.param_convertors.items():
+        parameters[name] = convertor.convert(found[name])
+    return {"endpoint": route.endpoint, "path_params": parameters}
+
+
+def _segments(path: str) -> list[str]:
+    return path.removeprefix("/").split("/")
+
+
+def _convertors(segment: str) -> Iterator[str]:
+    for match in routing.PARAM_REGEX.finditer(segment):
+        yield (match[2] or ":str")[1:]
+
+
+class RouteList(list[BaseRoute]):
+    """A list of routes that knows when its index is out of date."""
+
+    _finder: RouteIndex | None = None
+
+    @property
+    def finder(self) -> RouteIndex:
+        """The index of what the list holds now."""
+        if self._finder is None:
+            self._finder = RouteIndex(self)
+        return self._finder
+
+
+def _changing(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def changing(self: RouteList, *arguments: Any, **options: Any) -> Any:
+        self._finder = None
+        return method(self, *arguments, **options)
+
+    return changing
+
+
+for _name in ("append", "extend", "insert", "remove", "pop", "clear", "reverse", "sort"):
+    setattr(RouteList, _name, _changing(getattr(list, _name)))
+for _name in ("__setitem__", "__delitem__", "__iadd__", "__imul__"):
+    setattr(RouteList, _name, _changing(getattr(list, _name)))
