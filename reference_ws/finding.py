@@ -111,12 +111,14 @@ class RouteIndex:
 
 def _match(route: routing.WebSocketRoute, path: str, scope: Scope) -> dict[str, Any] | None:
     """Do what the route's own ``matches`` does, for a path that is known to have its shape."""
-    found = route.path_regex.match(path)
-    if found is None:
-        return None
-    parameters = dict(scope.get("path_params", ()))
-    for name, convertor in route.param_convertors.items():
-        parameters[name] = convertor.convert(found[name])
+    outer = scope.get("path_params")
+    parameters = {**outer} if outer else {}
+    if route.param_convertors or route.path != path:
+        found = route.path_regex.match(path)
+        if found is None:
+            return None
+        for name, convertor in route.param_convertors.items():
+            parameters[name] = convertor.convert(found[name])
     return {"endpoint": route.endpoint, "path_params": parameters}
 
 

@@ -131,6 +131,11 @@ SEND: Final[Table] = {
 """``application_state`` -> message sent -> next ``application_state``, or an error id."""
 
 
+# Starlette's states hash slowly; their values are the places of a list.
+_RECEIVE_ROWS: Final = [RECEIVE.get(state, {}) for state in sorted(WebSocketState, key=lambda state: state.value)]
+_SEND_ROWS: Final = [SEND[state] for state in sorted(WebSocketState, key=lambda state: state.value)]
+
+
 def on_receive(client: WebSocketState, application: WebSocketState, event: str) -> Entry:
     """Look up what receiving `event` does: the next ``client_state``, or an error id.
 
@@ -138,7 +143,8 @@ def on_receive(client: WebSocketState, application: WebSocketState, event: str) 
     """
     if application is DISCONNECTED and client is not DISCONNECTED:
         return "receive-after-close"
-    return RECEIVE[client].get(event, "receive-after-disconnect" if client is DISCONNECTED else "unknown-message")
+    unknown = "receive-after-disconnect" if client is DISCONNECTED else "unknown-message"
+    return _RECEIVE_ROWS[client._value_].get(event, unknown)
 
 
 def on_receive_data(client: WebSocketState, application: WebSocketState) -> Entry:
@@ -159,7 +165,7 @@ def on_send(client: WebSocketState, application: WebSocketState, event: str) -> 
     """
     if client is DISCONNECTED and application is not DISCONNECTED:
         return "send-after-disconnect"
-    return SEND[application].get(event, "unknown-message")
+    return _SEND_ROWS[application._value_].get(event, "unknown-message")
 
 
 def sent_event(message: Mapping[str, Any]) -> str:

@@ -278,6 +278,9 @@ def _planned(
     if typing.get_origin(annotation) is Annotated:
         base, *rest = typing.get_args(annotation)
         extras = tuple(rest)
+    default = parameter.default
+    if isinstance(default, Depends | _Marker):  # FastAPI's older spelling, `x: T = Depends(f)`
+        extras, default = (*extras, default), _ABSENT
     for extra in extras:
         if isinstance(extra, Depends):
             if not callable(extra.factory):
@@ -289,7 +292,7 @@ def _planned(
             return True
         marker = extra() if isinstance(extra, type) and issubclass(extra, _Marker) else extra
         if isinstance(marker, _Marker):
-            default = marker.default if parameter.default is _ABSENT else parameter.default
+            default = marker.default if default is _ABSENT else default
             key = marker.alias or (name.replace("_", "-") if isinstance(marker, Header) else name)
             if isinstance(marker, Path) and key not in path and default is _ABSENT and path:
                 raise TypeError(

@@ -157,7 +157,8 @@ class Router(routing.Router):
         """Find the route of a WebSocket: the first that matches, and what it adds to the scope."""
         if not isinstance(self.routes, RouteList):
             self.routes = RouteList(self.routes)
-        return self.routes.finder.find(get_route_path(scope), scope)
+        path = get_route_path(scope) if scope.get("root_path") else scope["path"]
+        return self.routes.finder.find(path, scope)
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lead a connection or a request to its route."""

@@ -130,12 +130,13 @@ class WebSocket(Connection, StarletteWebSocket):
         carries. The pending ``websocket.connect`` is received first if it was not received yet. Raises `LifecycleError`
         when the handshake was accepted or refused already.
         """
-        if not isinstance(lifecycle.on_send(self.client_state, self.application_state, ACCEPT), WebSocketState):
+        if self.application_state is not CONNECTING or self.client_state is DISCONNECTED:
             raise self._send_error(ACCEPT, "accept()")
         if self.client_state is CONNECTING:
             await self.receive()
+        self.application_state = CONNECTED
         try:
-            await self.send({"type": ACCEPT, "subprotocol": subprotocol, "headers": list(headers or ())})
+            await self._deliver({"type": ACCEPT, "subprotocol": subprotocol, "headers": list(headers or ())})
         except anyio.get_cancelled_exc_class():
             # It may or may not have reached the server; to close is legal either way, to send data is not.
             self.application_state = CONNECTING
@@ -404,7 +405,7 @@ class WebSocket(Connection, StarletteWebSocket):
     def _move(self, began: WebSocketState, message: Message) -> None:
         """Move the client's side by a message that was received when it was in the state `began`."""
         kind = message["type"]
-        entry = lifecycle.RECEIVE[began].get(kind, "unknown-message")
+        entry = lifecycle.on_receive(began, CONNECTED, kind)
         if not isinstance(entry, WebSocketState):
             raise self._error(entry, f"receive() got {kind}", lifecycle.RECEIVE)
         if self.client_state is began:

@@ -133,6 +133,15 @@ async def test_markers_say_where_a_value_comes_from(expected, annotation, option
     assert expected == await told(telling(annotation), "/blue?v=2&v=1", **options)
 
 
+async def test_a_marker_may_stand_as_the_default_too():
+    async def handler(ws: WebSocket, n: int = Query("number", default=3), made: str = Depends(coroutine)):
+        await ws.accept()
+        await ws.send_json([n, made])
+
+    assert '[7,"coroutine blue"]' == await told(handler, "/blue?number=7")
+    assert '[3,"coroutine blue"]' == await told(handler, "/blue")
+
+
 async def test_underscores_in_a_headers_name_stand_for_hyphens():
     async def handler(ws: WebSocket, user_agent: Annotated[str, Header()]):
         await ws.accept()

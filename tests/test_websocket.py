@@ -116,6 +116,30 @@ async def test_receive_does_what_the_table_says(client, application, event):
     assert (client, application) == (connection.client_state, connection.application_state)
 
 
+@pytest.mark.parametrize(("client", "application"), product(RECEIVE, SEND), ids=lambda v: getattr(v, "name", v))
+async def test_accept_and_close_agree_with_the_table(client, application):
+    server = Server({"type": "websocket.connect"})
+    connection = websocket(server, client, application)
+    entry = lifecycle.on_send(client, application, "websocket.accept")
+    if isinstance(entry, WebSocketState):
+        await connection.accept()
+        assert (CONNECTED, entry) == (connection.client_state, connection.application_state)
+    else:
+        with pytest.raises(LifecycleError) as raised:
+            await connection.accept()
+        assert (entry, (client, application)) == (
+            raised.value.id,
+            (connection.client_state, connection.application_state),
+        )
+        assert (1, []) == (len(server.incoming), server.sent)
+    server, ends = Server(), "websocket.http.response.body (last)" if application is RESPONSE else "websocket.close"
+    connection = websocket(server, client, application)
+    entry = lifecycle.on_send(client, application, ends)
+    await connection.close()
+    assert [ends] * isinstance(entry, WebSocketState) == [lifecycle.sent_event(message) for message in server.sent]
+    assert (entry if server.sent else application) is connection.application_state
+
+
 SENDERS = {"send_text": "x", "send_bytes": b"x", "send_json": 1}
 RECEIVERS = ("receive_text", "receive_bytes", "receive_json")
 
