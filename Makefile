@@ -26,6 +26,7 @@ check: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_catalogs.py
 	$(BIN)/python -m reference_ws.guide.parity
+	$(BIN)/python -m reference_ws.guide.coverage
 	$(BIN)/python -m reference_ws.guide.site
 
 format: .venv/dev
