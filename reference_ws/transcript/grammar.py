@@ -35,7 +35,7 @@ from reference_ws.transcript.steps import (
     Transcript,
 )
 
-__all__ = ["TranscriptError", "display_width", "event_text", "format_step", "format_transcript", "parse"]
+__all__ = ["TranscriptError", "display_width", "event_text", "format_step", "format_transcript", "json_value", "parse"]
 
 _BLANKS = " \t"
 _WORD = re.compile(r"[^ \t]+")
@@ -43,6 +43,8 @@ _BAD_CHARACTER = re.compile(r"[\x00-\x08\x0a-\x1f\ud800-\udfff]")
 _HEX = re.compile(r"[0-9a-fA-F]*")
 _HEADER_NAME = re.compile(r"[!$%&'*+.^_`|~0-9A-Za-z-][!#$%&'*+.^_`|~0-9A-Za-z-]*")  # an HTTP token; # is a comment
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s)")
+_NUMBER_MAX_DIGITS = 999
+_JSON_MAX_DEPTH = 100  # far below what Python's readers and writers can do, wherever they are called from
 _ARROWS = ("->", "<-", "!!", "==", "..")
 _WHAT_STARTS_A_LINE = "->, <-, !!, ==, .., #, or a client's name before one of them"
 
@@ -342,7 +344,7 @@ def _value(line: _Line, *, wildcards: bool) -> Any:
         return match[0].lower() if match[0][0] in "NI" else match[0]
 
     def number(read: type[int] | type[float], digits: str) -> float:
-        value = read(digits) if len(digits) < 1000 else float("inf")
+        value = read(digits) if len(digits) <= _NUMBER_MAX_DIGITS else float("inf")
         if value in (float("inf"), float("-inf")):
             raise line.error("a number that a program can hold", line.source.index(digits, start))
         return value
@@ -360,6 +362,7 @@ def _value(line: _Line, *, wildcards: bool) -> Any:
     )
     try:
         value, end = decoder.raw_decode(_STRING_OR_CONSTANT.sub(disguise, line.source), start)
+        strings = list(_strings(value))
     except json.JSONDecodeError as error:
         problem = error.msg.removesuffix(" at").removesuffix(" starting")
         raise line.error(f"valid JSON ({problem[0].lower()}{problem[1:]})", error.pos) from None
@@ -367,20 +370,34 @@ def _value(line: _Line, *, wildcards: bool) -> Any:
         raise line.error("a JSON value that is not nested as deeply") from None
     if not wildcards and (here := [at for at in anything if start <= at < end]):
         raise line.error("a value: ... stands only for what the application sends", here[0])
-    if re.search(r"[\ud800-\udfff]", "".join(_strings(value))):
+    if re.search(r"[\ud800-\udfff]", " ".join(strings)):
         raise line.error("text that UTF-8 can carry: no lone surrogate")
     line.go_on(end)
     return value
 
 
-def _strings(value: Any) -> Iterable[str]:
+def _strings(value: Any, depth: int = 0) -> Iterable[str]:
+    """Walk over all keys and strings. Raises `RecursionError` when the value is nested too deeply."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list | dict):
-        for part in value:
-            yield from _strings(part)
-        for part in value.values() if isinstance(value, dict) else ():
-            yield from _strings(part)
+        if depth == _JSON_MAX_DEPTH:
+            raise RecursionError
+        for part in (*value, *value.values()) if isinstance(value, dict) else value:
+            yield from _strings(part, depth + 1)
+
+
+def json_value(text: str) -> Any:
+    """Read JSON as the notation can hold it; it ends where `text` ends.
+
+    Raises `TranscriptError` (a `ValueError`) for other text, and for JSON with a name twice in an object, a number of
+    1000 digits or beyond a float, a lone surrogate, or more than 100 levels: no line could say the same.
+    """
+    line = _Line("<json>", 1, text.strip(" \t\r\n"))
+    value = _value(line, wildcards=False)
+    if line.rest.strip():
+        raise line.error("the end of the JSON")
+    return value
 
 
 def _close(line: _Line, sender: Literal["client", "server"]) -> tuple[int, str]:

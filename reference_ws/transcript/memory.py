@@ -1,6 +1,9 @@
 """The player's clients in memory: one `InMemoryConnection` each, all on one event loop, without sleeping.
 
 Every message of the application is held until its line is read, so that ``==`` sees both states between two messages.
+Over a wire nothing is held. Therefore, before a client leaves (and before the player looks for what no line expects),
+what is held is let go: all that the application sends without hearing more from a client has been sent by then and
+belongs to a line, the answer to a handshake too. What it sends later finds the client gone.
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ from anyio.abc import TaskGroup
 from starlette.types import ASGIApp, Message
 from starlette.websockets import WebSocketState
 
+from reference_ws.inmemory import DENIAL, InMemoryConnection, Signal, background, handshake
 from reference_ws.lifecycle import ACCEPT, CLOSE, RESPONSE_START
-from reference_ws.inmemory import DENIAL, InMemoryConnection, Signal, handshake
 from reference_ws.transcript import messages
 from reference_ws.transcript.player import Ended, Nothing, Peer
 from reference_ws.transcript.steps import ApplicationClose, ApplicationData, Headers, Raised, Step
@@ -25,24 +28,20 @@ __all__ = ["memory_peers"]
 
 QUIET_TURNS: Final = 10
 """The application has settled when so many turns of the event loop brought nothing new."""
+BURST: Final = 100
+"""So many messages are let go before a client leaves: some applications never stop sending."""
 
 
 @asynccontextmanager
 async def memory_peers(app: ASGIApp, *, denial: bool = True) -> AsyncIterator[Callable[[str], Peer]]:
     """Yield a function that makes the client of a given name; what still runs at the end is cancelled."""
-    failure: Exception | None = None
-    async with anyio.create_task_group() as tasks:
+    async with background() as tasks:
         world = _World(app, tasks, denial)
         try:
             yield lambda name: _MemoryPeer(world, name)
-        except Exception as error:  # it would leave the task group inside of an ExceptionGroup
-            failure = error
         finally:
             for connection in world.connections:  # a goodbye that is held would keep its handler from ending
                 connection.hold_no_more()
-            tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
 
 
 class _World:
@@ -74,6 +73,13 @@ class _World:
         """Let one held message go, whoever it is for: a handler that sends to all would wait for it forever."""
         return any(connection.let_go() for connection in self.connections)
 
+    async def flush(self) -> None:
+        """Let the application send what it sends without hearing more from a client."""
+        for _ in range(BURST):
+            await self.settle()
+            if not self.let_go():
+                break
+
 
 class _MemoryPeer:
     checks_inside = True
@@ -96,28 +102,33 @@ class _MemoryPeer:
         await self._world.settle()
 
     async def close(self, code: int, reason: str) -> None:
+        await self._world.flush()
         self._connection.leave(code, reason)
         await self._world.settle()
 
     async def drop(self) -> None:
-        self._connection.leave(1006)
-        while self._connection.sent:  # nobody is there any more to see it
-            self._connection.take()
-        await self._world.settle()
+        await self.close(1006, "")
 
     async def answer(self, timeout_s: float) -> Step:
         with anyio.move_on_after(timeout_s):
-            if await self._next_is_there():
-                step = await self._read(self._connection.take())
-                await self._world.settle()
-                return step
-            return self._end()
+            if not await self._next_is_there():
+                return self._end()
+            message = self._connection.take()
+            body, more = b"", message["type"] == RESPONSE_START
+            while more:  # a refusal is complete with the last part of its body
+                if not await self._next_is_there():
+                    return self._end()
+                part = self._connection.take()
+                body += part.get("body", b"")
+                more = part.get("more_body", False)
+            await self._world.settle()
+            return self._read(message, body)
         return Nothing(client=self._name, seconds=timeout_s, where=self._connection.waiting_at())
 
     async def silence(self, seconds: float) -> Step | None:
         with anyio.move_on_after(seconds):
             if await self._next_is_there():
-                return await self._read(self._connection.take())
+                return self._read(self._connection.take())
             await anyio.sleep_forever()
         return None
 
@@ -127,11 +138,9 @@ class _MemoryPeer:
 
     async def rest(self) -> Step | None:
         connection = self._connection
-        await self._world.settle()
-        while not connection.sent and self._world.let_go():
-            await self._world.settle()
+        await self._world.flush()
         if connection.sent:
-            return await self._read(connection.take())
+            return self._read(connection.take())
         return self._end() if connection.error is not None and not self._told else None
 
     async def finish(self, timeout_s: float) -> Step | None:
@@ -169,20 +178,17 @@ class _MemoryPeer:
         error = self._connection.error
         if error is None or self._told:
             return Ended(client=self._name, how="the application has ended")
+        if not isinstance(error, Exception):  # the failure of a test, not of the application
+            raise error
         self._told = True
         return Raised(client=self._name, exception=type(error).__name__, message=str(error))
 
-    async def _read(self, message: Message) -> Step:
-        """Turn a message into a step, the parts of a refusal into one."""
+    def _read(self, message: Message, body: bytes = b"") -> Step:
+        """Turn a message into a step; `body` belongs to the beginning of a refusal."""
         kind = message["type"]
         if kind == ACCEPT:
             return messages.accept(message, self._name)
         if kind == RESPONSE_START:
-            body, more = b"", True
-            while more and await self._next_is_there():
-                part = self._connection.take()
-                body += part.get("body", b"")
-                more = part.get("more_body", False)
             return messages.deny(
                 message["status"], messages.header_lines(message.get("headers") or ()), body, self._name
             )
@@ -195,5 +201,5 @@ class _MemoryPeer:
         return ApplicationData(client=self._name, payload=messages.frame(message))
 
 
-def _says_that_the_client_left(error: Exception) -> bool:
+def _says_that_the_client_left(error: BaseException) -> bool:
     return isinstance(error, OSError) or type(error).__name__.startswith("WebSocketDisconnect")

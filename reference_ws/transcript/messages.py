@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from reference_ws.transcript.grammar import json_value
 from reference_ws.transcript.steps import (
     Accept,
     ApplicationClose,
@@ -17,13 +18,16 @@ from reference_ws.transcript.steps import (
     same,
 )
 
-__all__ = ["accept", "deny", "frame", "header_lines", "matches"]
+__all__ = ["accept", "deny", "frame", "header_lines", "matches", "wire"]
 
 NO_JSON: Final = object()
 
 
 def frame(message: Mapping[str, Any]) -> Payload:
-    """Read the payload of a ``websocket.receive`` or ``websocket.send``; text that is compact JSON is shown as JSON."""
+    """Read the payload of a ``websocket.receive`` or ``websocket.send``.
+
+    Text that is a compact JSON object or array is shown as JSON, if a line can hold it; other text as text.
+    """
     text = message.get("text")
     if text is None:
         return Payload("bytes", bytes(message.get("bytes") or b""))
@@ -40,7 +44,7 @@ def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 def accept(message: Mapping[str, Any], client: str = "") -> Accept:
     """Read a ``websocket.accept``; the chosen subprotocol becomes a header line."""
     headers = header_lines(message.get("headers") or ())
-    if message.get("subprotocol") is not None:
+    if message.get("subprotocol"):
         headers += (("sec-websocket-protocol", message["subprotocol"]),)
     return Accept(client=client, headers=headers)
 
@@ -100,6 +104,6 @@ def wire(payload: Payload) -> str | bytes:
 
 def _json(data: str | bytes) -> Any:
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
+        return json_value(data if isinstance(data, str) else data.decode())
+    except ValueError:
         return NO_JSON

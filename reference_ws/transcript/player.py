@@ -61,10 +61,10 @@ class Peer(Protocol):
         """Send a frame."""
 
     async def close(self, code: int, reason: str) -> None:
-        """Start the closing handshake; code 1005 is a close frame without a code."""
+        """Start the closing handshake, once what was sent so far is there; 1005 is a close frame without a code."""
 
     async def drop(self) -> None:
-        """Cut the connection."""
+        """Cut the connection, once what the application has sent so far is there."""
 
     async def answer(self, timeout_s: float) -> Step:
         """Take the next thing that the application did: an answer as a step, `Raised`, `Ended` or `Nothing`."""
@@ -135,6 +135,10 @@ async def play(
     on_step: Callable[[Step], None] | None = None,
 ) -> Report:
     """Play `transcript` against an ASGI application in memory, or against a ``ws://`` URL over a real socket.
+
+    What the application sends by itself until a client leaves must be on a line, before or after the client's ``close``
+    or ``drop``; what it sends later finds the client gone. Of the name in ``!! json.JSONDecodeError`` the last part is
+    compared. A failure of a test inside of the application (`pytest.fail`) comes out as it is.
 
     Targets are appended to the URL. A line that does not come fails after ``timeout_s`` seconds. ``denial=False`` plays
     a server without the denial extension (in memory only). ``on_step`` is called with each step once it has happened.
@@ -221,7 +225,8 @@ class _Player:
                 return replace(step, client_state=client, application_state=application)
         elif isinstance(step, Raised):
             got = await peer.answer(self.timeout_s)
-            if not (isinstance(got, Raised) and got.exception == step.exception and step.message in got.message):
+            name = step.exception.rpartition(".")[2]  # json.JSONDecodeError is defined in json.decoder
+            if not (isinstance(got, Raised) and got.exception == name and step.message in got.message):
                 return got
         else:
             got = await peer.answer(self.timeout_s)

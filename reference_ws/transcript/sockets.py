@@ -1,150 +1,217 @@
-"""The player's clients over real sockets, with the ``websockets`` client."""
+"""The player's clients over real sockets, with the ``websockets`` client.
+
+A real connection is read all the time, by a task of its own; what has come waits until its line is read. Before a
+client leaves, it takes in what the application has sent until then, as the player in memory does.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import anyio
+from anyio.abc import TaskGroup
 from starlette.websockets import WebSocketState
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-from websockets.http11 import Response
+from websockets.client import ClientProtocol
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.http11 import Request, Response
+from websockets.protocol import State
 
+from reference_ws.inmemory import Signal, background, percent_encoded
 from reference_ws.transcript import messages
 from reference_ws.transcript.player import Ended, Nothing, Peer
 from reference_ws.transcript.steps import Accept, ApplicationClose, ApplicationData, Headers, Payload, Step
 
 __all__ = ["socket_peers"]
 
-GRACE_S: Final = 0.1
-"""How long a message that no line expects may take to arrive after the last line."""
+QUIET_PONGS: Final = 10
+"""The application has settled when so many pongs brought nothing new; its server's event loop turned as often."""
+GRACE_S: Final = 0.25
+"""How long to wait for these pongs, or for the answer to a handshake that no line expects."""
+CLOSE_S: Final = 1.0
+"""How long a server may take to answer a close frame."""
 
 
 @asynccontextmanager
 async def socket_peers(url: str) -> AsyncIterator[Callable[[str], Peer]]:
     """Yield a function that makes the client of a given name; connections that are open at the end are cut."""
-    base = url.rstrip("/")
-    peers: list[_SocketPeer] = []
+    async with background() as tasks:
+        yield lambda name: _SocketPeer(url.rstrip("/"), name, tasks)
 
-    def open_peer(name: str) -> Peer:
-        peers.append(peer := _SocketPeer(base, name))
-        return peer
 
-    try:
-        yield open_peer
-    finally:
-        for peer in peers:
-            await peer.drop()
+class _Connect(connect):
+    """Shows a redirect as the refusal that it is for a WebSocket client, instead of following it."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
 
 
 class _SocketPeer:
     checks_inside = False
 
-    def __init__(self, base: str, name: str) -> None:
+    def __init__(self, base: str, name: str, tasks: TaskGroup) -> None:
         self._base = base
         self._name = name
+        self._tasks = tasks
+        self._talking = anyio.CancelScope()
         self._socket: ClientConnection | None = None
-        self._first: Step | None = None
-        self._left = False
+        self._inbox: deque[Step] = deque()
+        self._signal = Signal()
+        self._asked = False  # the request of the handshake is on its way
+        self._left = False  # what comes now is too late
+        self._over = ""  # why nothing more will come
+
+    # --- what the player calls ------------------------------------------------------------------------------------
 
     async def connect(self, target: str, headers: Headers) -> None:
-        protocols: Any = [
-            token.strip() for name, value in headers if name == "sec-websocket-protocol" for token in value.split(",")
-        ]
-        given = [(name, value) for name, value in headers if name != "sec-websocket-protocol"]
-        try:
-            self._socket = await connect(
-                self._base + target,
-                additional_headers=given,
-                subprotocols=protocols or None,
-                proxy=None,
-                max_size=None,
-                ping_interval=None,
-                close_timeout=1,
-            )
-        except InvalidStatus as refused:
-            response = refused.response
-            body = bytes(response.body or b"")
-            self._first = messages.deny(response.status_code, _lines(response), body, self._name)
-        except (OSError, InvalidHandshake, TimeoutError) as error:
-            self._first = Ended(client=self._name, how=f"can't connect to {self._base}{target}: {error}")
-        else:
-            self._first = Accept(client=self._name, headers=_lines(self._socket.response))
+        self._tasks.start_soon(self._talk, target, headers)
+        await self._signal.wait(lambda: self._asked or bool(self._over))
 
     async def data(self, payload: str | bytes) -> None:
+        await self._signal.wait(lambda: self._socket is not None or bool(self._over))
         if self._socket is not None:
             with suppress(ConnectionClosed):  # the next line tells what came instead
                 await self._socket.send(payload)
 
     async def close(self, code: int, reason: str) -> None:
-        self._left = True
-        if self._socket is None:
-            return
-        if code == 1005:  # a close frame without a code, which the library doesn't offer
-            self._socket.protocol.send_close()
-            self._socket.send_data()
-            await self._socket.wait_closed()
-        else:
-            await self._socket.close(code, reason)
+        await self._settle()
+        await self._close(code, reason)
 
     async def drop(self) -> None:
-        self._left = True
-        if self._socket is not None:
-            self._socket.transport.abort()
-            await self._socket.wait_closed()
+        await self._settle()
+        await self._cut()
 
     async def answer(self, timeout_s: float) -> Step:
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
-        if self._socket is None or self._left:
-            return Ended(client=self._name, how="the connection is over")
         with anyio.move_on_after(timeout_s):
-            return await self._receive(self._socket)
+            await self._signal.wait(lambda: bool(self._inbox or self._over))
+            return self._inbox.popleft() if self._inbox else Ended(client=self._name, how=self._over)
         return Nothing(client=self._name, seconds=timeout_s)
 
     async def silence(self, seconds: float) -> Step | None:
-        if self._first is not None:
-            return await self.answer(seconds)
-        if self._socket is None or self._left:
-            await anyio.sleep(seconds)
-            return None
-        answer = await self.answer(seconds)
-        return None if isinstance(answer, Nothing) else answer
+        with anyio.move_on_after(seconds):
+            await self._signal.wait(lambda: bool(self._inbox))
+            return self._inbox.popleft()
+        return None
 
     async def states(self) -> tuple[WebSocketState, WebSocketState]:
         raise NotImplementedError("a socket doesn't show the states inside of the application")
 
     async def rest(self) -> Step | None:
-        if self._first is not None:
-            return await self.answer(GRACE_S)
-        if self._socket is None or self._left:
-            return None
-        with suppress(ConnectionClosed):
-            await (await self._socket.ping())
-        answer = await self.answer(GRACE_S)
-        return answer if isinstance(answer, ApplicationData | ApplicationClose) else None
+        await self._settle()
+        return self._inbox.popleft() if self._inbox else None
 
     async def finish(self, timeout_s: float) -> Step | None:
-        if not self._left:
-            with anyio.move_on_after(timeout_s):
-                await self.close(1001, "")
+        with anyio.move_on_after(timeout_s):
+            await self._close(1001, "")
         return None
 
-    async def _receive(self, socket: ClientConnection) -> Step:
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    async def _talk(self, target: str, headers: Headers) -> None:
+        """Shake hands, then take in what comes, until the connection is over or cut."""
+        url = self._base + percent_encoded(target)
         try:
-            data = await socket.recv()
+            with self._talking:
+                self._socket = await self._handshake(url, headers)
+                self._arrived(Accept(client=self._name, headers=_lines(self._socket.response)))
+                await self._listen(self._socket)
+        except InvalidStatus as refused:
+            response = refused.response
+            self._arrived(
+                messages.deny(response.status_code, _lines(response), bytes(response.body or b""), self._name)
+            )
+        except (OSError, TimeoutError, WebSocketException) as error:
+            self._arrived(Ended(client=self._name, how=f"can't connect to {url}: {error}"))
+        finally:
+            if self._socket is not None:
+                self._socket.transport.abort()
+                with anyio.CancelScope(shield=True):
+                    await self._socket.wait_closed()
+            self._over = self._over or "the connection is over"
+            self._signal.notify()
+
+    async def _handshake(self, url: str, headers: Headers) -> ClientConnection:
+        offered = [
+            token.strip() for name, value in headers if name == "sec-websocket-protocol" for token in value.split(",")
+        ]
+        given = [(name, value) for name, value in headers if name != "sec-websocket-protocol"]
+
+        def open_connection(protocol: ClientProtocol, **options: Any) -> ClientConnection:
+            build = protocol.connect
+
+            def request() -> Request:
+                built = build()
+                for name, _ in given:  # the client's own host would stand beside the transcript's
+                    built.headers.pop(name, None)
+                asyncio.get_running_loop().call_soon(self._is_asked)
+                return built
+
+            protocol.connect = request  # type: ignore[method-assign]
+            return ClientConnection(protocol, **options)
+
+        options: dict[str, Any] = {"create_connection": open_connection, "subprotocols": offered or None}
+        return await _Connect(
+            url,
+            additional_headers=given,
+            proxy=None,
+            max_size=None,
+            ping_interval=None,
+            open_timeout=None,
+            close_timeout=CLOSE_S,
+            **options,
+        )
+
+    def _is_asked(self) -> None:
+        self._asked = True
+        self._signal.notify()
+
+    async def _listen(self, socket: ClientConnection) -> None:
+        try:
+            while True:
+                data = await socket.recv()
+                payload = messages.frame({"text": data}) if isinstance(data, str) else Payload("bytes", data)
+                self._arrived(ApplicationData(client=self._name, payload=payload))
         except ConnectionClosed as closed:
-            self._left = True
-            frame = closed.rcvd
-            if frame is None:
-                return Ended(client=self._name, how="the connection was cut without a close frame")
-            return ApplicationClose(client=self._name, code=frame.code, reason=frame.reason)
-        if isinstance(data, str):
-            return ApplicationData(client=self._name, payload=messages.frame({"text": data}))
-        return ApplicationData(client=self._name, payload=Payload("bytes", data))
+            if closed.rcvd is None:
+                self._over = "the connection was cut without a close frame"
+            else:
+                self._arrived(ApplicationClose(client=self._name, code=closed.rcvd.code, reason=closed.rcvd.reason))
+
+    def _arrived(self, step: Step) -> None:
+        if not self._left:
+            self._inbox.append(step)
+            self._signal.notify()
+
+    async def _settle(self) -> None:
+        """Take in what the application sends by itself: each pong comes after everything that was sent before it."""
+        with anyio.move_on_after(GRACE_S), suppress(ConnectionClosed):
+            await self._signal.wait(lambda: self._socket is not None or bool(self._over))
+            quiet = 0
+            while self._socket is not None and quiet < QUIET_PONGS:
+                arrived = len(self._inbox)
+                await (await self._socket.ping())
+                quiet = quiet + 1 if len(self._inbox) == arrived else 0
+
+    async def _close(self, code: int, reason: str) -> None:
+        self._left = True
+        if self._socket is not None and self._socket.state is State.OPEN:
+            with anyio.move_on_after(CLOSE_S):
+                if code == 1005:  # a close frame without a code, which the library doesn't offer
+                    self._socket.protocol.send_close()
+                    self._socket.send_data()
+                    await self._socket.wait_closed()
+                else:
+                    await self._socket.close(code, reason)
+        await self._cut()
+
+    async def _cut(self) -> None:
+        self._left = True
+        self._talking.cancel()
+        await self._signal.wait(lambda: bool(self._over))
 
 
 def _lines(response: Response | None) -> Headers:

@@ -1,0 +1,231 @@
+"""Looking on while clients and a running application talk, without a change of what happens.
+
+`Observer` wraps an ASGI application; the recorder stands on it, and so can whatever shows a connection live. Its gate
+can hold a message back, so that somebody can step through a connection.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reference_ws import lifecycle
+from reference_ws.inmemory import percent_encoded
+from reference_ws.lifecycle import (
+    ACCEPT,
+    CLOSE,
+    CONNECT,
+    DISCONNECT,
+    RECEIVED,
+    RESPONSE_BODY,
+    RESPONSE_START,
+    SENT,
+    WebSocketState,
+)
+from reference_ws.transcript import messages
+from reference_ws.transcript.steps import (
+    ApplicationClose,
+    ApplicationData,
+    ClientClose,
+    ClientData,
+    Connect,
+    Drop,
+    Raised,
+    States,
+    Step,
+)
+
+__all__ = ["Event", "Gate", "Observer"]
+
+OF_EVERY_CLIENT: Final = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "connection",
+        "host",
+        "pragma",
+        "sec-websocket-extensions",
+        "sec-websocket-key",
+        "sec-websocket-version",
+        "upgrade",
+        "user-agent",
+    }
+)
+"""Headers that clients add by themselves; a transcript doesn't repeat them."""
+
+Gate = Callable[[str, Message], Awaitable[None]]
+"""Awaited with the client's name and each ASGI message before it passes, in either direction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened on one connection, and both states after it.
+
+    ``seconds`` count from the connect; ``step.client`` tells the connection: ``client1``, ``client2`` and so on, in the
+    order in which they came. A state that moves without a line of its own (a received ``websocket.connect``, the
+    beginning of a refusal, a disconnect after the application's close) is a `States` step. With ``undone`` the step,
+    reported before, did not reach the client: its ``send`` raised.
+    """
+
+    seconds: float
+    step: Step
+    client_state: WebSocketState
+    application_state: WebSocketState
+    undone: bool = False
+
+
+class Observer:
+    """ASGI middleware that reports all that happens on every WebSocket connection: ``Observer(app, on_event)``.
+
+    What the application sends is reported before the server takes it, so that an answer to it comes later; what the
+    life cycle doesn't allow, or what comes after the end, is not reported. HTTP requests pass through.
+    """
+
+    def __init__(self, app: ASGIApp, on_event: Callable[[Event], None], gate: Gate | None = None) -> None:
+        self.app = app
+        self._on_event = on_event
+        self._gate = gate
+        self._connections = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a connection or a request, as ASGI describes it."""
+        if scope["type"] != "websocket":
+            await self.app(scope, receive, send)
+            return
+        self._connections += 1
+        connection = _Connection(scope, f"client{self._connections}", self._on_event)
+        kept: deque[Message] = deque()  # a receive that is cancelled at the gate must not lose its message
+
+        async def observed_receive() -> Message:
+            message = kept.popleft() if kept else await receive()
+            if self._gate is not None:
+                try:
+                    await self._gate(connection.name, message)
+                except BaseException:
+                    kept.appendleft(message)
+                    raise
+            connection.received(message)
+            return message
+
+        async def observed_send(message: Message) -> None:
+            if self._gate is not None:
+                await self._gate(connection.name, message)
+            undo = connection.sent(message)
+            try:
+                await send(message)
+            except Exception as error:
+                undo(isinstance(error, OSError))
+                raise
+
+        try:
+            await self.app(scope, observed_receive, observed_send)
+        except Exception as error:
+            connection.report(Raised(client=connection.name, exception=type(error).__name__, message=str(error)))
+            raise
+
+
+class _Connection:
+    """What is known of one observed connection."""
+
+    def __init__(self, scope: Scope, name: str, on_event: Callable[[Event], None]) -> None:
+        self.name = name
+        self.client_state = WebSocketState.CONNECTING
+        self.application_state = WebSocketState.CONNECTING
+        self._on_event = on_event
+        self._began = time.monotonic()
+        self._refusal: Message = {}
+        self._body = b""
+        # The scope is the handshake; an application may answer it without receiving websocket.connect.
+        target = (scope.get("raw_path") or percent_encoded(scope["path"]).encode()).decode("latin-1")
+        query = scope["query_string"].decode("latin-1")
+        lines = messages.header_lines(scope["headers"])
+        own = tuple(line for line in lines if line[0] not in OF_EVERY_CLIENT)
+        self.report(Connect(client=name, target=f"{target}?{query}" if query else target, headers=own))
+
+    def report(self, step: Step, *, undone: bool = False) -> None:
+        self._on_event(
+            Event(
+                seconds=time.monotonic() - self._began,
+                step=step,
+                client_state=self.client_state,
+                application_state=self.application_state,
+                undone=undone,
+            )
+        )
+
+    def received(self, message: Message) -> None:
+        before, kind = self.client_state, message["type"]
+        over = self._over
+        entry = lifecycle.RECEIVE[before].get(kind)
+        if isinstance(entry, WebSocketState):
+            self.client_state = entry
+        if kind == RECEIVED:
+            self.report(ClientData(client=self.name, payload=messages.frame(message)))
+        elif kind == DISCONNECT and not over:
+            code = message.get("code") or 1005
+            # Before its handshake is answered, a client can't send a close frame, whatever code the message carries.
+            if code == 1006 or self.application_state is not WebSocketState.CONNECTED:
+                self.report(Drop(client=self.name))
+            else:
+                self.report(ClientClose(client=self.name, code=code, reason=message.get("reason") or ""))
+        elif kind in (CONNECT, DISCONNECT) and self.client_state is not before:
+            self.report(self._states())
+
+    def sent(self, message: Message) -> Callable[[bool], None]:
+        """Report a message that is about to be sent; what is returned takes it back: was it because the client left?"""
+        before, step = self.application_state, None
+        over = self._over
+        entry = lifecycle.on_send(self.client_state, before, lifecycle.sent_event(message))
+        if isinstance(entry, WebSocketState):
+            self.application_state = entry
+            step = self._step(message, accepted=before is WebSocketState.CONNECTED)
+        if step is not None:
+            self.report(step)
+
+        def undo(client_left: bool) -> None:
+            known = over or self.client_state is WebSocketState.DISCONNECTED
+            if client_left:
+                self.client_state = self.application_state = WebSocketState.DISCONNECTED
+            elif self.application_state is entry:
+                self.application_state = before
+            if step is not None:
+                self.report(step, undone=True)
+            if client_left and not known:
+                self.report(Drop(client=self.name))
+
+        return undo
+
+    @property
+    def _over(self) -> bool:
+        return WebSocketState.DISCONNECTED in (self.client_state, self.application_state)
+
+    def _states(self) -> States:
+        return States(client=self.name, client_state=self.client_state, application_state=self.application_state)
+
+    def _step(self, message: Message, *, accepted: bool) -> Step | None:
+        kind = message["type"]
+        if kind == ACCEPT:
+            return messages.accept(message, self.name)
+        if kind == SENT:
+            return ApplicationData(client=self.name, payload=messages.frame(message))
+        if kind == CLOSE and accepted:
+            code, reason = message.get("code", 1000), message.get("reason") or ""
+            return ApplicationClose(client=self.name, code=code, reason=reason)
+        if kind == CLOSE:
+            return messages.deny(403, (), b"", self.name)
+        if kind == RESPONSE_START:
+            self._refusal = message
+            return self._states()
+        if kind == RESPONSE_BODY:
+            self._body += message.get("body", b"")
+            if self.application_state is WebSocketState.DISCONNECTED:
+                lines = messages.header_lines(self._refusal.get("headers") or ())
+                return messages.deny(self._refusal["status"], lines, self._body, self.name)
+        return None
