@@ -187,14 +187,15 @@ def test_a_click_on_a_diagram_opens_it_and_a_button_closes_it(browser, address):
 
 def test_the_language_switcher_keeps_the_section_that_was_scrolled_to(browser, address):
     with opened(browser, f"{address}/lifecycle/", viewport={"width": 1280, "height": 600}) as page:
-        page.evaluate("document.getElementById('send').scrollIntoView()")
-        page.mouse.wheel(0, 300)
-        page.wait_for_url("**/lifecycle/#send")
+        page.mouse.move(640, 300)
+        while not (section := page.evaluate("location.hash")):
+            page.mouse.wheel(0, 200)
+            page.wait_for_timeout(400)  # Material waits for a rest
         page.hover(".md-header .md-select")
         page.click(".md-select__link[hreflang=ru]")
-        page.wait_for_url(f"{address}/ru/lifecycle/#send")
+        page.wait_for_url(f"{address}/ru/lifecycle/{section}")
         page.go_back()
-        page.wait_for_url(f"{address}/lifecycle/#send")
+        page.wait_for_url(f"{address}/lifecycle/{section}")
 
 
 def test_the_text_of_a_transcript_can_be_copied(browser, address):
