@@ -170,6 +170,30 @@ def test_all_addresses_are_told_with_one_that_a_browser_can_open(root):
     assert re.fullmatch(told, line), line
 
 
+def test_mistake_in_a_transcript_is_one_line(root):
+    failing = """
+def build(**_):
+    raise site.BuildError(["docs/zh/closing.md:29:4: expected accept\\n<- accepted\\n   ^"])
+
+
+site.is_stale, site.build = lambda output: True, build
+main()
+"""
+    command = [
+        sys.executable,
+        "-c",
+        COMMAND.replace("main()\n", failing),
+        str(root),
+        "serve",
+        "--no-browser",
+        "--port=0",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+
+    told = "reference-ws: the documentation can't be built: docs/zh/closing.md:29:4: expected accept\n"
+    assert (2, told) == (done.returncode, done.stderr)
+
+
 def test_occupied_port_is_one_line(root):
     with socket.create_server(("127.0.0.1", 0)) as occupied:
         port = occupied.getsockname()[1]

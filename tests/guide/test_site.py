@@ -342,11 +342,13 @@ def test_broken_links_of_all_languages_are_listed_at_once(tmp_path):
     assert ["zh/index.md", "ru/index.md", "index.html", "ru/index.html"] == pages
 
 
-def test_a_missing_translation_is_a_problem(tmp_path):
+def test_a_missing_translation_is_told_before_all_else(tmp_path):
     config = write_docs(tmp_path)
     (tmp_path / "docs/ru/closing.md").unlink()
-    with pytest.raises(BuildError, match=r"closing\.md"):
+    (tmp_path / "docs/zh/index.md").write_text("no title\n")
+    with pytest.raises(BuildError) as caught:
         build(output=tmp_path / "site", progress=lambda _: None, config=config)
+    assert ["docs/ru/closing.md is missing (nav of mkdocs.yml)"] == caught.value.problems
 
 
 def test_a_site_that_fails_leaves_the_one_before(tmp_path):
