@@ -20,7 +20,7 @@ LAYERS = [
     {"binding"},
     {"views", "conversation"},
     {"routing"},
-    {"application"},
+    {"application", "guards"},
 ]
 CORE = {module for layer in LAYERS for module in layer}
 # Besides: inmemory, testing and transcript stand on the ASGI interface, guide and the command line stand on top.
@@ -36,7 +36,7 @@ ALLOWED = {
 }
 CORE_LIBRARIES = {"anyio", "msgspec", "starlette"}
 STANDARD = {"asyncio", "collections", "contextlib", "contextvars", "dataclasses", "functools", "inspect", "json", "re"}
-STANDARD |= {"__future__", "enum", "logging", "sys", "types", "typing"}
+STANDARD |= {"__future__", "time", "urllib", "enum", "logging", "sys", "types", "typing"}
 
 
 def module_of(path):

@@ -1,0 +1,206 @@
+"""ASGI middleware that keeps strangers and floods away from the handlers.
+
+`OriginGuard` refuses handshakes that a foreign page's JavaScript has begun; `LimitGuard` bounds what one client, and
+all of them, can ask for. Both leave HTTP alone and work around any ASGI application:
+
+    app = App(middleware=[Middleware(OriginGuard), Middleware(LimitGuard, max_message_bytes=65_536)])
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Final
+from urllib.parse import urlsplit
+
+import anyio
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reference_ws.conversation import refuse
+from reference_ws.lifecycle import ACCEPT, CLOSE, DISCONNECT, RECEIVED
+from reference_ws.websocket import WebSocket
+
+__all__ = ["LimitGuard", "OriginGuard"]
+
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+
+
+class OriginGuard:
+    """Lets in the handshakes of pages of the same origin, and of the origins that you name.
+
+    A browser sends the user's cookies with every WebSocket that any page opens, and names that page's origin: without a
+    check, a foreign page acts in the user's name (cross-site WebSocket hijacking). ``allowed_origins`` are written as
+    browsers do, ``https://example.org``; ``"*"`` allows all. Clients that are no browser send no ``Origin``; they are
+    refused unless ``allow_absent``. A refusal is HTTP 403.
+
+    The page's own origin is compared with the ``Host`` header: host and port, as a proxy may have ended TLS. Source:
+    RFC 6455, section 10.2.
+    """
+
+    def __init__(self, app: ASGIApp, allowed_origins: Collection[str] = (), *, allow_absent: bool = False) -> None:
+        if isinstance(allowed_origins, str):
+            raise TypeError("allowed_origins takes a list of origins, such as ['https://example.org'].")
+        for origin in allowed_origins:
+            if origin != "*" and _netloc(origin) is None:
+                raise ValueError(f"{origin!r} is no origin: write it as https://example.org, without a path.")
+        self.app = app
+        self.allowed = frozenset(origin.lower() for origin in allowed_origins)
+        self.allow_absent = allow_absent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the connection on, or refuse it."""
+        if scope["type"] == "websocket" and not self.lets_in(Headers(scope=scope)):
+            await refuse(WebSocket(scope, receive, send), PlainTextResponse("This origin is not allowed here.", 403))
+            return
+        await self.app(scope, receive, send)
+
+    def lets_in(self, headers: Headers) -> bool:
+        """Decide by the headers of a handshake."""
+        origin = headers.get("origin")
+        if origin is None:
+            return self.allow_absent
+        if "*" in self.allowed or origin.lower() in self.allowed:
+            return True
+        own = headers.get("host", "").lower()
+        page = _netloc(origin.lower())
+        port = _DEFAULT_PORTS.get(urlsplit(origin).scheme, "")
+        return page is not None and bool(own) and page.removesuffix(port) == own.removesuffix(port)
+
+
+def _netloc(origin: str) -> str | None:
+    """Read host and port of an origin; ``None`` for ``null`` and whatever else is none."""
+    try:
+        parts = urlsplit(origin)
+        parts.port  # noqa: B018 - raises for a port that is no number
+    except ValueError:
+        return None
+    whole = parts.scheme in ("http", "https") and not (parts.path or parts.query or parts.fragment or parts.username)
+    return parts.netloc if whole and parts.hostname else None
+
+
+class LimitGuard:
+    """Bounds on messages and connections; a bound that is ``None`` is off.
+
+    | bound | what happens beyond it |
+    |---|---|
+    | ``max_message_bytes`` | closed with 1009 |
+    | ``messages_per_s``, with ``burst`` at once (default: one second's worth) | closed with 1008 |
+    | ``idle_timeout_s``: the application waits so long for a message | closed with 1001 |
+    | ``max_connections`` open at once | refused with HTTP 503, or 403 where the server can't deny |
+    | ``max_connections_per_client``, by the client's address | refused likewise with 429 |
+
+    The application sees the end as a disconnect with the same code. Clients that the server doesn't tell the address of
+    count as one.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_message_bytes: int | None = None,
+        messages_per_s: float | None = None,
+        burst: int | None = None,
+        idle_timeout_s: float | None = None,
+        max_connections: int | None = None,
+        max_connections_per_client: int | None = None,
+    ) -> None:
+        bounds = {name: value for name, value in locals().items() if name not in ("self", "app") and value is not None}
+        for name, value in bounds.items():
+            if value <= 0:
+                raise ValueError(f"LimitGuard({name}={value!r}): a bound is more than 0; None turns it off.")
+        if burst is not None and messages_per_s is None:
+            raise ValueError("LimitGuard(burst=...) needs messages_per_s.")
+        self.app = app
+        self.max_message_bytes = max_message_bytes
+        self.messages_per_s = messages_per_s
+        self.burst = burst or max(1, int(messages_per_s or 1))
+        self.idle_timeout_s = idle_timeout_s
+        self.max_connections = max_connections
+        self.max_connections_per_client = max_connections_per_client
+        self.open: Counter[str | None] = Counter()
+        """How many connections each client has open."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the connection on within its bounds, or refuse it."""
+        if scope["type"] != "websocket":
+            await self.app(scope, receive, send)
+            return
+        client = scope["client"][0] if scope.get("client") else None
+        if self.max_connections is not None and self.open.total() >= self.max_connections:
+            await refuse(WebSocket(scope, receive, send), PlainTextResponse("Too many connections.", 503), 1013)
+            return
+        if self.max_connections_per_client is not None and self.open[client] >= self.max_connections_per_client:
+            await refuse(WebSocket(scope, receive, send), PlainTextResponse("Too many connections.", 429), 1013)
+            return
+        self.open[client] += 1
+        try:
+            guarded = _Guarded(self, receive, send)
+            await self.app(scope, guarded.receive, guarded.send)
+        finally:
+            self.open[client] -= 1
+            if not self.open[client]:
+                del self.open[client]
+
+
+class _Guarded:
+    """One connection within the bounds of its guard."""
+
+    def __init__(self, guard: LimitGuard, receive: Receive, send: Send) -> None:
+        self._guard = guard
+        self._receive = receive
+        self._send = send
+        self._accepted = False
+        self._end: Message | None = None
+        self._tokens = float(guard.burst)
+        self._filled = time.monotonic()
+
+    async def receive(self) -> Message:
+        if self._end is not None:
+            return self._end
+        message = None
+        with anyio.move_on_after(self._guard.idle_timeout_s if self._accepted else None):
+            message = await self._receive()
+        if message is None:
+            return await self._close(1001, "idle for too long")
+        if message["type"] != RECEIVED:
+            return message
+        limit = self._guard.max_message_bytes
+        if limit is not None and _size(message) > limit:
+            return await self._close(1009, f"messages have at most {limit} bytes")
+        if not self._in_time():
+            return await self._close(1008, "too many messages")
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self._end is not None:
+            raise OSError("the guard has closed this connection")
+        self._accepted = self._accepted or message["type"] == ACCEPT
+        await self._send(message)
+
+    async def _close(self, code: int, reason: str) -> Message:
+        self._end = {"type": DISCONNECT, "code": code, "reason": reason}
+        with suppress(OSError):  # the client was faster
+            await self._send({"type": CLOSE, "code": code, "reason": reason})
+        return self._end
+
+    def _in_time(self) -> bool:
+        """Take one of the tokens that messages_per_s fills up, `burst` of them at the most."""
+        rate = self._guard.messages_per_s
+        if rate is None:
+            return True
+        now = time.monotonic()
+        self._tokens = min(self._guard.burst, self._tokens + (now - self._filled) * rate)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+def _size(message: Message) -> int:
+    text = message.get("text")
+    return len(message.get("bytes") or b"") if text is None else len(text.encode())

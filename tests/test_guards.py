@@ -1,0 +1,206 @@
+from functools import partial
+
+import anyio
+import pytest
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from reference_ws import App, WebSocket, WebSocketDisconnect
+from reference_ws.guards import LimitGuard, OriginGuard
+from reference_ws.testing import HandshakeRefused, TestClient, connect
+from reference_ws.transcript import check
+
+pytestmark = pytest.mark.anyio
+
+ended: list[object] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_ended():
+    ended.clear()
+
+
+async def echo(websocket: WebSocket):
+    await websocket.accept()
+    try:
+        while True:
+            await websocket.send_text(await websocket.receive_text())
+    except WebSocketDisconnect as error:
+        ended.append((error.code, error.reason))
+
+
+def guarded(guard, **options):
+    app = App(
+        routes=[Route("/", lambda request: PlainTextResponse("over HTTP"))], middleware=[Middleware(guard, **options)]
+    )
+    app.router.websocket("/")(echo)
+    return app
+
+
+# --- origins ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("let_in", "origin", "host"),
+    [
+        (True, "http://example.org", "example.org"),
+        (True, "https://example.org", "example.org"),
+        (True, "https://example.org:443", "example.org"),
+        (True, "http://example.org", "example.org:80"),
+        (True, "http://EXAMPLE.org:8000", "example.org:8000"),
+        (True, "http://[::1]:8000", "[::1]:8000"),
+        (False, "http://example.org:8000", "example.org"),
+        (False, "http://evil.org", "example.org"),
+        (False, "http://example.org.evil.org", "example.org"),
+        (False, "http://evil.org/example.org", "example.org"),
+        (False, "http://example.org@evil.org", "example.org"),
+        (False, "null", "example.org"),
+        (False, "", "example.org"),
+        (False, "http://", ""),
+        (False, "http://example.org:x", "example.org:x"),
+        (False, "file://example.org", "example.org"),
+        (False, None, "example.org"),
+    ],
+)
+async def test_only_pages_of_the_same_origin_are_let_in(let_in, origin, host):
+    headers = {"host": host, **({} if origin is None else {"origin": origin})}
+    app = guarded(OriginGuard)
+    if let_in:
+        async with connect(app, "/", headers=headers):
+            pass
+    else:
+        with pytest.raises(HandshakeRefused) as refused:
+            async with connect(app, "/", headers=headers):
+                pass
+        assert 403 == refused.value.status
+
+
+async def test_named_origins_are_let_in():
+    app = guarded(OriginGuard, allowed_origins=["https://Friend.org", "http://localhost:3000"])
+    for origin in ("https://friend.org", "http://localhost:3000"):
+        await check(app, f"-> connect /\n    origin: {origin}\n<- accept")
+    await check(app, "-> connect /\n    origin: http://friend.org\n<- deny 403")
+    await check(app, '-> connect /\n<- deny 403 text "This origin is not allowed here."')
+    await check(app, "-> connect /\n<- deny 403", denial=False)
+    await check(guarded(OriginGuard, allowed_origins=["*"]), "-> connect /\n    origin: null\n<- accept")
+
+
+async def test_clients_without_an_origin_are_let_in_when_that_is_allowed():
+    app = guarded(OriginGuard, allow_absent=True)
+    await check(app, "-> connect /\n<- accept")
+    await check(app, "-> connect /\n    origin: http://evil.org\n<- deny 403")
+
+
+@pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://", "null"])
+def test_what_is_no_origin_is_a_value_error(origin):
+    with pytest.raises(ValueError, match="is no origin"):
+        OriginGuard(App(), [origin])
+
+
+def test_one_string_is_no_list_of_origins():
+    with pytest.raises(TypeError, match="takes a list"):
+        OriginGuard(App(), "https://example.org")
+
+
+@pytest.mark.parametrize("guard", [OriginGuard, partial(LimitGuard, max_connections=1)])
+def test_http_is_left_alone(guard):
+    assert "over HTTP" == TestClient(guarded(guard)).get("/", headers={"origin": "http://evil.org"}).text
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "payload"), [(4, 'text "abcd"'), (5, 'text "abcde"'), (6, 'text "яяя"'), (5, "bytes 0102030405")]
+)
+async def test_a_message_that_is_too_big_closes_with_1009(size, payload):
+    app = guarded(LimitGuard, max_message_bytes=4)
+    if size <= 4:
+        await check(app, f"-> connect /\n<- accept\n-> {payload}\n<- text ...\n-> close")
+        return
+    reason = "messages have at most 4 bytes"
+    await check(app, f'-> connect /\n<- accept\n-> {payload}\n<- close 1009 "{reason}"')
+    assert [(1009, reason)] == ended
+
+
+async def test_too_many_messages_close_with_1008():
+    app = guarded(LimitGuard, messages_per_s=0.01, burst=3)
+    said = '-> text "x"\n<- text "x"\n' * 3
+    await check(app, f'-> connect /\n<- accept\n{said}-> text "x"\n<- close 1008 "too many messages"')
+    assert [(1008, "too many messages")] == ended
+
+
+async def test_messages_within_the_rate_pass():
+    app = guarded(LimitGuard, messages_per_s=50, burst=1)
+    async with connect(app, "/") as client:
+        for _ in range(3):
+            await client.send_text("x")
+            assert "x" == await client.receive_text()
+            await anyio.sleep(0.03)
+
+
+async def test_an_idle_client_is_closed_with_1001():
+    await check(guarded(LimitGuard, idle_timeout_s=0.02), '-> connect /\n<- accept\n<- close 1001 "idle for too long"')
+    assert [(1001, "idle for too long")] == ended
+
+
+async def test_after_the_guard_has_closed_sends_find_the_client_gone():
+    async def sends(websocket: WebSocket):
+        await websocket.accept()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(websocket.receive)
+            await anyio.sleep(0.05)
+            with pytest.raises(WebSocketDisconnect) as raised:
+                await websocket.send_text("late")
+            ended.append(raised.value.code)
+
+    app = App(middleware=[Middleware(LimitGuard, idle_timeout_s=0.01)])
+    app.router.websocket("/")(sends)
+    await check(app, '-> connect /\n<- accept\n<- close 1001 "idle for too long"')
+    assert [1001] == ended
+
+
+async def test_more_connections_than_allowed_are_refused_until_one_ends():
+    app = guarded(LimitGuard, max_connections=2)
+    await check(
+        app,
+        """
+        a -> connect /
+        a <- accept
+        b -> connect /
+        b <- accept
+        c -> connect /
+        c <- deny 503 text "Too many connections."
+        a -> close
+        c -> connect /
+        c <- accept
+        """,
+    )
+    await check(app, "-> connect /\n<- accept")  # all have ended: nothing is counted any more
+
+
+async def test_one_client_can_not_take_all():
+    app = guarded(LimitGuard, max_connections_per_client=1)
+    async with connect(app, "/", client=("10.0.0.1", 1)):
+        with pytest.raises(HandshakeRefused) as refused:
+            async with connect(app, "/", client=("10.0.0.1", 2)):
+                pass
+        assert 429 == refused.value.status
+        async with connect(app, "/", client=("10.0.0.2", 1)), connect(app, "/", client=None):
+            pass
+    async with connect(app, "/", client=("10.0.0.1", 3)):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"max_message_bytes": 0}, r"max_message_bytes=0\): a bound is more than 0"),
+        ({"idle_timeout_s": -1}, "idle_timeout_s=-1"),
+        ({"burst": 2}, "needs messages_per_s"),
+    ],
+)
+def test_a_bound_that_makes_no_sense_is_a_value_error(options, problem):
+    with pytest.raises(ValueError, match=problem):
+        LimitGuard(App(), **options)
