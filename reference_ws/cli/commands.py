@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable
 from gettext import NullTranslations
 from typing import Any
@@ -31,7 +32,7 @@ def run(arguments: list[str]) -> int:
         return tell(str(error))
     except ModuleNotFoundError as error:
         return tell(missing(error, catalog(language)))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, CancelledError):  # the latter is what Python 3.10 makes of Ctrl-C in an event loop
         return 0
 
 

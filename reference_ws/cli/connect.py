@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from gettext import NullTranslations
 from math import inf
@@ -18,6 +20,7 @@ from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from reference_ws.cli import Problem, address
 from reference_ws.cli.screen import Screen
@@ -75,7 +78,7 @@ def run(words: NullTranslations, url: str, headers: tuple[str, ...]) -> int:
         first = parse("\n    ".join((f"-> connect {target}", *headers)), file=words.gettext("handshake"))
     except TranscriptError as error:
         raise Problem(str(error)) from None
-    return asyncio.run(_talk(words, f"{parts.scheme}://{parts.netloc}", first))
+    return anyio.run(_talk, words, f"{parts.scheme}://{parts.netloc}", first)
 
 
 async def _talk(words: NullTranslations, base: str, first: Transcript) -> int:
@@ -117,29 +120,27 @@ class _Client:
     async def converse(self) -> None:
         """Read lines and do them until the input or the person ends."""
         await self.settle()
-        # Unbuffered: a thread that still waits for a line must not hold a lock that the end of the program needs.
-        stdin = io.FileIO(sys.stdin.fileno(), closefd=False)
         number = 0
-        while raw := await anyio.to_thread.run_sync(stdin.readline, abandon_on_cancel=True):
-            number += 1
-            line = raw.decode("utf-8", "replace").strip()
-            if line == "quit":
-                break
-            if line.startswith("save ") or line == "save":
-                self.save(line.removeprefix("save").strip())
-            elif line:
-                try:
-                    item = self.read(line, number)
-                except TranscriptError as error:
-                    self.mistakes += 1
-                    print(error, file=sys.stderr, flush=True)
-                    continue
-                if isinstance(item, Comment):
-                    self.items.append(item)
-                    continue
-                await self.do(item)
-                if isinstance(item, ClientClose):
+        with _typed_lines() as lines:
+            async for line in lines:
+                number += 1
+                if line == "quit":
                     break
+                if line.startswith("save ") or line == "save":
+                    self.save(line.removeprefix("save").strip())
+                elif line:
+                    try:
+                        item = self.read(line, number)
+                    except TranscriptError as error:
+                        self.mistakes += 1
+                        print(error, file=sys.stderr, flush=True)
+                        continue
+                    if isinstance(item, Comment):
+                        self.items.append(item)
+                        continue
+                    await self.do(item)
+                    if isinstance(item, ClientClose):
+                        break
         if self.open:
             await self.do(ClientClose())
         if self.file is not None:
@@ -245,3 +246,21 @@ class _Client:
             return False
         self.screen.line(self.words.gettext("Saved in %(file)s") % {"file": file}, "dim")
         return True
+
+
+def _typed_lines() -> MemoryObjectReceiveStream[str]:
+    """Read stdin line by line, without white space around; the stream ends where the input ends."""
+    lines, received = anyio.create_memory_object_stream[str](inf)
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        # Unbuffered, for a thread that waits for a line must not hold a lock that the end of the program needs.
+        stdin = io.FileIO(sys.stdin.fileno(), closefd=False)
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            for raw in stdin:
+                loop.call_soon_threadsafe(lines.send_nowait, raw.decode("utf-8", "replace").strip())
+            loop.call_soon_threadsafe(lines.close)
+
+    # Not one of anyio's threads: the program's end waits for those, and so for one more line.
+    threading.Thread(target=read, daemon=True).start()
+    return received

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import shlex
 import sys
@@ -12,6 +11,7 @@ from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
 
+import anyio
 from markdown_it import MarkdownIt
 from starlette.types import ASGIApp
 
@@ -52,7 +52,7 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
         raise Problem(_("%(place)s has no transcript") % {"place": page})
     performance = _Performance(words, page, read.file, quiet)
     if url is None:
-        return asyncio.run(performance.run(read, chosen))
+        return anyio.run(performance.run, read, chosen)
     address.read(words, url)
 
     async def play_live() -> int:
@@ -63,7 +63,7 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
                 return DIFFERS
         return performance.verdict()
 
-    return asyncio.run(play_live())
+    return anyio.run(play_live)
 
 
 def play_file(words: NullTranslations, file: str, *, app: str | None, url: str | None, quiet: bool) -> int:
@@ -87,7 +87,7 @@ def play_file(words: NullTranslations, file: str, *, app: str | None, url: str |
         if not fences:
             raise Problem(_("%(place)s has no transcript") % {"place": file})
         if app is None and url is None:
-            return asyncio.run(performance.run(page, page.fences))
+            return anyio.run(performance.run, page, page.fences)
         scripts = [(parse(fence.source, file=file, first_line=fence.line + 1), fence.denial) for fence in fences]
     else:
         scripts = [(parse(text, file=file), True)]
@@ -105,7 +105,7 @@ def play_file(words: NullTranslations, file: str, *, app: str | None, url: str |
                 return DIFFERS
         return performance.verdict()
 
-    return asyncio.run(play_all())
+    return anyio.run(play_all)
 
 
 @dataclass
