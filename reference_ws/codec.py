@@ -7,13 +7,14 @@ null; where its answer might hold one of those, the standard library writes. A p
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import Any, Final
 
 import msgspec
 
-__all__ = ["dumps", "loads"]
+__all__ = ["convert", "dumps", "loads"]
 
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -40,6 +41,32 @@ def _loads(data: str | bytes) -> Any:
         raise json.JSONDecodeError(f"Not UTF-8 ({error.reason})", shown, error.start) from error
     except RecursionError:
         raise json.JSONDecodeError("Nested too deeply", text, 0) from None
+
+
+def convert(value: Any, type: Any) -> Any:  # noqa: A002 - msgspec's word
+    """Turn a decoded value into `type`. Raises `msgspec.ValidationError`, whose text names the field."""
+    converted = msgspec.convert(value, type)
+    _complete(converted)
+    return converted
+
+
+def _complete(value: Any) -> None:
+    """Store the defaults of dataclasses in them: msgspec 0.22 leaves them to the class, and would not write them."""
+    if dataclasses.is_dataclass(value):
+        stored = getattr(value, "__dict__", None)
+        for field in dataclasses.fields(value):
+            part = getattr(value, field.name)
+            if stored is not None:
+                stored.setdefault(field.name, part)
+            _complete(part)
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            _complete(getattr(value, name))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for part in value:
+            _complete(part)
+    elif isinstance(value, dict):
+        _complete(list(value.values()))
 
 
 def dumps(data: Any) -> str:

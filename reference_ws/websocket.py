@@ -21,7 +21,7 @@ from starlette.websockets import WebSocketState
 
 from reference_ws import lifecycle
 from reference_ws.ahead import READ_AHEAD, ReadAhead
-from reference_ws.codec import dumps, loads
+from reference_ws.codec import convert, dumps, loads
 from reference_ws.connection import Connection
 from reference_ws.errors import (
     CloseError,
@@ -497,6 +497,6 @@ def _checked_close(code: int, reason: str) -> tuple[int, str]:
 
 def _fit(value: Any, type: Any) -> Any:  # noqa: A002
     try:
-        return msgspec.convert(value, type)
+        return convert(value, type)
     except msgspec.ValidationError as error:
         raise WebSocketTypeError(str(error), value) from None

@@ -2,11 +2,12 @@ import json
 import math
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_ws.codec import dumps, loads
+from reference_ws.codec import convert, dumps, loads
 
 keys = st.one_of(st.text(max_size=5), st.integers(), st.booleans(), st.none(), st.floats())
 scalars = st.one_of(
@@ -96,3 +97,21 @@ def test_a_circle_is_a_value_error():
     circle.append(circle)
     with pytest.raises((ValueError, RecursionError)):
         dumps(circle)
+
+
+@dataclass(frozen=True)
+class Line:
+    points: list[Point]
+    ends: dict[str, Point]
+    width: int = 1
+
+
+def test_defaults_of_a_dataclass_are_written_again():
+    line = convert({"points": [{"x": 1}], "ends": {"a": {"x": 2}}}, Line)
+    assert Line([Point(1)], {"a": Point(2)}) == line
+    assert '{"points":[{"x":1.0,"note":null}],"ends":{"a":{"x":2.0,"note":null}},"width":1}' == dumps(line)
+
+
+def test_a_value_that_does_not_fit_names_the_field():
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.points\[0\]\.x"):
+        convert({"points": [{"x": "1"}], "ends": {}}, Line)
