@@ -253,12 +253,16 @@ def _typed_lines() -> MemoryObjectReceiveStream[str]:
     lines, received = anyio.create_memory_object_stream[str](inf)
     loop = asyncio.get_running_loop()
 
+    def hand_over(line: str) -> None:
+        with suppress(anyio.BrokenResourceError):  # the conversation is over, and this was typed too late
+            lines.send_nowait(line)
+
     def read() -> None:
         # Unbuffered, for a thread that waits for a line must not hold a lock that the end of the program needs.
         stdin = io.FileIO(sys.stdin.fileno(), closefd=False)
         with suppress(RuntimeError):  # the loop is closed: nobody listens any more
             for raw in stdin:
-                loop.call_soon_threadsafe(lines.send_nowait, raw.decode("utf-8", "replace").strip())
+                loop.call_soon_threadsafe(hand_over, raw.decode("utf-8", "replace").strip())
             loop.call_soon_threadsafe(lines.close)
 
     # Not one of anyio's threads: the program's end waits for those, and so for one more line.
