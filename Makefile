@@ -5,12 +5,13 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: help serve test check format clean
+.PHONY: help serve test check bench format clean
 
 help:
 	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=)"
 	@echo "make test    run everything that proves behaviour, the documents included"
 	@echo "make check   ruff, types, parity of the languages, layout, strict site build"
+	@echo "make bench   measure this library beside its peers (QUICK=1: under two minutes; NOTE=: a remark for the result)"
 	@echo "make format  let ruff put the code in order"
 	@echo "make clean   remove what these commands have made"
 
@@ -28,6 +29,9 @@ check: .venv/dev
 	$(BIN)/python -m reference_ws.guide.parity
 	$(BIN)/python -m reference_ws.guide.coverage
 	$(BIN)/python -m reference_ws.guide.site
+
+bench: .cache/bench/ready
+	@.cache/bench/env/bin/python -m benchmarks $(if $(QUICK),--quick) $(if $(NOTE),--note "$(NOTE)")
 
 format: .venv/dev
 	$(BIN)/ruff check --fix
@@ -53,3 +57,12 @@ clean:
 	@echo "Installing what the tests and checks need into .venv (once, about half a minute) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[serve,dev]"
 	@touch $@ .venv/serve
+
+.cache/bench/ready: benchmarks/constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "The peers need Python 3.11 or later; name one with: make bench PYTHON=python3.12" >&2; exit 1; }
+	@echo "Installing the peers into .cache/bench (once, about half a minute) ..."
+	@$(PYTHON) -m venv .cache/bench/env
+	@.cache/bench/env/bin/python -m pip install -q --disable-pip-version-check -c benchmarks/constraints.txt -e . \
+		fastapi lilya kui lihil litestar uvicorn websockets uvloop httptools click rich
+	@touch $@

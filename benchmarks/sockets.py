@@ -1,0 +1,171 @@
+"""Over sockets: each peer on uvicorn in a process of its own, all of them on one core, the client on another."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.client import Conversation, Rate, WrongAnswerError, connection_rate, echo_rate, idle
+from benchmarks.results import Row
+from benchmarks.scenarios import JSON, TEXT, Scenario
+
+__all__ = ["Server", "measure", "running"]
+
+CONNECTIONS = 64
+IDLE = 2000
+BEFORE_IDLE = 200
+"""Connections that are open before the memory is looked at, so that what is made once is not counted."""
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+    @property
+    def resident_kib(self) -> int:
+        """Its memory, as the kernel counts it."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
+
+
+@contextmanager
+def running(peer: str, builder: str, core: int) -> Iterator[Server]:
+    """Serve a peer's application on a free port while the block runs. Raises `WrongAnswerError` if it doesn't start."""
+    command = [sys.executable, "-m", "benchmarks.server", peer, builder, str(core)]
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                raise WrongAnswerError("the server did not start")
+            yield Server(process, int(line))
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+async def resident_kib_each(server: Server, conversation: Conversation) -> float:
+    """Tell how much memory the server needs for one more connection that is accepted and says nothing."""
+    first = await idle(conversation, server.port, BEFORE_IDLE)
+    before = server.resident_kib
+    more = await idle(conversation, server.port, IDLE)
+    grown = server.resident_kib - before
+    for connection in (*first, *more):
+        connection.leave()
+    await asyncio.gather(*(connection.over for connection in (*first, *more)))
+    return grown / IDLE
+
+
+@dataclass
+class Plan:
+    """How long to measure."""
+
+    rounds: int
+    seconds: float
+    memory_rounds: int
+
+
+def measure(
+    names: list[str],
+    plan: Plan,
+    run: Callable[[Any], Any] = asyncio.run,
+    progress: Callable[[str], Any] = lambda _: None,
+) -> list[Row]:
+    """Measure the peers in turn, round after round; ``run`` runs a coroutine on the client's event loop.
+
+    Needs two cores, and Linux. A peer whose server doesn't start, or answers wrongly, is out, and the row names it.
+    """
+    client_core, server_core = sorted(os.sched_getaffinity(0))[:2]
+    os.sched_setaffinity(0, {client_core})
+    try:
+        rows = [
+            *_rates(TEXT, names, server_core, plan, run, progress),
+            *_rates(JSON, names, server_core, plan, run, progress),
+            _memory(names, server_core, plan, run, progress),
+        ]
+    finally:
+        os.sched_setaffinity(0, {client_core, server_core})
+    return sorted(rows, key=lambda row: ["text", "json", "connections", "memory"].index(row.id))
+
+
+def _rates(
+    scenario: Scenario,
+    names: list[str],
+    core: int,
+    plan: Plan,
+    run: Callable[[Any], Any],
+    progress: Callable[[str], Any],
+) -> list[Row]:
+    """Measure echoes; and with the text echo's servers, connections too."""
+    target = ">= 0.93" if scenario is TEXT else ">= 1.25"
+    echo = Row(scenario.id, scenario.title, "messages/s", target=target)
+    opening = Row("connections", "connections", "connections/s", target=">= 0.93")
+    rows = [echo, opening] if scenario is TEXT else [echo]
+    seen: dict[tuple[str, str], list[Rate]] = {}
+    with ExitStack() as stack:
+        servers: dict[str, Server] = {}
+        for name in names:
+            try:
+                servers[name] = stack.enter_context(running(name, scenario.builder, core))
+            except WrongAnswerError as error:
+                for row in rows:
+                    row.out[name] = str(error)
+            progress(f"{scenario.title} over sockets: starting {name}")
+        conversations = {name: Conversation.of(server.port, scenario.sent) for name, server in servers.items()}
+        for number in range(plan.rounds):
+            for name, server in servers.items():
+                for row in rows:
+                    if name in row.out:
+                        continue
+                    conversation = conversations[name]
+                    measured = (
+                        connection_rate(conversation, server.port, CONNECTIONS, plan.seconds)
+                        if row is opening
+                        else echo_rate(conversation, server.port, CONNECTIONS, 0.2, plan.seconds)
+                    )
+                    try:
+                        seen.setdefault((row.id, name), []).append(run(measured))
+                    except (WrongAnswerError, OSError, asyncio.TimeoutError) as error:
+                        row.out[name] = f"{type(error).__name__}: {error}"[:200]
+                progress(f"{scenario.title} over sockets, round {number + 1} of {plan.rounds}: {name}")
+    for row in rows:
+        for name in names:
+            if name not in row.out:
+                rates = seen[row.id, name]
+                row.add(name, [rate.per_second for rate in rates])
+                row.client_load[name] = max(rate.client_load for rate in rates)
+    return rows
+
+
+def _memory(names: list[str], core: int, plan: Plan, run: Callable[[Any], Any], progress: Callable[[str], Any]) -> Row:
+    """Measure memory; a server that has served before has memory left over, so each round has new ones."""
+    row = Row("memory", f"idle memory at {IDLE:,} connections", "KiB a connection", beyond_floor=True, target="<= 4.0")
+    seen: dict[str, list[float]] = {}
+    for number in range(plan.memory_rounds):
+        for name in names:
+            if name not in row.out:
+                try:
+                    with running(name, TEXT.builder, core) as server:
+                        conversation = Conversation.of(server.port, TEXT.sent)
+                        seen.setdefault(name, []).append(run(resident_kib_each(server, conversation)))
+                except (WrongAnswerError, OSError, asyncio.TimeoutError) as error:
+                    row.out[name] = f"{type(error).__name__}: {error}"[:200]
+            progress(f"memory, round {number + 1} of {plan.memory_rounds}: {name}")
+    for name, values in seen.items():
+        if name not in row.out:
+            row.add(name, values)
+    return row
