@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 import uvicorn
 from anyio import to_thread
@@ -19,14 +20,26 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reference_ws.catalogs import language_of
+from reference_ws.guards import LimitGuard, OriginGuard
 from reference_ws.guide.live import live_application
 from reference_ws.guide.running import failure_line
 
 __all__ = ["application", "listen", "serve"]
 
+MAX_MESSAGE_BYTES: Final = 1 << 20
+# A class behind one address: sixty people with ten connections each. A process may often open no more than 1,024 files.
+MAX_CONNECTIONS: Final = 900
+MAX_CONNECTIONS_PER_CLIENT: Final = 600
+# The foreign origin that a transcript comes from (production#origin). Nobody can have a name in .example (RFC 2606).
+ALLOWED_ORIGINS: Final = ("https://friend.example",)
+
 
 def application(site: Path, docs: Path) -> ASGIApp:
-    """Make the application that serves the built `site`, and the examples of the pages in `docs` under ``/live/``."""
+    """Make the application that serves the built `site`, and the examples of the pages in `docs` under ``/live/``.
+
+    Browsers reach the examples from this site's own pages only; clients that are no browser are let in. A message of
+    more than 1 MiB closes its connection, and there are at most 900 of these, 600 from one address.
+    """
     live = live_application(docs)
     pages = Starlette(routes=[Mount("/", _Site(directory=site, html=True))])
 
@@ -35,7 +48,13 @@ def application(site: Path, docs: Path) -> ASGIApp:
         is_live = scope["type"] != "lifespan" and scope["path"].startswith("/live/")
         await (live if is_live else pages)(scope, receive, send)
 
-    return serve_both
+    bounded = LimitGuard(
+        serve_both,
+        max_message_bytes=MAX_MESSAGE_BYTES,
+        max_connections=MAX_CONNECTIONS,
+        max_connections_per_client=MAX_CONNECTIONS_PER_CLIENT,
+    )
+    return OriginGuard(bounded, ALLOWED_ORIGINS, allow_absent=True)
 
 
 class _Site(StaticFiles):
@@ -72,6 +91,7 @@ def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -
         log_level="error",
         access_log=False,
         ws="websockets-sansio",
+        ws_max_size=2 * MAX_MESSAGE_BYTES,  # the guard names its bound; what is far beyond isn't even taken in
         lifespan="on",
         timeout_graceful_shutdown=0,
     )

@@ -8,9 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import anyio
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+
+from reference_ws.guide import server
+from reference_ws.transcript import check
 
 # The real command, with a small site in place of the real one.
 COMMAND = """
@@ -67,6 +71,15 @@ async def fails(websocket: WebSocket):
 ```
 """
 
+THREE_CLIENTS = """\
+a -> connect /live/closing/echo
+a <- accept
+b -> connect /live/closing/echo
+b <- accept
+c -> connect /live/closing/echo
+c <- deny 429 text "Too many connections."
+"""
+
 Start = Callable[..., tuple["subprocess.Popen[str]", int]]
 
 
@@ -101,9 +114,9 @@ def start(root: Path) -> Iterator[Start]:
         return server, int(address[1])
 
     yield start_server
-    for server in started:
-        server.kill()
-        server.communicate()
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def get(port: int, path: str) -> tuple[int, str, str | None]:
@@ -127,6 +140,38 @@ def test_site_and_examples_share_a_port(start):
     with connect(f"ws://127.0.0.1:{port}/live/closing/echo") as client:
         client.send("你好")
         assert "你好" == client.recv(timeout=5)
+
+
+def test_only_the_site_s_own_pages_may_connect(start):
+    _, port = start()
+    for own in (f"127.0.0.1:{port}", f"localhost:{port}"):
+        connection = socket.create_connection(("127.0.0.1", port))
+        with connect(f"ws://{own}/live/closing/echo", sock=connection, origin=f"http://{own}") as client:
+            client.send("hello")
+            assert "hello" == client.recv(timeout=5)
+    for foreign in ("http://127.0.0.1:1", f"http://127.0.0.1.example:{port}", "https://example.org", "null"):
+        for path in ("/live/closing/echo", "/live/nothing", "/"):
+            with pytest.raises(InvalidStatus) as refused, connect(f"ws://127.0.0.1:{port}{path}", origin=foreign):
+                pass
+            assert 403 == refused.value.response.status_code
+
+
+def test_a_message_of_more_than_1_mib_closes_with_1009(start):
+    _, port = start()
+    for size in (2**20 + 1, 3 * 2**20):
+        with connect(f"ws://127.0.0.1:{port}/live/closing/echo") as client:
+            client.send("a" * 2**20)
+            assert 2**20 == len(client.recv(timeout=5))
+            client.send("a" * size)
+            with pytest.raises(ConnectionClosed) as closed:
+                client.recv(timeout=5)
+        assert closed.value.rcvd
+        assert 1009 == closed.value.rcvd.code
+
+
+def test_a_client_with_too_many_connections_is_refused(root, monkeypatch):
+    monkeypatch.setattr(server, "MAX_CONNECTIONS_PER_CLIENT", 2)
+    anyio.run(check, server.application(root / "site", root / "docs"), THREE_CLIENTS)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
