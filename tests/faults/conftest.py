@@ -1,0 +1,36 @@
+"""Faults, each with a number: a few of each in every test run, the whole numbers with ``make faults``."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
+NUMBERS = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="the whole numbers, in minutes instead of seconds")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[NUMBERS] = []
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    # In a run of all tests this file is read after the command line, and the option is not there.
+    return bool(request.config.getoption("full", default=False))
+
+
+@pytest.fixture
+def number(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say a number in the summary of a full run."""
+    return request.config.stash.setdefault(NUMBERS, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("full", default=False):
+        terminalreporter.section("numbers")
+        for line in config.stash[NUMBERS]:
+            terminalreporter.line(line)

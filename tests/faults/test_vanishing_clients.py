@@ -1,0 +1,188 @@
+"""Clients that vanish, with a reset or in silence, at each place where a handler may be."""
+
+import asyncio
+import socket
+import struct
+import tracemalloc
+from collections import Counter, defaultdict
+from contextlib import suppress
+from typing import Annotated
+
+import anyio
+import pytest
+from serving import living, no_task_left, resident_bytes, serving, until
+from websockets.asyncio.client import connect
+
+from reference_ws import App, Depends, SocketView, WebSocket
+from reference_ws.ahead import ReadAhead
+from reference_ws.binding import Session
+
+AT_ONCE = 100
+LET_GO = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 seconds: the close is a reset
+
+entered = Counter()
+ended = Counter()
+cleaned_up = Counter()
+there = defaultdict(asyncio.Event)
+gone = defaultdict(asyncio.Event)
+
+
+async def resource(number: int):
+    entered[number] += 1
+    try:
+        yield
+    finally:
+        cleaned_up[number] += 1
+
+
+async def slow_resource(number: int):
+    entered[number] += 1
+    there[number].set()
+    await gone[number].wait()
+    try:
+        yield
+    finally:
+        cleaned_up[number] += 1
+
+
+Resource = Annotated[None, Depends(resource)]
+app = App()
+
+
+@app.router.websocket("/receiving/{number}")
+async def receiving(websocket: WebSocket, number: int, _: Resource):
+    try:
+        await websocket.accept()
+        there[number].set()
+        async for _text in websocket.iter_text():
+            pass
+    finally:
+        ended[number] += 1
+
+
+@app.router.websocket("/sending/{number}")
+async def sending(websocket: WebSocket, number: int, _: Resource):
+    try:
+        await websocket.accept()
+        while True:
+            await websocket.send_text("tick")
+            there[number].set()
+            await asyncio.sleep(0.01)
+    finally:
+        ended[number] += 1
+
+
+@app.router.websocket("/elsewhere/{number}")
+async def elsewhere(websocket: WebSocket, number: int, _: Resource):
+    await websocket.accept()
+    async with websocket.cancel_on_disconnect():
+        there[number].set()
+        try:
+            await anyio.Event().wait()
+        finally:
+            ended[number] += 1
+
+
+@app.router.websocket("/setting-up/{number}")
+async def setting_up(websocket: WebSocket, number: int, _: Annotated[None, Depends(slow_resource)]):
+    try:
+        await websocket.accept()
+        async for _text in websocket.iter_text():
+            pass
+    finally:
+        ended[number] += 1
+
+
+@app.router.websocket("/accepting/{number}")
+async def accepting(websocket: WebSocket, number: int, _: Resource):
+    there[number].set()
+    await gone[number].wait()
+    try:
+        await websocket.accept()
+        async for _text in websocket.iter_text():
+            pass
+    finally:
+        ended[number] += 1
+
+
+@app.router.websocket("/viewed/{number}")
+class Viewed(SocketView):
+    async def on_connect(self, number: int, _: Resource):
+        self.number = number
+        await self.websocket.accept()
+        there[number].set()
+
+    async def on_disconnect(self, close_code: int):
+        ended[self.number] += 1
+
+
+async def vanish(url: str, place: str, number: int, silently: bool) -> None:
+    """Connect, and be gone once the handler is at its place: with a reset, or reading and answering nothing more."""
+    client = socket.create_connection((url.split(":")[1].strip("/"), int(url.split(":")[2])))
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LET_GO)
+    connecting = asyncio.create_task(
+        connect(f"{url}/{place}/{number}", sock=client, ping_interval=None).__aenter__()  # left to itself
+    )
+    handshake_first = place not in ("setting-up", "accepting")
+    connection = await connecting if handshake_first else None
+    await there[number].wait()
+    # While the handshake is answered: one half has gone before the answer, the other half goes right behind it.
+    if number % 2:
+        gone[number].set()
+    if silently:
+        connection = connection or await answered(connecting, number)
+        connection.transport.pause_reading()
+        await until(lambda: ended[number])
+    connecting.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        connection = await connecting
+    if connection is not None:
+        connection.transport.abort()
+    gone[number].set()
+    await until(lambda: ended[number] and cleaned_up[number])
+
+
+async def answered(connecting, number):
+    gone[number].set()
+    return await connecting
+
+
+async def vanish_all(url: str, place: str, numbers: range, silently: bool) -> None:
+    at_once = asyncio.Semaphore(AT_ONCE * (10 if silently else 1))
+
+    async def one(number: int) -> None:
+        async with at_once:
+            await vanish(url, place, number, silently)
+
+    await asyncio.gather(*(one(number) for number in numbers))
+
+
+@pytest.mark.parametrize("silently", [False, True], ids=["reset", "silent"])
+@pytest.mark.parametrize("place", ["receiving", "sending", "elsewhere", "setting-up", "accepting", "viewed"])
+def test_whatever_a_vanished_client_has_begun_is_ended_once(place, silently, full, number):
+    count = 1000 if full else 30
+
+    async def run():
+        for ledger in (entered, ended, cleaned_up, there, gone):
+            ledger.clear()
+        async with serving(app, ws_ping_interval=0.1, ws_ping_timeout=0.1) as url:
+            await vanish_all(url, place, range(count, count + 10), silently)  # what is made once is made by now
+            with no_task_left() as left:
+                if full:
+                    tracemalloc.start()
+                size, resident = tracemalloc.get_traced_memory()[0], resident_bytes()
+                await vanish_all(url, place, range(count), silently)
+                await until(lambda: not left())
+            ones = dict.fromkeys(range(count + 10), 1)
+            assert (ones, ones, ones) == (dict(entered), dict(ended), dict(cleaned_up))
+            for ledger in (entered, ended, cleaned_up, there, gone):
+                ledger.clear()
+            assert 0 == living(WebSocket, Session, ReadAhead)
+            grown = tracemalloc.get_traced_memory()[0] - size
+            tracemalloc.stop()
+            assert 100 * count > grown
+            more = (resident_bytes() or 0) - (resident or 0)
+            how = "in silence" if silently else "with a reset"
+            number(f"{count} clients vanished {how} while {place}: {grown:+} bytes traced, {more / 2**20:+.1f} MiB RSS")
+
+    asyncio.run(run())
