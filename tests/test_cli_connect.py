@@ -111,7 +111,7 @@ def test_what_the_application_ends_is_over(connect):
 <- bytes 00 ff
    client=CONNECTED application=CONNECTED
 <- close 4000 "done"
-   client=DISCONNECTED application=DISCONNECTED
+   client=CONNECTED application=DISCONNECTED
 """)
 
 

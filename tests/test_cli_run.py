@@ -105,7 +105,7 @@ def test_a_section_is_played_line_by_line_with_states_and_a_sentence(run):
    client=CONNECTED application=CONNECTING
    The client asks for a connection, and the application can answer.
 <- deny 403
-   client=DISCONNECTED application=DISCONNECTED
+   client=CONNECTED application=DISCONNECTED
    The application refuses the handshake: the client gets an HTTP response instead of a connection.
 """
         in output

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +55,22 @@ def on_pre_build(*, config: MkDocsConfig) -> None:
     """Check the pages of all languages before any is rendered: Markdown shows a mistyped fence as plain text."""
     if _language(config)[1]:
         return
-    pages = [page for page in config.nav or () if isinstance(page, str)]
-    missing = [f"docs/{language}/{page}" for language in LANGUAGES for page in pages]
+    missing = [f"docs/{language}/{page}" for language in LANGUAGES for page in _nav_pages(config.nav)]
     missing = [page for page in missing if not Path(config.docs_dir, page.removeprefix("docs/")).is_file()]
     if missing:
         raise PluginError("\n".join(f"{page} is missing (nav of mkdocs.yml)" for page in missing))
     files = sorted(file for language in LANGUAGES for file in Path(config.docs_dir, language).rglob("*.md"))
     if problems := list(filter(None, map(_problem, files))):
         raise PluginError("\n".join(problems))
+
+
+def _nav_pages(nav: Any) -> Iterator[str]:
+    """List the pages of a nav, which nests lists and titles."""
+    if isinstance(nav, str):
+        yield nav
+    elif isinstance(nav, dict | list):
+        for part in nav.values() if isinstance(nav, dict) else nav:
+            yield from _nav_pages(part)
 
 
 def _problem(file: Path) -> str | None:

@@ -18,7 +18,6 @@ from reference_ws.lifecycle import (
     CONNECT,
     CONNECTING,
     DISCONNECT,
-    DISCONNECTED,
     RECEIVED,
     RESPONSE_LAST_BODY,
     RESPONSE_START,
@@ -70,21 +69,14 @@ def states(transcript: Transcript) -> Iterator[tuple[Step, Sides | None, Sides |
     """Walk the tables of `lifecycle`: each step with the states of its connection before and after.
 
     None before a client's first ``connect``, and for silence that concerns all clients. A message that the tables
-    forbid moves nothing. What the application ends, ends for the client too, unless a later ``==`` says otherwise (the
-    client's own state moves when the application receives ``websocket.disconnect``, which it need not do).
+    forbid moves nothing. After the application's close the client's state stays: it would move when the application
+    received ``websocket.disconnect``, which it need not do, as the end of either side ends both directions.
     """
     now: dict[str, Sides] = {}
-    for number, step in enumerate(transcript.steps):
+    for step in transcript.steps:
         before = (CONNECTING, CONNECTING) if isinstance(step, Connect) else now.get(step.client)
         if before is not None:
-            client, application = _after(step, *before)
-            if application is DISCONNECTED and before[1] is not DISCONNECTED:
-                later = (
-                    s for s in transcript.steps[number:] if isinstance(s, States | Connect) and s.client == step.client
-                )
-                claim = next(later, None)
-                client = claim.client_state if isinstance(claim, States) else DISCONNECTED
-            now[step.client] = client, application
+            now[step.client] = _after(step, *before)
         yield step, before, now.get(step.client)
 
 

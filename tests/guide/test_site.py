@@ -344,6 +344,8 @@ def test_broken_links_of_all_languages_are_listed_at_once(tmp_path):
 
 def test_a_missing_translation_is_told_before_all_else(tmp_path):
     config = write_docs(tmp_path)
+    grouped = config.read_text("utf-8").replace("  - closing.md", "  - 课程:\n      - closing.md")
+    config.write_text(grouped, "utf-8")
     (tmp_path / "docs/ru/closing.md").unlink()
     (tmp_path / "docs/zh/index.md").write_text("no title\n")
     with pytest.raises(BuildError) as caught:

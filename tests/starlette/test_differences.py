@@ -3,14 +3,18 @@
 What is not listed here is the same: test_starlettes_own.py. A difference that has disappeared is a failure here.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from both_libraries import OURS, STARLETTE, Library, observe
+from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
+
+from reference_ws.inmemory import InMemoryConnection, handshake
 
 
 @dataclass(frozen=True)
@@ -362,6 +366,109 @@ def handler_that_is_not_async(library: Library) -> Any:
     except TypeError:
         return "TypeError"
     return "accepted"
+
+
+@differs(
+    "who closed first is not lost: the client's own code, when its farewell has arrived",
+    starlettes=(1006, ""),
+    ours=(4001, "bye"),
+)
+def client_that_vanishes_while_we_send(library: Library) -> Any:
+    farewell = [{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 4001, "reason": "bye"}]
+
+    async def receive() -> Any:
+        return farewell.pop(0)
+
+    async def send(message: Any) -> None:
+        if message["type"] != "websocket.accept":
+            raise OSError
+
+    async def handler() -> Any:
+        websocket = library.WebSocket(handshake("/"), receive, send)
+        await websocket.accept()
+        try:
+            await websocket.send_text("late")
+        except WebSocketDisconnect as error:
+            return error.code, error.reason
+
+    return asyncio.run(handler())
+
+
+@differs(
+    "a program can tell one error from another: id, what was tried, both states, what is allowed here",
+    starlettes=["-", "WebSocketDisconnected"],
+    ours=["send-before-accept", "receive-before-accept"],
+)
+def life_cycle_errors(library: Library) -> Any:
+    async def handler(websocket) -> list[str]:
+        found = []
+        for step in (websocket.send_text("x"), websocket.receive_text()):
+            try:
+                await step
+            except RuntimeError as error:  # noqa: PERF203
+                found.append(getattr(error, "id", "-" if type(error) is RuntimeError else type(error).__name__))
+        return found
+
+    return observe(library.asgi(handler)).result
+
+
+@differs(
+    "there is no HTTP response any more: the log names the cause",
+    starlettes=("NoneType", ["accept", "http.response.start", "http.response.body"]),
+    ours=("RuntimeError", ["accept", "close"]),
+)
+def http_exception_after_accept(library: Library) -> Any:
+    async def handler(websocket) -> None:
+        await websocket.accept()
+        raise HTTPException(402)
+
+    seen = observe(library.application("/", handler))
+    return type(seen.result).__name__, seen.types
+
+
+@differs("the client learns that it may come again", starlettes=["accept"], ours=["accept", "close"])
+def handler_that_is_cancelled(library: Library) -> Any:
+    async def handler(websocket) -> None:
+        await websocket.accept()
+        await asyncio.Event().wait()
+
+    connection = InMemoryConnection(handshake("/"))
+
+    async def cancelled() -> list[str]:
+        task = asyncio.ensure_future(connection.run(library.application("/", handler)))
+        await connection.signal.wait(lambda: connection.sent)
+        task.cancel()
+        await asyncio.wait([task])
+        types = []
+        while connection.sent:
+            types.append(connection.take()["type"].removeprefix("websocket."))
+        return types
+
+    return asyncio.run(cancelled())
+
+
+async def nothing(websocket) -> None: ...
+
+
+def registered(register: Callable[[], Any]) -> str:
+    try:
+        register()
+    except ValueError:
+        return "ValueError"
+    return "accepted"
+
+
+@differs("a name that was given finds one route", starlettes="accepted", ours="ValueError")
+def duplicate_name(library: Library) -> Any:
+    app: Any = library.application("/", nothing)
+    router: Any = app.router
+    route = type(router.routes[0])
+    return registered(lambda: type(router)([route("/a", nothing, name="x"), route("/b", nothing, name="x")]))
+
+
+@differs("a brace that is left over was meant to be a parameter", starlettes="accepted", ours="ValueError")
+def bad_path(library: Library) -> Any:
+    return registered(lambda: library.application("/room/{name", nothing))
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES.values(), ids=DIFFERENCES.keys())
