@@ -97,6 +97,12 @@ def test_the_top_level_holds_what_was_asked_for():
     assert {"pyproject.toml", "reference_ws", "docs", "tests", "mkdocs.yml", "locales"} <= tops
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_what_the_front_pages_link_to_is_there(name):
+    targets = re.findall(r"\]\((?!https?://)([^)#]+)", (ROOT / name).read_text("utf-8"))
+    assert [] == [target for target in targets if not (ROOT / target).is_file()]
+
+
 def test_the_constraints_are_exact_versions_without_addresses():
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     exact = r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*( ; python_version (<|>=) \"3\.\d+\")?"

@@ -55,7 +55,7 @@ def test_every_page_is_built_in_its_language(small_site, language, page):
 
 @in_each_language
 def test_the_site_names_itself_in_the_readers_language(small_site, language):
-    name = {"zh": "参考 WebSocket", "pt": "Referência WebSocket", "ru": "Справочник WebSocket"}[language]
+    name = {"zh": "WebSocket 参考", "pt": "Referência WebSocket", "ru": "Справочник WebSocket"}[language]
     assert f"{TITLES[language][4]} - {name}</title>" in built(small_site, language, "closing")
 
 
