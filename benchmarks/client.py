@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -178,22 +179,32 @@ class Echo(Idle):
 
 @dataclass(frozen=True)
 class Rate:
-    """How many a second, and which part of its core the client needed for them."""
+    """How many a second, and which parts of their cores the server and the client used for them."""
 
     per_second: float
+    server_load: float
     client_load: float
+
+    @property
+    def per_server_second(self) -> float:
+        """How many a second of the server's CPU time: what the server does when nothing else takes its core."""
+        return self.per_second / self.server_load
 
 
 class Stopwatch:
-    """Takes the time of the clock and of this process."""
+    """Takes the time of the clock, and the CPU time of the server and of this process."""
 
-    def __init__(self) -> None:
-        self._start, self._cpu_start = time.perf_counter(), time.process_time()
+    def __init__(self, server_cpu_s: Callable[[], float]) -> None:
+        self._server_cpu_s = server_cpu_s
+        self._start = self._now()
+
+    def _now(self) -> tuple[float, float, float]:
+        return time.perf_counter(), self._server_cpu_s(), time.process_time()
 
     def rate(self, count: int) -> Rate:
         """Tell how fast so many were since the start."""
-        elapsed = time.perf_counter() - self._start
-        return Rate(count / elapsed, (time.process_time() - self._cpu_start) / elapsed)
+        elapsed, server_s, client_s = (now - start for now, start in zip(self._now(), self._start, strict=True))
+        return Rate(count / elapsed, server_s / elapsed, client_s / elapsed)
 
 
 async def idle(conversation: Conversation, port: int, count: int, at_once: int = 64) -> list[Idle]:
@@ -209,7 +220,14 @@ async def idle(conversation: Conversation, port: int, count: int, at_once: int =
     return opened
 
 
-async def echo_rate(conversation: Conversation, port: int, connections: int, warm_up_s: float, seconds: float) -> Rate:
+async def echo_rate(
+    conversation: Conversation,
+    port: int,
+    connections: int,
+    warm_up_s: float,
+    seconds: float,
+    server_cpu_s: Callable[[], float],
+) -> Rate:
     """Echo messages; each byte is checked. Raises `WrongAnswerError`."""
     loop = asyncio.get_running_loop()
     clients = []
@@ -217,7 +235,7 @@ async def echo_rate(conversation: Conversation, port: int, connections: int, war
         _, client = await loop.create_connection(lambda: Echo(conversation), "127.0.0.1", port)
         clients.append(client)
     await asyncio.sleep(warm_up_s)
-    before, watch = sum(client.echoed for client in clients), Stopwatch()
+    before, watch = sum(client.echoed for client in clients), Stopwatch(server_cpu_s)
     await asyncio.sleep(seconds)
     rate = watch.rate(sum(client.echoed for client in clients) - before)
     for client in clients:
@@ -226,11 +244,13 @@ async def echo_rate(conversation: Conversation, port: int, connections: int, war
     return rate
 
 
-async def connection_rate(conversation: Conversation, port: int, at_once: int, seconds: float) -> Rate:
+async def connection_rate(
+    conversation: Conversation, port: int, at_once: int, seconds: float, server_cpu_s: Callable[[], float]
+) -> Rate:
     """Open and close connections: handshake, accept, close both ways. Raises `WrongAnswerError`."""
     loop = asyncio.get_running_loop()
     over = 0
-    watch, end = Stopwatch(), loop.time() + seconds
+    watch, end = Stopwatch(server_cpu_s), loop.time() + seconds
 
     async def connect() -> None:
         nonlocal over

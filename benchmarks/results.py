@@ -41,6 +41,8 @@ class Row:
     """Half of the distance between the quartiles, as a part of the median: how much the rounds differ."""
     out: dict[str, str] = field(default_factory=dict)
     """Peer -> why it is not in the table."""
+    server_load: dict[str, float] = field(default_factory=dict)
+    """Peer -> the part of its core that the server used, in the median; it should be all of it."""
     client_load: dict[str, float] = field(default_factory=dict)
     """Peer -> the part of its core that the client needed; above 0.75 it may be the bottleneck."""
 
@@ -129,9 +131,13 @@ class Report:
             if row.client_load:
                 busiest = max(row.client_load, key=row.client_load.__getitem__)
                 load = row.client_load[busiest]
-                said.append(f"{row.title}: the client needed {load:.0%} of its core at the most (for {busiest})")
+                least = min(row.server_load.values(), default=1.0)
+                said.append(
+                    f"{row.title}: the client needed {load:.0%} of its core at the most (for {busiest}), "
+                    f"the servers {least:.0%} of theirs at the least"
+                )
                 said += [
-                    f"{row.title}: {peer} is faster than shown, its client was the bottleneck ({load:.0%})"
+                    f"{row.title}: the client may be the bottleneck of {peer} ({load:.0%})"
                     for peer, load in row.client_load.items()
                     if load > 0.75
                 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -36,6 +37,10 @@ class Server:
         """Its memory, as the kernel counts it."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0])
+
+    def cpu_s(self) -> float:
+        """Tell the CPU time that it has used."""
+        return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 @contextmanager
@@ -112,8 +117,8 @@ def _rates(
 ) -> list[Row]:
     """Measure echoes; and with the text echo's servers, connections too."""
     target = ">= 0.93" if scenario is TEXT else ">= 1.25"
-    echo = Row(scenario.id, scenario.title, "messages/s", target=target)
-    opening = Row("connections", "connections", "connections/s", target=">= 0.93")
+    echo = Row(scenario.id, scenario.title, "messages/CPU s", target=target)
+    opening = Row("connections", "connections", "connections/CPU s", target=">= 0.93")
     rows = [echo, opening] if scenario is TEXT else [echo]
     seen: dict[tuple[str, str], list[Rate]] = {}
     with ExitStack() as stack:
@@ -133,9 +138,9 @@ def _rates(
                         continue
                     conversation = conversations[name]
                     measured = (
-                        connection_rate(conversation, server.port, CONNECTIONS, plan.seconds)
+                        connection_rate(conversation, server.port, CONNECTIONS, plan.seconds, server.cpu_s)
                         if row is opening
-                        else echo_rate(conversation, server.port, CONNECTIONS, 0.2, plan.seconds)
+                        else echo_rate(conversation, server.port, CONNECTIONS, 0.2, plan.seconds, server.cpu_s)
                     )
                     try:
                         seen.setdefault((row.id, name), []).append(run(measured))
@@ -146,7 +151,8 @@ def _rates(
         for name in names:
             if name not in row.out:
                 rates = seen[row.id, name]
-                row.add(name, [rate.per_second for rate in rates])
+                row.add(name, [rate.per_server_second for rate in rates])
+                row.server_load[name] = statistics.median(rate.server_load for rate in rates)
                 row.client_load[name] = max(rate.client_load for rate in rates)
     return rows
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import time
 
 import pytest
 
@@ -151,7 +152,7 @@ async def serving(answer, measure, *arguments):
 
 
 def test_echoes_are_counted_over_a_socket():
-    rate = asyncio.run(serving(lambda text: text, client.echo_rate, 2, 0.02, 0.1))
+    rate = asyncio.run(serving(lambda text: text, client.echo_rate, 2, 0.02, 0.1, time.process_time))
     assert 100 < rate.per_second
     assert 0 < rate.client_load < 1.5
 
@@ -159,11 +160,11 @@ def test_echoes_are_counted_over_a_socket():
 @pytest.mark.parametrize("answer", [str.strip, lambda text: text[:-1] + "x"], ids=["shorter", "other"])
 def test_a_wrong_echo_over_a_socket_is_an_error(answer):
     with pytest.raises(client.WrongAnswerError, match="not the echo"):
-        asyncio.run(serving(answer, client.echo_rate, 1, 0.02, 0.02))
+        asyncio.run(serving(answer, client.echo_rate, 1, 0.02, 0.02, time.process_time))
 
 
 def test_connections_are_counted_over_a_socket():
-    rate = asyncio.run(serving(lambda text: text, client.connection_rate, 2, 0.1))
+    rate = asyncio.run(serving(lambda text: text, client.connection_rate, 2, 0.1, time.process_time))
     assert 10 < rate.per_second
 
 
@@ -187,7 +188,7 @@ def test_a_refused_handshake_is_an_error():
     async def main():
         async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            await client.connection_rate(client.Conversation.of(port, TEXT.sent), port, 1, 0.1)
+            await client.connection_rate(client.Conversation.of(port, TEXT.sent), port, 1, 0.1, time.process_time)
 
     with pytest.raises(client.WrongAnswerError, match="403 Forbidden"):
         asyncio.run(main())
@@ -196,7 +197,8 @@ def test_a_refused_handshake_is_an_error():
 def test_a_server_runs_in_its_own_process_and_ends_with_the_block():
     with sockets.running("reference_ws", "text_echo", core=max(os.sched_getaffinity(0))) as server:
         conversation = client.Conversation.of(server.port, TEXT.sent)
-        assert 0 < asyncio.run(client.echo_rate(conversation, server.port, 1, 0.02, 0.1)).per_second
+        rate = asyncio.run(client.echo_rate(conversation, server.port, 1, 0.02, 0.1, server.cpu_s))
+        assert 0 < rate.per_second < rate.per_server_second
         assert 1000 < server.resident_kib
     assert server.process.returncode is not None
 
@@ -247,9 +249,10 @@ def test_the_readme_says_what_is_missed_and_who_is_out():
 def test_a_busy_client_is_reported():
     made = report()
     made.tables["In memory"][0].client_load |= {"raw": 0.8, "reference_ws": 0.5}
+    made.tables["In memory"][0].server_load |= {"raw": 0.9, "reference_ws": 1.0}
     assert [
-        "text echo: the client needed 80% of its core at the most (for raw)",
-        "text echo: raw is faster than shown, its client was the bottleneck (80%)",
+        "text echo: the client needed 80% of its core at the most (for raw), the servers 90% of theirs at the least",
+        "text echo: the client may be the bottleneck of raw (80%)",
     ] == made.remarks("In memory")
 
 
