@@ -1,3 +1,5 @@
+import asyncio
+
 import anyio
 import pytest
 
@@ -86,6 +88,31 @@ async def test_closed_tells_how_the_application_closed():
             await client.send_text("late")
 
 
+async def test_closed_is_known_before_the_close_is_read():
+    async def handler(websocket):
+        await websocket.accept()
+        await websocket.close(4000, "why")
+
+    async with connect(serving(handler), "/") as client:
+        await anyio.wait_all_tasks_blocked()
+        assert (4000, "why") == client.closed
+        with pytest.raises(WebSocketDisconnect) as raised:
+            await client.send_text("late")
+        assert 4000 == raised.value.code
+    assert (4000, "why") == client.closed
+
+
+async def test_the_first_end_counts():
+    async def handler(websocket):
+        await websocket.accept()
+        await websocket.close(4000, "first")
+
+    async with connect(serving(handler), "/") as client:
+        await anyio.wait_all_tasks_blocked()
+        await client.close(4001, "second")
+        assert (4000, "first") == client.closed
+
+
 async def test_an_exception_of_the_application_is_raised_at_the_end_of_the_block():
     async def handler(websocket):
         await websocket.accept()
@@ -103,6 +130,85 @@ async def test_a_failure_of_the_test_itself_comes_out_as_it_is():
     with pytest.raises(AssertionError, match=r"^mine$"):
         async with connect(serving(echo), "/"):
             raise AssertionError("mine")
+
+
+@pytest.mark.parametrize("raises", [pytest.fail, pytest.skip])
+@pytest.mark.parametrize("where", ["block", "handler"])
+async def test_the_outcome_of_a_test_comes_out_as_it_is(where, raises):
+    async def handler(websocket):
+        await websocket.accept()
+        if where == "handler":
+            raises("mine")
+        await websocket.receive()
+
+    async def use():
+        async with connect(serving(handler), "/") as client:
+            if where == "block":
+                raises("mine")
+            await client.receive()
+
+    with pytest.raises(raises.Exception, match=r"^mine$"):
+        await use()
+
+
+async def test_an_interrupt_comes_out_as_it_is():
+    with pytest.raises(KeyboardInterrupt):
+        async with connect(serving(echo), "/"):
+            raise KeyboardInterrupt
+
+
+async def test_the_cause_of_a_failure_stays():
+    with pytest.raises(ValueError, match="mine") as raised:
+        async with connect(serving(echo), "/"):
+            raise ValueError("mine") from KeyError("cause")
+    assert "'cause'" == str(raised.value.__cause__)
+
+
+async def test_cancelling_from_outside_passes_through_the_block():
+    ended = []
+    with anyio.move_on_after(0.01) as scope:
+        async with connect(serving(echo), "/"):
+            try:
+                await anyio.sleep_forever()
+            finally:
+                ended.append("block")
+    assert (True, ["block"]) == (scope.cancelled_caught, ended)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_cancelled_task_stays_cancelled(anyio_backend):
+    async def use():
+        async with connect(serving(echo), "/"):
+            entered.set()
+            await asyncio.sleep(5)
+
+    entered = asyncio.Event()
+    task = asyncio.create_task(use())
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+
+
+async def test_a_generator_that_holds_a_client_can_be_closed():
+    ended = []
+
+    async def handler(websocket):
+        await websocket.accept()
+        try:
+            await websocket.receive()
+        finally:
+            ended.append("handler")
+
+    async def clients():
+        async with connect(serving(handler), "/") as client:
+            yield client
+
+    generator = clients()
+    await anext(generator)
+    await generator.aclose()
+    assert ["handler"] == ended
 
 
 async def test_a_refusal_carries_status_headers_and_body_and_names_its_cause():

@@ -185,6 +185,8 @@ class _MemoryPeer:
 
     def _read(self, message: Message, body: bytes = b"") -> Step:
         """Turn a message into a step; `body` belongs to the beginning of a refusal."""
+        while message["type"] == RESPONSE_START and self._connection.sent:  # nothing else follows
+            body += self._connection.take().get("body", b"")
         kind = message["type"]
         if kind == ACCEPT:
             return messages.accept(message, self._name)

@@ -179,7 +179,10 @@ class _Connection:
             self.report(self._states())
 
     def sent(self, message: Message) -> Callable[[bool], None]:
-        """Report a message that is about to be sent; what is returned takes it back: was it because the client left?"""
+        """Report a message that is about to be sent.
+
+        What is returned takes it back when the server didn't; its argument says whether the client had left.
+        """
         before, step = self.application_state, None
         over = self._over
         entry = lifecycle.on_send(self.client_state, before, lifecycle.sent_event(message))

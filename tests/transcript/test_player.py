@@ -1,4 +1,5 @@
 import asyncio
+import json
 import socket
 from contextlib import asynccontextmanager
 
@@ -6,6 +7,7 @@ import anyio
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from starlette.responses import RedirectResponse
 from starlette.routing import WebSocketRoute
 
 from reference_ws import App, WebSocket
@@ -61,6 +63,64 @@ async def talks(websocket: WebSocket):
     await websocket.accept()
     await websocket.send_text("one")
     await websocket.send_text("two")
+    await websocket.receive()
+
+
+@app.router.websocket("/late")
+async def late(websocket: WebSocket):
+    await websocket.receive()
+    await websocket.receive()
+
+
+waiting: list[anyio.Event] = []
+
+
+@app.router.websocket("/pair")
+async def pair(websocket: WebSocket):
+    if waiting:
+        waiting.pop().set()
+    else:
+        waiting.append(anyio.Event())
+        await waiting[0].wait()
+    await websocket.accept()
+    await websocket.receive()
+
+
+@app.router.websocket("/scope/{name}")
+async def shows_scope(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.send_json([websocket.scope["path"], websocket.scope["query_string"].decode()])
+    await websocket.send_json([websocket.headers["host"], websocket.headers.get("user-agent")])
+    await websocket.receive()
+
+
+@app.router.websocket("/moved")
+async def moved(websocket: WebSocket):
+    await websocket.send_denial_response(RedirectResponse("/echo"))
+
+
+@app.router.websocket("/ticker")
+async def ticker(websocket: WebSocket):
+    await websocket.accept()
+    while True:
+        await websocket.send_text("tick")
+        await anyio.sleep(0.1)
+
+
+@app.router.websocket("/surrogate")
+async def surrogate(websocket: WebSocket):
+    await websocket.accept()
+    try:
+        await websocket.send_text("\ud800")
+    except UnicodeEncodeError:
+        await websocket.send_text("can't be sent")
+    await websocket.receive()
+
+
+@app.router.websocket("/nan")
+async def nan(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.send_text("[NaN]")
     await websocket.receive()
 
 
@@ -143,6 +203,79 @@ RIGHT = {
         -> connect /echo
         <- accept
         -> close 1005
+    """,
+    "what was sent before the client closed stands after it": """
+        -> connect /talks
+        <- accept
+        -> close
+        <- text "one"
+        <- text "two"
+    """,
+    "what was sent before the client vanished stands after it": """
+        -> connect /echo
+        <- accept
+        -> text "a"
+        -> drop
+        <- text "a"
+    """,
+    "an accept that a vanishing client did not wait for": """
+        -> connect /echo
+        -> drop
+        <- accept
+    """,
+    "the ends cross": """
+        -> connect /closes
+        <- accept
+        -> text "go"
+        -> close
+        <- close 4000 "done"
+    """,
+    "what is sent after the client vanished is lost": """
+        -> connect /ticker
+        <- accept
+        <- text "tick"
+        <- text "tick"
+        -> drop
+    """,
+    "a client gives up before any answer": """
+        -> connect /late
+        .. 20ms
+        -> drop
+    """,
+    "two handshakes that wait for each other": """
+        ana -> connect /pair
+        li -> connect /pair
+        ana <- accept
+        li <- accept
+    """,
+    "a target that is not ASCII": """
+        -> connect /scope/房间?name=你好&a=b%20c
+        <- accept
+        <- json ["/scope/房间", "name=%E4%BD%A0%E5%A5%BD&a=b%20c"]
+        <- json ...
+    """,
+    "headers in place of the client's own": """
+        -> connect /scope/a
+            host: Example.org:80
+            user-agent: me
+            connection: Upgrade
+        <- accept
+        <- json ["/scope/a", ""]
+        <- json ["Example.org:80", "me"]
+    """,
+    "a redirect is a refusal": """
+        -> connect /moved
+        <- deny 307
+            location: /echo
+    """,
+    "a target that begins with two slashes": """
+        -> connect //echo
+        <- deny 404
+    """,
+    "text that no wire can carry": """
+        -> connect /surrogate
+        <- accept
+        <- text "can't be sent"
     """,
 }
 
@@ -281,11 +414,135 @@ t.md:4: expected and got differ
   + <- text "one"
 """,
     ),
+    "unread when the client closes": (
+        """
+        -> connect /echo
+        <- accept
+        -> text "a"
+        -> close
+        """,
+        """
+t.md:5: expected and got differ
+    -> connect /echo
+    <- accept
+    -> text "a"
+    -> close 1000
+  - (nothing more)
+  + <- text "a"
+""",
+    ),
+    "unread when the client vanishes": (
+        """
+        -> connect /talks
+        <- accept
+        <- text "one"
+        -> drop
+        """,
+        """
+t.md:5: expected and got differ
+    -> connect /talks
+    <- accept
+    <- text "one"
+    -> drop
+  - (nothing more)
+  + <- text "two"
+""",
+    ),
+    "unread when the client connects again": (
+        """
+        -> connect /talks
+        <- accept
+        -> close
+        -> connect /talks
+        """,
+        """
+t.md:5: expected and got differ
+    -> connect /talks
+    <- accept
+    -> close 1000
+  - -> connect /talks
+  + <- text "one"
+""",
+    ),
+    "an accept that is not read": (
+        """
+        -> connect /echo
+        -> drop
+        """,
+        """
+t.md:3: expected and got differ
+    -> connect /echo
+    -> drop
+  - (nothing more)
+  + <- accept
+""",
+    ),
+    "a refusal that is not read": (
+        """
+        -> connect /nowhere
+        """,
+        """
+t.md:2: expected and got differ
+    -> connect /nowhere
+  - (nothing more)
+  + <- deny 404 text "Not Found"
+""",
+    ),
+    "a close that is not read": (
+        """
+        -> connect /closes
+        <- accept
+        -> text "go"
+        -> close 4001
+        """,
+        """
+t.md:5: expected and got differ
+    -> connect /closes
+    <- accept
+    -> text "go"
+    -> close 4001
+  - (nothing more)
+  + <- close 4000 "done"
+""",
+    ),
+    "an answer that does not come": (
+        """
+        -> connect /late
+        .. 10ms
+        <- accept
+        """,
+        """
+t.md:4: expected and got differ
+    -> connect /late
+    .. 10ms
+  - <- accept
+  + (nothing within 0.2 s)
+""",
+    ),
+    "text that looks like JSON": (
+        """
+        -> connect /nan
+        <- accept
+        <- json [1]
+        """,
+        """
+t.md:4: expected and got differ
+    -> connect /nan
+    <- accept
+  - <- json [1]
+  + <- text "[NaN]"
+""",
+    ),
 }
 
 
 async def report_of(target, text, **options):
     return await play(target, parse(text, file="t.md"), timeout_s=options.pop("timeout_s", 1), **options)
+
+
+def without_place(report):
+    """Leave out what only the player in memory can tell."""
+    return str(report).partition("\nthe application waits at ")[0]
 
 
 @pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT)
@@ -297,14 +554,16 @@ async def test_what_is_as_written_passes_in_memory(text):
 
 @pytest.mark.parametrize(("text", "failure"), WRONG.values(), ids=WRONG)
 async def test_what_differs_fails_in_memory(text, failure):
-    assert failure.strip() == str(await report_of(app, text))
+    assert failure.strip() == without_place(await report_of(app, text, timeout_s=0.2))
 
 
 @asynccontextmanager
 async def served(application):
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(application, log_level="critical", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(application, log_level="critical", lifespan="off", timeout_graceful_shutdown=2)
+    )
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0)
@@ -323,7 +582,7 @@ async def test_the_same_passes_and_fails_over_a_socket(anyio_backend):
             report = await report_of(url, text)
             assert report.ok, report
         for text, failure in WRONG.values():
-            assert failure.strip() == str(await report_of(url, text))
+            assert failure.strip() == str(await report_of(url, text, timeout_s=0.2))
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
@@ -427,3 +686,129 @@ async def test_check_is_an_assertion_and_names_the_file():
         await check(app, "-> connect /nowhere\n<- accept", file="x.ws")
     with pytest.raises(TranscriptError, match=r"^x\.ws:1:"):
         await check(app, "-> conect /", file="x.ws")
+
+
+# --- applications that do what a handler of this library can't -------------------------------------------------------
+
+
+def sends(*to_send, then=None):
+    """Make an ASGI application that sends these messages and then waits for the client, or does something else."""
+
+    async def application(scope, receive, send):
+        await receive()
+        for message in to_send:
+            await send(message)
+        await (then or receive)()
+
+    return application
+
+
+ACCEPT = {"type": "websocket.accept"}
+DENIAL = {"type": "websocket.http.response.start", "status": 401, "headers": []}
+
+
+async def ends():
+    pass
+
+
+async def test_a_refusal_without_its_last_part_is_none():
+    report = await report_of(sends(DENIAL, then=ends), "-> connect /\n<- deny 401")
+    assert "  + (the application has ended)" in str(report)
+    report = await report_of(sends(DENIAL), "-> connect /\n<- deny 401", timeout_s=0.05)
+    assert "  + (nothing within 0.05 s)" in str(report)
+
+
+@pytest.mark.parametrize("rest", ["\n.. 50ms", "", "\n-> drop"])
+async def test_a_refusal_is_no_silence_from_its_first_part_on(rest):
+    report = await report_of(sends(DENIAL), f"-> connect /{rest}")
+    assert "  + <- deny 401" in str(report)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_subprotocol_that_the_client_did_not_offer_fails_at_the_accept(anyio_backend):
+    application = sends({**ACCEPT, "subprotocol": "other"})
+    text = "-> connect /\n    sec-websocket-protocol: chat\n<- accept\n    sec-websocket-protocol: other"
+    in_memory = await report_of(application, text)
+    async with served(application) as url:
+        over_a_socket = await report_of(url, text)
+    assert in_memory.expected == over_a_socket.expected == parse(text).steps[1]
+    assert "did not offer the subprotocol 'other'" in str(in_memory)
+    assert "unsupported subprotocol: other" in str(over_a_socket)
+
+
+async def test_an_application_that_never_stops_sending_fails_in_time():
+    async def application(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+        while True:
+            await send({"type": "websocket.send", "text": "more"})
+
+    report = await report_of(application, "-> connect /\n<- accept\n-> close")
+    assert '  + <- text "more"' in str(report)
+
+
+async def test_what_waits_behind_a_message_for_another_client_was_sent_too():
+    report = await report_of(
+        app,
+        """
+        li -> connect /room
+        li <- accept
+        ana -> connect /room
+        ana <- accept
+        ana -> text "hello"
+        ana -> close
+        li <- text "hello"
+        """,
+    )
+    assert '  + ana <- text "hello"' in str(report)
+
+
+@pytest.mark.parametrize("name", ["JSONDecodeError", "json.JSONDecodeError", "json.decoder.JSONDecodeError"])
+async def test_the_last_part_of_an_exceptions_name_counts(name):
+    async def breaks_down():
+        json.loads("{")
+
+    application = sends(ACCEPT, then=breaks_down)
+    await check(application, f"-> connect /\n<- accept\n!! {name}")
+    with pytest.raises(TranscriptFailure):
+        await check(application, "-> connect /\n<- accept\n!! JSONDecodeError.ValueError")
+
+
+async def test_the_failure_of_a_test_inside_of_the_application_comes_out_as_it_is():
+    async def fails():
+        pytest.fail("mine")
+
+    with pytest.raises(pytest.fail.Exception, match=r"^mine$"):
+        await check(sends(ACCEPT, then=fails), "-> connect /\n<- accept")
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, pytest.skip.Exception])
+async def test_what_a_listener_raises_comes_out_as_it_is(raised):
+    def listener(step):
+        raise raised("mine")
+
+    with pytest.raises(raised, match=r"^mine$"):
+        await play(app, parse("-> connect /echo\n<- accept"), on_step=listener)
+
+
+HOSTILE = [
+    "[NaN]",
+    "[-Infinity]",
+    f"[{'9' * 1200}]",
+    f"[{'9' * 5000}]",
+    "[1e999]",
+    '["\\ud800"]',
+    "[" * 999 + "]" * 999,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=[text[:12] for text in HOSTILE])
+async def test_a_frame_that_no_json_line_can_hold_is_told_as_text(text):
+    report = await report_of(
+        sends(ACCEPT, {"type": "websocket.send", "text": text}), "-> connect /\n<- accept\n<- json [1]"
+    )
+    assert f"  + <- text {json.dumps(text)}" in str(report)
+    body = {"type": "websocket.http.response.body", "body": text.encode()}
+    denial = {**DENIAL, "headers": [(b"content-type", b"application/json")]}
+    report = await report_of(sends(denial, body), "-> connect /\n<- deny 401 json [1]")
+    assert f"  + <- deny 401 text {json.dumps(text)}" in str(report)

@@ -1,0 +1,131 @@
+import re
+import sysconfig
+from pathlib import Path
+
+import anyio
+import pytest
+
+import reference_ws
+from reference_ws import inmemory
+from reference_ws.inmemory import InMemoryConnection, handshake, waiting_at
+
+pytestmark = pytest.mark.anyio
+
+TARGETS = [
+    ("/echo?name=%E4%BD%A0%E5%A5%BD", "/echo", "/echo?name=你好"),
+    ("/%E6%88%BF%E9%97%B4", "/房间", "/房间"),
+    ("/a%20b?c=%20", "/a b", "/a b?c= "),
+    ("/a%2Fb%20c?%C3%BC=%20", "/a/b c", "/a%2Fb%20c?ü=%20"),
+    ("//a/b", "//a/b", "//a/b"),
+    ("/", "/", "ws://example.org"),
+    ("/a", "/a", "wss://example.org/a"),
+]
+
+
+@pytest.mark.parametrize(("on_the_wire", "path", "target"), TARGETS, ids=[target for *_, target in TARGETS])
+def test_a_target_arrives_as_over_a_wire(on_the_wire, path, target):
+    scope = handshake(target)
+    raw_path, _, query = on_the_wire.partition("?")
+    assert (raw_path.encode(), query.encode()) == (scope["raw_path"], scope["query_string"])
+    assert path == scope["path"]
+
+
+ACCEPT = {"type": "websocket.accept"}
+
+
+@pytest.mark.parametrize(
+    ("error", "messages"),
+    [
+        (RuntimeError, [ACCEPT, ACCEPT]),
+        (RuntimeError, [{**ACCEPT, "subprotocol": "other"}]),
+        (UnicodeEncodeError, [ACCEPT, {"type": "websocket.send", "text": "\ud800"}]),
+        (UnicodeEncodeError, [ACCEPT, {"type": "websocket.close", "reason": "\ud800"}]),
+    ],
+)
+async def test_what_no_server_can_send_is_an_error_and_moves_nothing(error, messages):
+    connection = InMemoryConnection(handshake("/", subprotocols=["chat"]))
+    *before, last = messages
+    for message in before:
+        await connection.send(message)
+    state = connection.application_state
+    with pytest.raises(error):
+        await connection.send(last)
+    assert state == connection.application_state
+    assert before == [connection.take() for _ in before]
+    assert not connection.sent
+
+
+async def test_a_subprotocol_that_the_client_offered_can_be_accepted():
+    connection = InMemoryConnection(handshake("/", headers={"sec-websocket-protocol": "a, chat"}))
+    await connection.send({**ACCEPT, "subprotocol": "chat"})
+    assert "chat" == connection.take()["subprotocol"]
+
+
+async def test_a_client_cannot_send_a_lone_surrogate():
+    connection = InMemoryConnection(handshake("/"))
+    with pytest.raises(UnicodeEncodeError):
+        connection.deliver("\ud800")
+
+
+async def test_the_end_is_the_first_one():
+    connection = InMemoryConnection(handshake("/"))
+    assert connection.end is None
+    connection.leave(4000, "first")
+    connection.leave(1006)
+    assert (4000, "first") == connection.end
+
+
+# --- where an application waits ---------------------------------------------------------------------------------------
+
+
+def program(file):
+    """Let a file wait for itself: an outer function in it calls another's code."""
+    namespace = {"sleep": anyio.sleep_forever}
+    exec(compile("async def waits(wait=None):\n    await (wait or sleep())\n", str(file), "exec"), namespace)
+    return namespace["waits"]
+
+
+PACKAGE = Path(reference_ws.__file__).parent
+LIBRARIES = Path(sysconfig.get_path("purelib"))
+
+
+@pytest.mark.parametrize(
+    ("expected", "files"),
+    [
+        ("/home/me/app.py", ["/home/me/app.py"]),
+        ("/home/me/app.py", ["/home/me/app.py", LIBRARIES / "starlette" / "routing.py"]),
+        (f"{PACKAGE}_demo/app.py", [f"{PACKAGE}_demo/app.py", PACKAGE / "websocket.py"]),
+        (PACKAGE / "_source" / "docs" / "zh" / "a.md", [PACKAGE / "_source" / "docs" / "zh" / "a.md"]),
+        ("/home/me/b.py", ["/home/me/a.py", LIBRARIES / "x.py", "/home/me/b.py", PACKAGE / "websocket.py"]),
+    ],
+)
+async def test_the_innermost_frame_of_the_users_code_is_told(expected, files):
+    coroutine = None
+    for file in reversed(files):
+        coroutine = program(file)(coroutine)
+
+    async def run():
+        await coroutine
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await anyio.wait_all_tasks_blocked()
+        assert waiting_at(coroutine).startswith(f"{expected}:2 in waits")
+        tasks.cancel_scope.cancel()
+
+
+async def test_without_a_frame_of_the_users_the_innermost_one_is_told():
+    connection = InMemoryConnection(handshake("/"))
+    await connection.receive()
+    receiving = connection.receive()
+
+    async def run():
+        await receiving
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await anyio.wait_all_tasks_blocked()
+        place = waiting_at(receiving)
+        assert not place.startswith(str(Path(inmemory.__file__)))
+        assert re.search(r" in (wait|wait_task_rescheduled): ", place)
+        tasks.cancel_scope.cancel()
