@@ -1,12 +1,14 @@
+import json
 import pickle
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transcript_strategies import transcripts, untidy
+from transcript_strategies import json_values, transcripts, untidy
 
 from reference_ws.lifecycle import WebSocketState
 from reference_ws.transcript.grammar import TranscriptError, display_width, format_step, format_transcript, parse
+from reference_ws.transcript.messages import frame, wire
 from reference_ws.transcript.steps import (
     Accept,
     ApplicationClose,
@@ -29,6 +31,10 @@ from reference_ws.transcript.steps import (
 CONNECT = "-> connect /\n"
 ACCEPT = "<- accept\n"
 NAMED = "alice -> connect /\n"
+
+
+def compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def step_of(line: str) -> Step:
@@ -182,6 +188,44 @@ def test_an_untidy_transcript_says_the_same(data: st.DataObject) -> None:
     assert transcript == parse(text, file=transcript.file)
 
 
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"])) | json_values(wildcards=False).map(compact) | st.binary())
+def test_any_frame_has_a_line_that_says_the_same(data: str | bytes) -> None:
+    step = ApplicationData(payload=frame({"text" if isinstance(data, str) else "bytes": data}))
+    assert step == step_of(format_step(step))
+    assert data == wire(step.payload)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[NaN]",
+        "[1e999]",
+        f"[{'9' * 1000}]",
+        f"[{'9' * 5000}]",
+        '["\\ud800"]',
+        '{"a":1,"a":2}',
+        "[" * 101 + "]" * 101,
+        "[...",
+    ],
+)
+def test_json_that_no_line_can_hold_is_shown_as_text(text: str) -> None:
+    step = ApplicationData(payload=frame({"text": text}))
+    assert Payload("text", text) == step.payload == getattr(step_of(format_step(step)), "payload", None)
+
+
+def test_a_lone_surrogate_is_shown_as_an_escape() -> None:
+    assert '<- text "\\ud800"' == format_step(ApplicationData(payload=frame({"text": "\ud800"})))
+
+
+def test_json_of_100_levels_is_shown_as_json() -> None:
+    text = "[" * 100 + "]" * 100
+    payload = frame({"text": text})
+    assert "json" == payload.form
+    assert f"<- json {text}" == format_step(ApplicationData(payload=payload))
+    assert payload == getattr(step_of(f"<- json {text}"), "payload", None)
+
+
 PIECES = ["->", "<-", "!!", "==", "..", "...", " ", "\n", "a", "connect", "/", "text", "json", "bytes", "close", "1000"]
 PIECES += [
     "deny",
@@ -289,6 +333,7 @@ SECOND = [
     ("2:9", "a number that a program can hold", f"<- json {'1' * 5000}"),
     ("2:9", "every key once in an object", '<- json {"a": 1, "a": 2}'),
     ("2:9", "a JSON value that is not nested as deeply", f"<- json {'[' * 100_000}"),
+    ("2:9", "a JSON value that is not nested as deeply", f"<- json {'[' * 101}{']' * 101}"),
     ("2:15", "valid JSON (expecting value)", "<- bytes json x"),
     ("2:10", HEX, "-> bytes 0"),
     ("2:14", HEX, "-> bytes 00 0g"),

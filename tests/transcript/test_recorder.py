@@ -1,8 +1,10 @@
+import anyio
 import pytest
 from starlette.responses import JSONResponse
 
-from reference_ws import App, WebSocket
-from reference_ws.testing import HandshakeRefused, InMemoryConnection, TestClient, connect, handshake
+from reference_ws import App, WebSocket, WebSocketDisconnect
+from reference_ws.inmemory import InMemoryConnection, handshake
+from reference_ws.testing import HandshakeRefused, TestClient, connect
 from reference_ws.transcript import Recorder, format_transcript, parse, play
 
 pytestmark = pytest.mark.anyio
@@ -147,3 +149,92 @@ def test_http_passes_through():
     recorder = Recorder(app)
     assert 404 == TestClient(recorder).get("/").status_code
     assert () == recorder.transcript().steps
+
+
+async def test_a_client_that_vanishes_from_a_handler_that_only_sends_is_recorded():
+    async def ticks(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        while True:
+            await send({"type": "websocket.send", "text": "tick"})
+            await anyio.sleep(0.01)
+
+    async def use():
+        async with connect(recorder, "/") as client:
+            await client.receive_text()
+            await client.drop()
+
+    recorder = Recorder(ticks)
+    with pytest.raises(OSError, match="the client has left"):
+        await use()
+    told = '-> connect /\n<- accept\n<- text "tick"\n-> drop\n!! OSError "the client has left"\n'
+    assert told == format_transcript(recorder.transcript())
+
+
+async def test_a_send_after_the_clients_close_leaves_no_trace():
+    async def late(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+        with pytest.raises(OSError, match="the client has left"):
+            await send({"type": "websocket.send", "text": "late"})
+
+    recorder = Recorder(late)
+    async with connect(recorder, "/") as client:
+        await client.close(4000)
+    assert "-> connect /\n<- accept\n-> close 4000\n" == format_transcript(recorder.transcript())
+
+
+async def test_an_answer_is_recorded_after_what_it_answers():
+    async def asks(websocket: WebSocket):
+        await websocket.accept()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(websocket.receive_text)
+            await websocket.send_text("question")
+
+    recorder = Recorder(App())
+    recorder.app.router.websocket("/")(asks)
+
+    async def slow(scope, receive, send):
+        async def late_send(message):
+            await send(message)
+            await anyio.sleep(0.02)
+
+        await recorder(scope, receive, late_send)
+
+    async with connect(slow, "/") as client:
+        assert "question" == await client.receive_text()
+        await client.send_text("answer")
+        with pytest.raises(WebSocketDisconnect):
+            await client.receive_text()
+    expected = '-> connect /\n<- accept\n<- text "question"\n-> text "answer"\n<- close 1000\n'
+    assert expected == format_transcript(recorder.transcript())
+
+
+@pytest.mark.parametrize("raw_path", [True, False])
+async def test_a_target_that_is_not_ascii_is_recorded_as_on_the_wire(raw_path):
+    async def ends(scope, receive, send):
+        pass
+
+    recorder = Recorder(ends)
+    scope = handshake("/房间?name=你好")
+    if not raw_path:  # some servers don't give it
+        del scope["raw_path"]
+    await recorder(scope, anyio.sleep_forever, anyio.sleep_forever)
+    expected = "-> connect /%E6%88%BF%E9%97%B4?name=%E4%BD%A0%E5%A5%BD\n"
+    assert expected == format_transcript(recorder.transcript())
+
+
+@pytest.mark.parametrize("text", ["[NaN]", f"[{'9' * 5000}]", "[1e999]", "[" * 999, "\ud800"])
+async def test_any_frame_can_be_recorded_and_written(text):
+    async def sends(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": text})
+
+    async def takes(message):
+        pass
+
+    recorder = Recorder(sends)
+    await recorder(handshake("/"), anyio.sleep_forever, takes)
+    last = format_transcript(recorder.transcript()).splitlines()[-1]
+    assert last.startswith("<- text ")
+    assert last.encode()
