@@ -248,7 +248,8 @@ def waiting_at(coroutine: Any) -> str:
     """Describe where a coroutine waits: file, line and source of the innermost frame of the user's code.
 
     That is code which is not in Python's, an installed library's or this package's files; the documents' pages, which
-    an installed package holds, count as the user's. When no frame is, the innermost one of all is described.
+    an installed package holds, count as the user's. When no frame is, as in a `SocketView` that waits for a message, the
+    innermost one of this package is described, else the innermost of all.
     """
     frames = []
     while coroutine is not None:
@@ -258,9 +259,16 @@ def waiting_at(coroutine: Any) -> str:
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
     if not frames:
         return "no frame: it has not begun, or has ended"
-    frame = next((frame for frame in reversed(frames) if _is_the_users(frame.f_code.co_filename)), frames[-1])
+    theirs = [frame for frame in frames if _is_the_users(frame.f_code.co_filename)]
+    ours = [frame for frame in frames if _is_the_librarys(frame.f_code.co_filename)]
+    frame = (theirs or ours or frames)[-1]
     file, line = frame.f_code.co_filename, frame.f_lineno
     return f"{file}:{line} in {frame.f_code.co_name}: {linecache.getline(file, line).strip()}"
+
+
+def _is_the_librarys(file: str) -> bool:
+    """Tell what a view or a connection waits in; this server itself waits for everything."""
+    return Path(file).is_relative_to(_PACKAGE) and file != __file__
 
 
 def _is_the_users(file: str) -> bool:

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 import reference_ws
-from reference_ws import inmemory
+from reference_ws import App, SocketRoute, SocketView, inmemory
 from reference_ws.inmemory import InMemoryConnection, handshake, waiting_at
 
 pytestmark = pytest.mark.anyio
@@ -128,4 +128,18 @@ async def test_without_a_frame_of_the_users_the_innermost_one_is_told():
         place = waiting_at(receiving)
         assert not place.startswith(str(Path(inmemory.__file__)))
         assert re.search(r" in (wait|wait_task_rescheduled): ", place)
+        tasks.cancel_scope.cancel()
+
+
+async def test_without_a_frame_of_the_users_a_view_is_told_by_the_librarys():
+    class View(SocketView): ...
+
+    connection = InMemoryConnection(handshake("/"))
+    app = App(routes=[SocketRoute("/", View)])
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.run, app)
+        await connection.signal.wait(lambda: connection.sent)
+        await anyio.wait_all_tasks_blocked()
+        assert re.search(r"reference_ws/\w+\.py:\d+ in \w+: .*await", connection.waiting_at())
+        assert "inmemory.py" not in connection.waiting_at()
         tasks.cancel_scope.cancel()

@@ -53,7 +53,7 @@ class _Guide:
             self.code(code, word)
         else:
             known = (*WebSocketState.__members__, *messages, *ERRORS, *map(_numbers, CLOSE_CODES))
-            raise unknown(self.words, self.translate("%(word)r can't be explained") % {"word": word}, word, known)
+            raise unknown(self.words, self.words.gettext("%(word)r can't be explained") % {"word": word}, word, known)
 
     def state(self, state: WebSocketState) -> None:
         self.title(state.name, explanations.STATES[state])
