@@ -248,8 +248,8 @@ def waiting_at(coroutine: Any) -> str:
     """Describe where a coroutine waits: file, line and source of the innermost frame of the user's code.
 
     That is code which is not in Python's, an installed library's or this package's files; the documents' pages, which
-    an installed package holds, count as the user's. When no frame is, as in a `SocketView` that waits for a message, the
-    innermost one of this package is described, else the innermost of all.
+    an installed package holds, count as the user's. When no frame is, as in a `SocketView` that waits for a message,
+    the innermost one of this package is described, else the innermost of all.
     """
     frames = []
     while coroutine is not None:
