@@ -52,9 +52,11 @@ async def converse(bound: Bound, websocket: WebSocket, session: Session | None) 
                 logger.error("A dependency's clean-up failed", exc_info=left)
         if websocket.client_state is not DISCONNECTED and websocket.application_state is not DISCONNECTED:
             await websocket.close()
-    except (anyio.get_cancelled_exc_class(), KeyboardInterrupt, SystemExit):
+    except GeneratorExit:  # nothing can be awaited any more
+        raise
+    except BaseException:
         with anyio.move_on_after(GOODBYE_S, shield=True):
-            await websocket.close(1001)
+            await _end(websocket, 1001)
         if session is not None:
             with anyio.move_on_after(CLEAN_UP_S, shield=True):
                 await session.clean_up()
@@ -84,16 +86,24 @@ async def _ended_by(websocket: WebSocket, error: Exception) -> Exception | None:
         error = further
     if _has_left(websocket, error):
         return None
-    if websocket.application_state is CONNECTING:
-        await refuse(websocket, PlainTextResponse("Internal Server Error", 500))
-    else:
-        await websocket.close(1011)
+    await _end(websocket, 1011)
     if isinstance(error, HTTPException):
         # Starlette's middleware would answer it with a response, and there is none any more.
         late = RuntimeError(f"{error!r} was raised after accept(): there is no HTTP response any more.")
         late.__cause__ = error
         return late
     return error
+
+
+async def _end(websocket: WebSocket, code: int) -> None:
+    """End a connection that has failed. That this may fail too, on a server's side, must not keep what follows."""
+    try:
+        if code == 1011 and websocket.application_state is CONNECTING:
+            await refuse(websocket, PlainTextResponse("Internal Server Error", 500))
+        else:
+            await websocket.close(code)
+    except Exception:
+        logger.exception("The connection could not be closed")
 
 
 async def _handled(websocket: WebSocket, error: Exception) -> bool:

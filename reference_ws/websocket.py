@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar, overload
 
 import anyio
+import anyio.lowlevel
 import msgspec
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -20,7 +21,7 @@ from starlette.websockets import WebSocket as StarletteWebSocket
 from starlette.websockets import WebSocketState
 
 from reference_ws import lifecycle
-from reference_ws.ahead import READ_AHEAD, ReadAhead
+from reference_ws.ahead import READ_AHEAD, TURNS, ReadAhead
 from reference_ws.codec import convert, dumps, loads
 from reference_ws.connection import Connection
 from reference_ws.errors import (
@@ -279,8 +280,9 @@ class WebSocket(Connection, StarletteWebSocket):
             raise self._send_error(SENT, "send_text()")
         try:  # this is _deliver(), without the cost of awaiting it
             await self._send({"type": SENT, "text": data})
-        except OSError as error:
-            raise await self._vanished() from error
+        except (OSError, RuntimeError) as error:
+            await self._failed(error)
+            raise
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary frame; raises like `send_text`."""
@@ -303,8 +305,9 @@ class WebSocket(Connection, StarletteWebSocket):
         text = dumps(data)
         try:
             await self._send({"type": SENT, "text": text} if mode == "text" else {"type": SENT, "bytes": text.encode()})
-        except OSError as error:
-            raise await self._vanished() from error
+        except (OSError, RuntimeError) as error:
+            await self._failed(error)
+            raise
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -446,19 +449,34 @@ class WebSocket(Connection, StarletteWebSocket):
     async def _deliver(self, message: Message) -> None:
         try:
             await self._send(message)
-        except OSError as error:
-            raise await self._vanished() from error
+        except (OSError, RuntimeError) as error:
+            await self._failed(error, ended_by_this=self.application_state is DISCONNECTED and message["type"] != SENT)
+            raise
 
-    async def _vanished(self) -> WebSocketDisconnect:
-        """End both sides, and tell how: ASGI's ``send`` raises a subclass of `OSError` once the client is gone."""
-        self.client_state = self.application_state = DISCONNECTED
-        self._end = VANISHED
-        if not self._receiving and await self._read_ahead().look():
-            code, reason = _farewell(self._read_ahead().messages[-1])
+    async def _failed(self, error: OSError | RuntimeError, *, ended_by_this: bool = False) -> None:
+        """Raise `WebSocketDisconnect` if a send has failed because the connection is over, and end both sides.
+
+        ASGI's ``send`` raises a subclass of `OSError` then. Uvicorn raises a `RuntimeError` when it has just given a
+        client up: it is the end if a disconnect is there, and else a complaint about what was sent.
+        """
+        ended = DISCONNECTED in (self.client_state, self.application_state) and not ended_by_this
+        farewell = None if ended else await self._farewell_there()
+        if isinstance(error, RuntimeError) and not ended and farewell is None:
+            return
+        if not ended:
             # Some servers say 1005 of a client that vanished; one that closed without a code is as good as gone.
-            self._end = VANISHED if code == 1005 else (code, reason)
+            self._end = VANISHED if farewell is None or farewell[0] == 1005 else farewell
+        self.client_state = self.application_state = DISCONNECTED
         self.release()
-        return WebSocketDisconnect(*self._end)
+        raise WebSocketDisconnect(*(self._end or VANISHED)) from error
+
+    async def _farewell_there(self) -> tuple[int, str] | None:
+        """Look whether the client's end is there already, or comes at once to the task that receives."""
+        if not self._receiving:
+            return _farewell(self._read_ahead().messages[-1]) if await self._read_ahead().look() else None
+        for _ in range(TURNS):
+            await anyio.lowlevel.checkpoint()
+        return self._end if self.client_state is DISCONNECTED else None
 
     def _receive_error(self, event: str, tried: str) -> LifecycleError:
         entry = lifecycle.on_receive(self.client_state, self.application_state, event)
