@@ -1,0 +1,282 @@
+"""What production.md says of a proxy, of pings and of the end, with a real nginx before a real uvicorn.
+
+The configuration of nginx and the command that starts uvicorn are the page's own texts.
+"""
+
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.sync.client import connect
+
+from reference_ws.guide.pages import read_page
+
+PAGE = Path(__file__).parents[1] / "docs/zh/production.md"
+CONSOLE = [fence.source for fence in read_page(PAGE).fences if fence.kind == "console"]
+CONFIGURATION = next(source for source in CONSOLE if "proxy_pass" in source)
+COMMANDS = [shlex.split(source)[1:] for source in CONSOLE if source.startswith("$ uvicorn ")]
+BEHIND_PROXY = next(command for command in COMMANDS if "--forwarded-allow-ips" in command)
+
+APPLICATION = """
+import asyncio
+
+from starlette.middleware import Middleware
+
+from reference_ws import App, WebSocket
+from reference_ws.guards import OriginGuard
+
+app = App(middleware=[Middleware(OriginGuard, allow_absent=True)])
+ends = []
+
+
+@app.router.websocket("/echo")
+async def echo(websocket: WebSocket):
+    await websocket.accept("chat" if "chat" in websocket["subprotocols"] else None)
+    while (message := await websocket.receive())["type"] == "websocket.receive":
+        await websocket.send({**message, "type": "websocket.send"})
+    ends.append(websocket.end)
+
+
+@app.router.websocket("/who")
+async def who(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.send_json([websocket.client.host, str(websocket.url)])
+
+
+@app.router.websocket("/ends")
+async def tell_ends(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.send_json(ends)
+
+
+@app.router.websocket("/deaf")
+async def deaf(websocket: WebSocket):
+    await websocket.accept()
+    await asyncio.sleep(60)
+"""
+
+# A client that pings would keep the connection alive by itself; browsers don't.
+NO_PINGS = {"ping_interval": None, "proxy": None}
+NOTHING: Mapping[str, str] = {}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def listening(command: list[str], port: int, folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Run a server until the block ends; it is there once its port is."""
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                    break
+                except OSError:
+                    alive = process.poll() is None and time.monotonic() < deadline
+                    assert alive, process.communicate()[1] if process.poll() is not None else "it doesn't listen"
+                    time.sleep(0.02)
+            yield process
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+@contextmanager
+def uvicorn_of_the_page(folder: Path, *options: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """Run the page's command on a free port, with more options."""
+    (folder / "chat.py").write_text(APPLICATION, "utf-8")
+    port = free_port()
+    assert "9000" == BEHIND_PROXY[BEHIND_PROXY.index("--port") + 1]
+    told = [str(port) if word == "9000" else word for word in BEHIND_PROXY[1:]]
+    with listening([sys.executable, "-m", "uvicorn", *told, *options], port, folder) as process:
+        yield process, port
+
+
+@contextmanager
+def nginx_of_the_page(folder: Path, upstream: int, exchanged: Mapping[str, str] = NOTHING) -> Iterator[str]:
+    """Run nginx with the page's configuration on a free port; what is `exchanged` stands there once."""
+    # The folder of servers is not in everybody's PATH.
+    nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
+    if nginx is None:
+        told = "NGINX IS MISSING, the page's configuration is not tested; on Debian: apt-get install nginx-light"
+        (pytest.fail if "CI" in os.environ else pytest.skip)(told)
+    port = free_port()
+    servers = CONFIGURATION
+    for old, new in {"80;": f"127.0.0.1:{port};", "9000;": f"{upstream};", **exchanged}.items():
+        assert 1 == servers.count(old)
+        servers = servers.replace(old, new)
+    paths = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    # One process in the foreground: it ends by its own id, and leaves no other behind.
+    process = f"daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr;\nevents {{}}\n"
+    (folder / "nginx.conf").write_text(f"{process}http {{\naccess_log off;\n{paths}{servers}}}\n", "utf-8")
+    with listening([nginx, "-e", "stderr", "-c", str(folder / "nginx.conf")], port, folder):
+        yield f"ws://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("proxy")
+    with uvicorn_of_the_page(folder) as (_, port), nginx_of_the_page(folder, port) as url:
+        yield url
+
+
+def ends(url: str) -> str:
+    with connect(f"{url}/ends", **NO_PINGS) as client:
+        return str(client.recv(timeout=5))
+
+
+# --- through nginx ----------------------------------------------------------------------------------------------------
+
+
+def test_text_and_bytes_and_the_subprotocol_come_through(url):
+    with connect(f"{url}/echo", subprotocols=["chat", "other"], **NO_PINGS) as client:
+        assert "chat" == client.subprotocol
+        for message in ("привет, 你好", b"\x00\xff", "", "a" * 200_000):
+            client.send(message)
+            assert message == client.recv(timeout=5)
+
+
+def test_the_application_sees_the_client_s_address_and_the_host_it_asked(url):
+    with connect(f"{url}/who", source_address=("127.0.0.2", 0), **NO_PINGS) as client:
+        assert f'["127.0.0.2","{url}/who"]' == client.recv(timeout=5)
+
+
+def test_an_address_that_the_client_has_invented_does_not_count(url):
+    invented = {"x-forwarded-for": "192.0.2.1"}
+    with connect(f"{url}/who", additional_headers=invented, source_address=("127.0.0.2", 0), **NO_PINGS) as client:
+        assert f'["127.0.0.2","{url}/who"]' == client.recv(timeout=5)
+
+
+def test_without_trust_every_client_has_the_proxy_s_address(tmp_path):
+    with (
+        uvicorn_of_the_page(tmp_path, "--no-proxy-headers") as (_, port),
+        nginx_of_the_page(tmp_path, port) as url,
+        connect(f"{url}/who", source_address=("127.0.0.2", 0), **NO_PINGS) as client,
+    ):
+        assert f'["127.0.0.1","{url}/who"]' == client.recv(timeout=5)
+
+
+def test_own_pages_are_let_in_and_foreign_ones_are_not(url):
+    with connect(f"{url}/who", origin=url.replace("ws:", "http:"), **NO_PINGS) as client:
+        client.recv(timeout=5)
+    with pytest.raises(InvalidStatus) as refused, connect(f"{url}/who", origin="https://evil.example", **NO_PINGS):
+        pass
+    assert (403, b"This origin is not allowed here.") == (
+        refused.value.response.status_code,
+        refused.value.response.body,
+    )
+
+
+def test_a_host_without_its_port_is_a_foreign_one(tmp_path):
+    exchanged = {"Host $http_host;": "Host $host;"}
+    with uvicorn_of_the_page(tmp_path) as (_, port), nginx_of_the_page(tmp_path, port, exchanged) as url:
+        own = url.replace("ws:", "http:")
+        with pytest.raises(InvalidStatus, match="HTTP 403"), connect(f"{url}/who", origin=own, **NO_PINGS):
+            pass
+
+
+def test_an_idle_connection_is_cut_without_a_close_frame(tmp_path):
+    exchanged = {"proxy_read_timeout 60s;": "proxy_read_timeout 1s;"}
+    with (
+        uvicorn_of_the_page(tmp_path, "--ws-ping-interval", "0") as (_, port),
+        nginx_of_the_page(tmp_path, port, exchanged) as url,
+    ):
+        with connect(f"{url}/echo", **NO_PINGS) as client:
+            with pytest.raises(ConnectionClosedError) as closed:
+                client.recv(timeout=5)
+            assert closed.value.rcvd is None
+        assert '[[1005,""]]' == ends(url)
+
+
+def test_pings_of_the_server_keep_an_idle_connection(tmp_path):
+    exchanged = {"proxy_read_timeout 60s;": "proxy_read_timeout 1s;"}
+    with (
+        uvicorn_of_the_page(tmp_path, "--ws-ping-interval", "0.25") as (_, port),
+        nginx_of_the_page(tmp_path, port, exchanged) as url,
+        connect(f"{url}/echo", **NO_PINGS) as client,
+    ):
+        with pytest.raises(TimeoutError):
+            client.recv(timeout=2)
+        client.send("still here")
+        assert "still here" == client.recv(timeout=5)
+
+
+def test_clients_behind_nginx_see_1012_when_the_server_ends(tmp_path):
+    with uvicorn_of_the_page(tmp_path) as (process, port), nginx_of_the_page(tmp_path, port) as url:
+        with connect(f"{url}/echo", **NO_PINGS) as client:
+            process.terminate()
+            with pytest.raises(ConnectionClosedError) as closed:
+                client.recv(timeout=5)
+        assert closed.value.rcvd
+        assert 1012 == closed.value.rcvd.code
+
+
+# --- uvicorn alone ----------------------------------------------------------------------------------------------------
+
+QUICK_PINGS = ("--ws-ping-interval", "0.2", "--ws-ping-timeout", "0.2", "--timeout-graceful-shutdown", "0")
+
+
+def test_a_client_that_answers_no_ping_is_closed_with_1011(tmp_path):
+    with uvicorn_of_the_page(tmp_path, *QUICK_PINGS) as (_, port):
+        url = f"ws://127.0.0.1:{port}"
+        # A client with a full queue doesn't read: it doesn't see the ping either.
+        with connect(f"{url}/echo", max_queue=1, **NO_PINGS) as client:
+            for _ in range(5):
+                client.send("a")
+            deadline = time.monotonic() + 5
+            while '[[1005,""]]' != ends(url):
+                assert time.monotonic() < deadline
+            with pytest.raises(ConnectionClosedError) as closed:
+                deque(client, maxlen=0)
+    assert (1011, "keepalive ping timeout") == (closed.value.rcvd.code, closed.value.rcvd.reason)
+
+
+def test_a_handler_that_leaves_messages_unread_is_taken_for_a_silent_client(tmp_path):
+    with (
+        uvicorn_of_the_page(tmp_path, *QUICK_PINGS) as (_, port),
+        connect(f"ws://127.0.0.1:{port}/deaf", **NO_PINGS) as client,
+    ):
+        client.send("nobody reads this")
+        with pytest.raises(ConnectionClosedError) as closed:
+            client.recv(timeout=5)
+    assert 1011 == closed.value.rcvd.code
+
+
+def test_a_handler_without_unread_messages_goes_on(tmp_path):
+    with (
+        uvicorn_of_the_page(tmp_path, *QUICK_PINGS) as (_, port),
+        connect(f"ws://127.0.0.1:{port}/deaf", **NO_PINGS) as client,
+        pytest.raises(TimeoutError),
+    ):
+        client.recv(timeout=1)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_commands_of_the_page_are_uvicorn_s(command):
+    context = uvicorn.main.make_context(command[0], command[1:])
+    assert "chat:app" == context.params["app"]
+
+
+def test_the_bounds_that_the_page_names_are_uvicorn_s_defaults():
+    defaults = uvicorn.Config("chat:app")
+    assert (20, 20) == (defaults.ws_ping_interval, defaults.ws_ping_timeout)
+    assert 16 * 2**20 == defaults.ws_max_size
+    assert None is defaults.timeout_graceful_shutdown
