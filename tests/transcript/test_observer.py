@@ -3,7 +3,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import WebSocketRoute
-from test_player import RIGHT, WRONG, app, without_place
+from test_player import RIGHT, WRONG, app, patience, without_place
 
 from reference_ws.inmemory import InMemoryConnection, handshake
 from reference_ws.testing import TestClient, connect
@@ -41,9 +41,9 @@ async def passes(client, message):
 @pytest.mark.parametrize("gate", [None, passes])
 @pytest.mark.parametrize(("application", "text"), PLAYS)
 async def test_an_observed_application_does_what_it_did(application, text, gate):
-    transcript = parse(text)
-    alone = await play(application, transcript, timeout_s=0.2)
-    observed = await play(Observer(application, lambda event: None, gate), transcript, timeout_s=0.2)
+    transcript, timeout_s = parse(text), patience(text)
+    alone = await play(application, transcript, timeout_s=timeout_s)
+    observed = await play(Observer(application, lambda event: None, gate), transcript, timeout_s=timeout_s)
     assert without_place(alone) == without_place(observed)
 
 

@@ -104,7 +104,7 @@ async def ticker(websocket: WebSocket):
     await websocket.accept()
     while True:
         await websocket.send_text("tick")
-        await anyio.sleep(0.1)
+        await anyio.sleep(0.25)
 
 
 @app.router.websocket("/surrogate")
@@ -540,6 +540,11 @@ async def report_of(target, text, **options):
     return await play(target, parse(text, file="t.md"), timeout_s=options.pop("timeout_s", 1), **options)
 
 
+def patience(text):
+    """Wait only for a moment where nothing comes."""
+    return 0.2 if "/late" in text else 2
+
+
 def without_place(report):
     """Leave out what only the player in memory can tell."""
     return str(report).partition("\nthe application waits at ")[0]
@@ -554,7 +559,7 @@ async def test_what_is_as_written_passes_in_memory(text):
 
 @pytest.mark.parametrize(("text", "failure"), WRONG.values(), ids=WRONG)
 async def test_what_differs_fails_in_memory(text, failure):
-    assert failure.strip() == without_place(await report_of(app, text, timeout_s=0.2))
+    assert failure.strip() == without_place(await report_of(app, text, timeout_s=patience(text)))
 
 
 @asynccontextmanager
@@ -582,7 +587,7 @@ async def test_the_same_passes_and_fails_over_a_socket(anyio_backend):
             report = await report_of(url, text)
             assert report.ok, report
         for text, failure in WRONG.values():
-            assert failure.strip() == str(await report_of(url, text, timeout_s=0.2))
+            assert failure.strip() == str(await report_of(url, text, timeout_s=patience(text)))
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
