@@ -20,6 +20,23 @@ class BoomError(Exception):
     pass
 
 
+class Steps:
+    """Counts the awaits of handlers and server, and raises at the chosen one."""
+
+    taken = 0
+    fails_at: int | None = None
+
+    async def __call__(self):
+        self.taken += 1
+        at = self.taken - 1
+        await anyio.lowlevel.checkpoint()
+        if at == self.fails_at:
+            raise BoomError
+
+
+step = Steps()
+
+
 class SlowConnection(InMemoryConnection):
     """A server whose every `receive` and `send` waits once, before or after it has done its work."""
 
@@ -30,13 +47,13 @@ class SlowConnection(InMemoryConnection):
             self.deliver(text=text)
 
     async def receive(self):
-        await anyio.lowlevel.checkpoint()
+        await step()
         return await super().receive()
 
     async def send(self, message):
         if self.before:
             try:
-                await anyio.lowlevel.checkpoint()
+                await step()
             except BaseException:
                 events.append(f"cut off {lifecycle.sent_event(message)}")
                 raise
@@ -46,18 +63,18 @@ class SlowConnection(InMemoryConnection):
             events.append(f"illegal {message['type']}")
             raise
         if not self.before:
-            await anyio.lowlevel.checkpoint()
+            await step()
 
 
 # --- what is interrupted ----------------------------------------------------------------------------------------------
 
 
 async def resource():
-    await anyio.lowlevel.checkpoint()
+    await step()
     events.append("made")
     try:
         yield
-        await anyio.lowlevel.checkpoint()
+        await step()
     finally:
         events.append("cleaned up")
 
@@ -71,7 +88,7 @@ async def talks(websocket: WebSocket, _: Resource):
     await websocket.receive_text()
     await websocket.is_disconnected()
     async with websocket.cancel_on_disconnect():
-        await anyio.lowlevel.checkpoint()
+        await step()
         await websocket.send_json([1])
     async for _text in websocket.iter_text():
         break
@@ -102,7 +119,7 @@ async def denies(websocket: WebSocket, _: Resource):
 async def denies_in_parts(websocket: WebSocket, _: Resource):
     async def parts():
         for part in (b"n", b"o"):
-            await anyio.lowlevel.checkpoint()
+            await step()
             yield part
 
     await websocket.send_denial_response(StreamingResponse(parts(), 401))
@@ -117,7 +134,7 @@ class View(SocketView):
 
     async def on_connect(self, _: Resource):
         events.append("view")
-        await anyio.lowlevel.checkpoint()
+        await step()
         await self.websocket.accept()
 
     async def on_receive(self, data):
@@ -127,7 +144,7 @@ class View(SocketView):
 
     async def on_disconnect(self, close_code):
         events.append("on_disconnect")
-        await anyio.lowlevel.checkpoint()
+        await step()
 
 
 HANDLERS = [talks, returns, closes_in_finally, refuses, denies, denies_in_parts, wants_a_number, View]
@@ -139,27 +156,21 @@ def application(handler):
     return app
 
 
-# --- how ------------------------------------------------------------------------------------------------------------------
+# --- how --------------------------------------------------------------------------------------------------------------
 
 
 @types.coroutine
-def watched(coroutine, before_wait, after_wait):
-    """Run a coroutine to its end: `before_wait` is called whenever it is about to wait, `after_wait` when it goes on.
-
-    What `after_wait` returns is raised where it waited.
-    """
+def watched(coroutine, about_to_wait):
+    """Run a coroutine to its end; `about_to_wait` is called whenever it waits."""
     resume, value = coroutine.send, None
     while True:
         try:
             wait = resume(value)
         except StopIteration as end:
             return end.value
-        before_wait()
+        about_to_wait()
         try:
-            value = yield wait
-            resume = coroutine.send
-            if (error := after_wait()) is not None:
-                resume, value = coroutine.throw, error
+            resume, value = coroutine.send, (yield wait)
         except BaseException as error:
             resume, value = coroutine.throw, error
 
@@ -167,34 +178,31 @@ def watched(coroutine, before_wait, after_wait):
 async def interrupted(handler, at, how, before):
     """Serve one connection, interrupted at the `at`-th await; give the connection, and False when there is no such."""
     waits = 0
-    reached = False
     connection = SlowConnection(before=before)
+    app = application(handler)
+    step.taken, step.fails_at = 0, at if how == "exception" else None
 
-    def reach():
-        nonlocal waits, reached
+    def about_to_wait():
+        nonlocal waits
         waits += 1
         if waits == at + 1:
-            reached = True
-        return waits == at + 1
-
-    app = application(handler)
+            cancel()
 
     async def asgi(scope, receive, send):
-        if how == "exception":
-            await watched(app(scope, receive, send), lambda: None, lambda: BoomError() if reach() else None)
-        else:
-            await watched(app(scope, receive, send), lambda: cancel() if reach() else None, lambda: None)
+        await watched(app(scope, receive, send), about_to_wait)
 
+    if how == "exception":
+        await connection.run(app)
+        return connection, step.taken > at
     if how == "task.cancel()":
         task = asyncio.create_task(connection.run(asgi))
-        # A wait that is already over by then would be cancelled too: so it is at a server's, too.
         cancel = task.cancel
         await asyncio.wait([task])
     else:
         with anyio.CancelScope() as scope:
             cancel = scope.cancel
             await connection.run(asgi)
-    return connection, reached
+    return connection, waits > at
 
 
 def tasks_living():
