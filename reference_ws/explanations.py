@@ -6,6 +6,7 @@ codes) is said only there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -37,13 +38,27 @@ from reference_ws.transcript.steps import (
     Connect,
     Deny,
     Drop,
+    Payload,
     Raised,
     Silence,
     States,
     Step,
 )
 
-__all__ = ["ENDS", "MESSAGES", "PLACES", "SIDES", "STATES", "STEPS", "TRANSITIONS", "of_step", "place", "sentences"]
+__all__ = [
+    "ENDS",
+    "MESSAGES",
+    "PLACES",
+    "REASONS",
+    "SIDES",
+    "STATES",
+    "STEPS",
+    "TRANSITIONS",
+    "of_step",
+    "place",
+    "reason",
+    "sentences",
+]
 
 SIDES: Final[Mapping[str, str]] = {
     "client_state": "The client's side: moved by what the application receives",
@@ -97,6 +112,19 @@ STEPS: Final[Mapping[type[Step], str]] = {
 ENDS: Final = "The connection is over: the error is a WebSocketDisconnect too, and ends a loop that waits for one."
 """What is said of the errors whose `ErrorText.ends` is true."""
 
+REASONS: Final[Mapping[str, str]] = {
+    "This origin is not allowed here.": (
+        "A guard refused the handshake: its page's origin is not allowed, or it names no origin."
+    ),
+    "Too many connections.": (
+        "A guard refused the handshake: as many connections are open as it allows, in all or from one address."
+    ),
+    "messages have at most N bytes": "A guard closed the connection: the client sent a bigger message than it allows.",
+    "too many messages": "A guard closed the connection: the client sent messages faster than it allows.",
+    "idle for too long": "A guard closed the connection: the client sent nothing for longer than it allows.",
+}
+"""What the guards of `reference_ws.guards` say, N for a number -> why they do."""
+
 PLACES: Final[Mapping[str, str]] = {
     "receive-before-accept": "lifecycle#before-accept",
     "send-before-accept": "lifecycle#before-accept",
@@ -114,13 +142,21 @@ PLACES: Final[Mapping[str, str]] = {
     "no-connection": "handlers#handler-context",
     "close-code": "lifecycle#close-codes",
     "close-reason": "closing#server-closes",
+    **dict.fromkeys(REASONS, "production#limits"),
+    "This origin is not allowed here.": "production#origin",
 }
-"""Error id -> the section that shows it; the others are under `place`'s default."""
+"""Error id, or key of `REASONS` -> the section that shows it; the others are under `place`'s default."""
 
 
 def place(error: str) -> str:
-    """Name the page and anchor that teach an error: ``"closing#denial"``."""
+    """Name the page and anchor that teach an error or a guard's reason: ``"closing#denial"``."""
     return PLACES.get(error, "lifecycle#transitions")
+
+
+def reason(text: str) -> str | None:
+    """Find the key of `REASONS` that `text` is, with any numbers; ``None`` when no guard says this."""
+    key = re.sub(r"\d+", "N", text)
+    return key if key in REASONS else None
 
 
 _EVENTS: Final[Mapping[type[Step], str]] = {
@@ -139,6 +175,9 @@ def of_step(step: Step, client: WebSocketState, application: WebSocketState) -> 
     A step that the tables forbid there is explained by its error: what a client sends after the application has closed
     is not received any more.
     """
+    match step:
+        case ApplicationClose(reason=str(told)) | Deny(payload=Payload(value=str(told))) if key := reason(told):
+            return REASONS[key]
     if own := STEPS.get(type(step)):
         return own
     event = _EVENTS[type(step)]
@@ -153,6 +192,6 @@ def of_step(step: Step, client: WebSocketState, application: WebSocketState) -> 
 
 def sentences() -> Iterator[str]:
     """Give every sentence of this module, to be translated."""
-    for table in (SIDES, STATES, MESSAGES, TRANSITIONS, STEPS):
+    for table in (SIDES, STATES, MESSAGES, TRANSITIONS, STEPS, REASONS):
         yield from table.values()
     yield ENDS

@@ -230,6 +230,21 @@ def test_a_close_code_is_explained_by_its_range(run, code, name):
     assert run("explain", code)[1].startswith(f"{code}  {name}\n")
 
 
+@pytest.mark.parametrize(
+    ("reason", "place"),
+    [
+        ("messages have at most 65536 bytes", "limits"),
+        ("Too many connections.", "limits"),
+        ("This origin is not allowed here.", "origin"),
+    ],
+)
+def test_the_reason_of_a_guard_is_explained_with_its_place(run, reason, place):
+    code, output, _ = run("explain", reason)
+    assert (0, reason) == (code, output.splitlines()[0])
+    assert output.splitlines()[1].startswith("A guard ")
+    assert f"http://127.0.0.1:8000/production/#{place}" == output.splitlines()[-1]
+
+
 def test_a_number_that_is_no_close_code_is_not_explained(run):
     assert (2, "") == run("explain", "999")[:2]
 

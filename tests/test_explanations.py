@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reference_ws import explanations
-from reference_ws.explanations import MESSAGES, STATES, STEPS, TRANSITIONS, of_step
+from reference_ws.explanations import MESSAGES, REASONS, STATES, STEPS, TRANSITIONS, of_step
 from reference_ws.guide.pages import read_page, read_pages
 from reference_ws.guide.running import transcript
 from reference_ws.lifecycle import ERRORS, RECEIVE, SEND, WebSocketState
@@ -51,7 +51,25 @@ def test_every_step_of_the_documents_is_explained():
     }
     # the rest of a refusal is one line of a transcript
     assert {*STEPS.values()} <= sentences
-    assert sentences <= {*STEPS.values(), *TRANSITIONS.values(), *(text.problem for text in ERRORS.values())}
+    known = {*STEPS.values(), *TRANSITIONS.values(), *REASONS.values()}
+    assert sentences <= {*known, *(text.problem for text in ERRORS.values())}
+
+
+def test_the_reasons_that_are_explained_are_those_of_the_guards():
+    # The page production shows each bound of the guards; its transcripts are played, so the texts are the guards' own.
+    fences = [fence for fence in read_page(DOCS / "zh/production.md").fences if fence.kind == "transcript"]
+    said = {
+        of_step(step, *before)
+        for fence in fences
+        for step, before, _ in states(transcript(read_page(DOCS / "zh/production.md"), fence))
+        if before is not None
+    }
+    assert {*REASONS.values()} <= said
+
+
+@pytest.mark.parametrize("text", ["too many", "Too many messages", "", "messages have at most bytes"])
+def test_another_reason_is_no_guard_s(text):
+    assert explanations.reason(text) is None
 
 
 def test_no_sentence_stands_twice():
@@ -67,11 +85,11 @@ def test_what_crosses_with_the_application_s_close_is_not_received_any_more():
 
 
 def test_places_are_of_errors_that_exist():
-    assert set(explanations.PLACES) <= set(ERRORS)
+    assert set(explanations.PLACES) <= {*ERRORS, *REASONS}
 
 
 @pytest.mark.parametrize("language", ["zh", "pt", "ru"])
 def test_every_place_is_a_section(language):
-    for place in {*map(explanations.place, ERRORS), "lifecycle#states", "lifecycle#close-codes"}:
+    for place in {*map(explanations.place, (*ERRORS, *REASONS)), "lifecycle#states", "lifecycle#close-codes"}:
         page, _, anchor = place.partition("#")
         assert anchor in {heading.anchor for heading in read_page(DOCS / language / f"{page}.md").headings}

@@ -51,8 +51,12 @@ class _Guide:
             self.error(name) if name in ERRORS else self.message(name)
         elif word.isdecimal() and (code := close_code(int(word))):
             self.code(code, word)
+        elif reason := explanations.reason(word):
+            self.title(word, explanations.REASONS[reason])
+            self.link(explanations.place(reason))
         else:
-            known = (*WebSocketState.__members__, *messages, *ERRORS, *map(_numbers, CLOSE_CODES))
+            numbers = map(_numbers, CLOSE_CODES)
+            known = (*WebSocketState.__members__, *messages, *ERRORS, *numbers, *explanations.REASONS)
             raise unknown(self.words, self.words.gettext("%(word)r can't be explained") % {"word": word}, word, known)
 
     def state(self, state: WebSocketState) -> None:
@@ -126,7 +130,10 @@ class _Guide:
         self.screen.line()
         for code in CLOSE_CODES:
             self.row(_numbers(code), code.meaning)
+        self.screen.line()
+        for reason, sentence in explanations.REASONS.items():
+            self.row(reason, sentence)
 
     def row(self, name: str, sentence: str) -> None:
-        width = max(map(len, explanations.MESSAGES))
+        width = max(map(len, (*explanations.MESSAGES, *explanations.REASONS)))
         self.screen.line(f"{name:<{width}}  {self.translate(sentence)}")
