@@ -9,12 +9,22 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 from reference_ws.context import current
 from reference_ws.lifecycle import DISCONNECTED
-from reference_ws.parameters import Dependency, ParameterError, Plan, function_of, plan, where
+from reference_ws.parameters import (
+    Dependency,
+    Handshake,
+    Parameter,
+    ParameterError,
+    Plan,
+    function_of,
+    plan,
+    where,
+)
 from reference_ws.websocket import WebSocket
 
 __all__ = ["Bound", "Endpoint", "Middleware", "Session", "bind"]
@@ -35,24 +45,24 @@ class Session:
         self._made: dict[Callable[..., Any], Any] = {}
         self._generators: list[Any] = []
 
-    def read(self, plans: Iterable[Plan]) -> None:
-        """Read all that these plans take from the handshake. Raises `ParameterError` with every fault at once."""
+    def read(self, wanted: Iterable[tuple[Plan, Parameter]]) -> None:
+        """Read all of these from the handshake. Raises `ParameterError` with every fault at once."""
         faults: list[dict[str, Any]] = []
-        for each in plans:
-            for owner, parameter in each.all_parameters():
-                values = self._values.setdefault(owner, {})
-                if parameter.name not in values:
-                    values[parameter.name] = parameter.read(self.websocket, faults)
+        handshake = Handshake(self.websocket)
+        for owner, parameter in wanted:
+            self._values.setdefault(owner, {})[parameter.name] = parameter.read(handshake, faults)
         if faults:
-            raise ParameterError(faults)
+            # What two dependencies read alike is one fault.
+            raise ParameterError([fault for place, fault in enumerate(faults) if fault not in faults[:place]])
 
     async def arguments(self, plan: Plan) -> tuple[list[Any], dict[str, Any]]:
         """Collect the arguments of a function, making what it depends on."""
         named = dict.fromkeys(plan.connections, self.websocket)
-        named = {**named, **self._values.get(plan, {})}
+        if plan.parameters:
+            named.update(self._values[plan])
         for name, dependency in plan.dependencies:
             named[name] = await self._make(dependency)
-        return [named.pop(name) for name in plan.by_place if name in named], named
+        return [named.pop(name) for name in plan.by_place], named
 
     async def _make(self, dependency: Dependency) -> Any:
         factory = dependency.factory
@@ -60,10 +70,10 @@ class Session:
             return self._made[factory]
         placed, named = await self.arguments(dependency.plan)
         value = factory(*placed, **named)
-        if inspect.isasyncgen(value) or inspect.isgenerator(value):
+        if isinstance(value, AsyncGeneratorType | GeneratorType):
             self._generators.append(value)
             try:
-                value = await anext(value) if inspect.isasyncgen(value) else next(value)
+                value = await value.__anext__() if isinstance(value, AsyncGeneratorType) else next(value)
             except (StopIteration, StopAsyncIteration):
                 raise RuntimeError(f"{where(factory)}: a dependency must yield its value once.") from None
         elif inspect.isawaitable(value):
@@ -78,7 +88,7 @@ class Session:
         while self._generators:
             generator = self._generators.pop()
             try:
-                if inspect.isasyncgen(generator):
+                if isinstance(generator, AsyncGeneratorType):
                     await anext(generator, None)
                     await generator.aclose()
                 else:
@@ -101,6 +111,12 @@ class Bound:
     name: str
     needs_session: bool
     """False when nothing but the connection has to be passed to anyone."""
+    wanted: tuple[tuple[Plan, Parameter], ...] = field(init=False)
+    """All that is taken from the handshake: by the handler, the middleware, and what they depend on."""
+
+    def __post_init__(self) -> None:
+        # A dependency that is needed in several places has a plan in each: nothing stands twice.
+        self.wanted = tuple(pair for each in self.plans for pair in each.all_parameters())
 
     def around(self, middleware: Middleware, path: Collection[str]) -> Bound:
         """Put a middleware around it; the middleware's own parameters are bound like a handler's."""

@@ -79,8 +79,11 @@ def dumps(data: Any) -> str:
         text = _encode(data).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
         return _dumps(data)
-    # What may have been NaN or an infinity, as a value or as a key, and floats that are spelled otherwise.
-    if "null" in text or 'nan"' in text or 'inf"' in text or ".0000" in text or _EXPONENT(text):
+    # Keys that may have been NaN or an infinity, and floats that are spelled otherwise.
+    if 'nan"' in text or 'inf"' in text or ".0000" in text or _EXPONENT(text):
+        return _dumps(data)
+    # null may have been one of them too; to show the data is quicker than to write it in the standard library.
+    if "null" in text and ("nan" in (shown := repr(data)) or "inf" in shown):
         return _dumps(data)
     return text
 

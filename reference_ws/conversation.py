@@ -41,7 +41,7 @@ async def converse(bound: Bound, websocket: WebSocket, session: Session | None) 
     try:
         try:
             if session is not None:
-                session.read(bound.plans)
+                session.read(bound.wanted)
             await bound.call(websocket)
         except Exception as error:
             failure = await _ended_by(websocket, error)

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import HTTPConnection
@@ -32,6 +33,7 @@ __all__ = [
     "AsyncResource",
     "Cookie",
     "Depends",
+    "Handshake",
     "Header",
     "Ignore",
     "ParameterError",
@@ -143,6 +145,31 @@ class ParameterError(ValueError):
 # --- plans ------------------------------------------------------------------------------------------------------------
 
 
+class Handshake:
+    """The parts of a handshake from which parameters are read, each taken apart once."""
+
+    __slots__ = ("_query", "path", "websocket")
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self.websocket = websocket
+        self.path: Mapping[str, Any] = websocket.scope.get("path_params") or {}
+        self._query: dict[str, list[str]] | None = None
+
+    @property
+    def query(self) -> Mapping[str, list[str]]:
+        """Name -> all values, in their order."""
+        if self._query is None:
+            self._query = {}
+            text = self.websocket.scope.get("query_string", b"").decode("latin-1")
+            if "%" in text or "+" in text:
+                pairs = parse_qsl(text, keep_blank_values=True)
+            else:  # nothing is quoted: most often so, and several times faster
+                pairs = [(part.partition("=")[0], part.partition("=")[2]) for part in text.split("&") if part]
+            for name, value in pairs:
+                self._query.setdefault(name, []).append(value)
+        return self._query
+
+
 @dataclass(slots=True, eq=False)
 class Parameter:
     """One part of the handshake: read by `read`, converted to ``type``."""
@@ -155,8 +182,9 @@ class Parameter:
     many: bool
     in_path_perhaps: bool = False
 
-    def read(self, websocket: WebSocket, faults: list[dict[str, Any]]) -> Any:
-        given = self._given(websocket)
+    def read(self, handshake: Handshake, faults: list[dict[str, Any]]) -> Any:
+        """Read and convert the value; what is wrong with it is added to `faults`."""
+        given = self._given(handshake)
         if given is None or (self.many and not given):
             if self.default is not _ABSENT:
                 return self.default
@@ -170,15 +198,18 @@ class Parameter:
             faults.append(self._fault(given))
             return None
 
-    def _given(self, websocket: WebSocket) -> Any:
+    def _given(self, handshake: Handshake) -> Any:
         if self.place == "path" or self.in_path_perhaps:
-            value = websocket.path_params.get(self.key)
+            value = handshake.path.get(self.key)
             if value is not None or self.place == "path":
                 return value
+        if self.place == "query":
+            values = handshake.query.get(self.key, ())
+            return list(values) if self.many else values[-1] if values else None
         if self.place == "cookie":
-            return websocket.cookies.get(self.key)
-        parts = websocket.query_params if self.place == "query" else websocket.headers
-        return parts.getlist(self.key) if self.many else parts.get(self.key)
+            return handshake.websocket.cookies.get(self.key)
+        headers = handshake.websocket.headers
+        return headers.getlist(self.key) if self.many else headers.get(self.key)
 
     def _fault(self, given: Any) -> dict[str, Any]:
         shown = given if given is None or isinstance(given, list) else str(given)

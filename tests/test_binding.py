@@ -191,6 +191,22 @@ async def test_every_fault_is_listed_at_once_and_the_handler_never_starts():
     assert [] == started
 
 
+async def test_what_two_dependencies_read_alike_is_one_fault():
+    def one(n: int): ...
+
+    def other(n: int): ...
+
+    async def handler(ws: WebSocket, one: Annotated[None, Depends(one)], other: Annotated[None, Depends(other)]): ...
+
+    assert [{"name": "n", "in": "query", "given": "x", "expected": "int"}] == await faults(handler, "/r?n=x")
+
+
+async def test_quoted_queries_are_read():
+    assert "'a b/c'" == await told(telling(str), "/r?other=1&value=a+b%2Fc")
+    assert "['1', '', '2']" == await told(telling(list[str]), "/r?value=1&&value=&value=2")
+    assert "['', '=']" == await told(telling(list[str]), "/r?value&value==")
+
+
 async def test_where_the_server_can_not_deny_it_closes_with_1008():
     connection = InMemoryConnection(handshake("/r", extensions={}))
     await connection.run(serving(telling(int)))

@@ -21,7 +21,7 @@ def bind(handler):
 
     async def call(websocket):
         websocket._bindings = Session(websocket)
-        websocket._bindings.read(bound.plans)
+        websocket._bindings.read(bound.wanted)
         RETURNED.clear()
         await bound.call(websocket)
         return RETURNED[0]
