@@ -1,0 +1,62 @@
+"""SIGTERM while many connections are open: each is told, everything is cleaned up, the exit code is 0."""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+PLACES = ("receiving", "elsewhere", "watching", "sending", "viewed")
+
+
+async def code_of_the_end(url, opened):
+    async with connect(url, open_timeout=60, ping_interval=None) as connection:
+        opened.release()
+        try:
+            while True:
+                await connection.recv()
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else 1006
+
+
+@pytest.mark.parametrize("server", ["serve", "websockets-sansio", "websockets"])
+def test_sigterm_ends_every_connection(server, full, number, tmp_path):
+    count = 500 if full else 50
+    file = tmp_path / "counts.json"
+    script = Path(__file__).with_name("shutdown_server.py")
+
+    async def run():
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, script, server, file, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            port = int(await process.stdout.readline())
+            opened = asyncio.Semaphore(0)
+            clients = [
+                asyncio.create_task(code_of_the_end(f"ws://127.0.0.1:{port}/{PLACES[n % len(PLACES)]}", opened))
+                for n in range(count)
+            ]
+            for _ in range(count):
+                await asyncio.wait_for(opened.acquire(), 60)
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            codes = Counter(await asyncio.gather(*clients))
+            exit_code = await asyncio.wait_for(process.wait(), 30)
+            took_s = time.monotonic() - began
+            errors = (await process.stderr.read()).decode()
+        finally:
+            if process.returncode is None:
+                process.kill()
+        counts = json.loads(file.read_text("utf-8"))
+        assert {1012: count} == codes
+        assert {"made": count, "cleaned up": count, "ended": count, "lifespans ended": 1} == counts
+        assert 0 == exit_code, errors
+        number(f"SIGTERM to {server}: {count} connections got 1012, all were cleaned up, exit code 0 after {took_s:.1f} s")
+
+    asyncio.run(run())
