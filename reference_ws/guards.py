@@ -154,6 +154,7 @@ class _Guarded:
         self._receive = receive
         self._send = send
         self._accepted = False
+        self._closed = False
         self._end: Message | None = None
         self._tokens = float(guard.burst)
         self._filled = time.monotonic()
@@ -179,10 +180,13 @@ class _Guarded:
         if self._end is not None:
             raise OSError("the guard has closed this connection")
         self._accepted = self._accepted or message["type"] == ACCEPT
+        self._closed = self._closed or message["type"] == CLOSE
         await self._send(message)
 
     async def _close(self, code: int, reason: str) -> Message:
         self._end = {"type": DISCONNECT, "code": code, "reason": reason}
+        if self._closed:  # what was on its way may still come, but nothing is left to close
+            return self._end
         with suppress(OSError):  # the client was faster
             await self._send({"type": CLOSE, "code": code, "reason": reason})
         return self._end
