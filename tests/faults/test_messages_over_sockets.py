@@ -1,7 +1,6 @@
 """Messages of every size and form over a real socket: none is lost, doubled, changed or out of order."""
 
 import asyncio
-from itertools import zip_longest
 
 import pytest
 from serving import serving
@@ -143,10 +142,9 @@ def test_text_that_is_not_utf_8_ends_with_1007(name, caplog):
     async def run():
         ended.clear()
         async with serving(app) as url, connect(f"{url}/end") as connection:
-            with pytest.raises(ConnectionClosed) as closed:
-                await connection.send([b"fine, and then ", INVALID[name]], text=True)
-                await connection.recv()
-            assert 1007 == closed.value.rcvd.code
+            await connection.send([b"fine, and then ", INVALID[name]], text=True)
+            await connection.wait_closed()
+            assert 1007 == connection.close_code
         assert [1007] == [code for code, _ in ended]
 
     asyncio.run(run())
@@ -157,10 +155,9 @@ def test_a_message_beyond_the_server_s_bound_ends_with_1009():
         ended.clear()
         async with serving(app, ws_max_size=1000) as url, connect(f"{url}/end", compression=None) as connection:
             await connection.send(b"x" * 1000)
-            with pytest.raises(ConnectionClosed) as closed:
-                await connection.send("x" * 1001)
-                await connection.recv()
-            assert 1009 == closed.value.rcvd.code
+            await connection.send("x" * 1001)
+            await connection.wait_closed()
+            assert 1009 == connection.close_code
         assert [1009] == [code for code, _ in ended]
 
     asyncio.run(run())
@@ -200,12 +197,11 @@ def test_many_messages_go_both_ways_at_once(full, number):
                         await connection.send(str(n))
 
                 sending = asyncio.create_task(send())
-                received = []
-                with pytest.raises(ConnectionClosed) as closed:
-                    while True:
-                        received.append(await connection.recv())
+                received = [await connection.recv() for _ in range(count)]
                 await sending
-            assert [] == [pair for pair in zip_longest(map(str, range(count)), received) if pair[0] != pair[1]]
+                with pytest.raises(ConnectionClosed) as closed:
+                    await connection.recv()
+            assert [] == [pair for pair in zip(map(str, range(count)), received, strict=True) if pair[0] != pair[1]]
             assert (4000, "all came") == (closed.value.rcvd.code, closed.value.rcvd.reason)
         number(f"{count:,} messages each way at once, is_disconnected() asked by both tasks for each")
 

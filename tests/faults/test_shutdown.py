@@ -57,6 +57,8 @@ def test_sigterm_ends_every_connection(server, full, number, tmp_path):
         assert {1012: count} == codes
         assert {"made": count, "cleaned up": count, "ended": count, "lifespans ended": 1} == counts
         assert 0 == exit_code, errors
-        number(f"SIGTERM to {server}: {count} connections got 1012, all were cleaned up, exit code 0 after {took_s:.1f} s")
+        number(
+            f"SIGTERM to {server}: {count} connections got 1012, all were cleaned up, exit code 0 after {took_s:.1f} s"
+        )
 
     asyncio.run(run())
