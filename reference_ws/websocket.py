@@ -463,7 +463,7 @@ class WebSocket(Connection, StarletteWebSocket):
         farewell = None if ended else await self._farewell_there()
         if isinstance(error, RuntimeError) and not ended and farewell is None:
             return
-        if not ended:
+        if ended_by_this or self._end in (None, VANISHED):  # else another task has seen the end meanwhile
             # Some servers say 1005 of a client that vanished; one that closed without a code is as good as gone.
             self._end = VANISHED if farewell is None or farewell[0] == 1005 else farewell
         self.client_state = self.application_state = DISCONNECTED
@@ -472,10 +472,13 @@ class WebSocket(Connection, StarletteWebSocket):
 
     async def _farewell_there(self) -> tuple[int, str] | None:
         """Look whether the client's end is there already, or comes at once to the task that receives."""
-        if not self._receiving:
-            return _farewell(self._read_ahead().messages[-1]) if await self._read_ahead().look() else None
-        for _ in range(TURNS):
-            await anyio.lowlevel.checkpoint()
+        if self._receiving:
+            for _ in range(TURNS):
+                await anyio.lowlevel.checkpoint()
+        else:
+            ahead = self._read_ahead()
+            if await ahead.look() and ahead.messages:  # another task may have taken it
+                return _farewell(ahead.messages[-1])
         return self._end if self.client_state is DISCONNECTED else None
 
     def _receive_error(self, event: str, tried: str) -> LifecycleError:
