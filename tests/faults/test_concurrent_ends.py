@@ -56,7 +56,11 @@ def test_two_tasks_send_while_one_closes_and_one_receives(turns, begins, leaves,
     over = []
 
     async def handler(websocket: WebSocket):
-        await websocket.accept()
+        try:
+            await websocket.accept()
+        except WebSocketDisconnect:
+            ends.append(websocket.end)
+            raise
 
         async def send(begin, what):
             for _ in range(begin):
