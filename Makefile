@@ -5,12 +5,13 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: help serve test check bench format clean
+.PHONY: help serve test check servers bench format clean
 
 help:
 	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=)"
 	@echo "make test    run everything that proves behaviour, the documents included"
 	@echo "make check   ruff, types, parity of the languages, layout, strict site build"
+	@echo "make servers play every transcript on uvicorn, hypercorn, granian and daphne"
 	@echo "make bench   measure this library beside its peers (QUICK=1: under two minutes; NOTE=: a remark for the result)"
 	@echo "make format  let ruff put the code in order"
 	@echo "make clean   remove what these commands have made"
@@ -32,6 +33,9 @@ check: .venv/dev
 
 bench: .cache/bench/ready
 	@.cache/bench/env/bin/python -m benchmarks $(if $(QUICK),--quick) $(if $(NOTE),--note "$(NOTE)")
+
+servers: .venv/servers
+	$(BIN)/python -m pytest tests/servers --tb=short
 
 format: .venv/dev
 	$(BIN)/ruff check --fix
@@ -66,3 +70,8 @@ clean:
 	@.cache/bench/env/bin/python -m pip install -q --disable-pip-version-check -c benchmarks/constraints.txt -e . \
 		fastapi lilya kui lihil litestar uvicorn websockets uvloop httptools click rich
 	@touch $@
+
+.venv/servers: .venv/python pyproject.toml constraints.txt
+	@echo "Installing the servers into .venv (once, about half a minute) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[servers,dev]"
+	@touch $@ .venv/dev .venv/serve

@@ -1,4 +1,4 @@
-"""The fences of the documents that become more than a listing: ``transcript``, ``lifecycle`` and ``glossary``.
+"""The fences of the documents that become more than a listing: `format_transcript` and the tables beside it.
 
 Markdown calls the ``format_`` functions while it renders a page; `hooks` tells them which page that is by setting
 `PAGE`, after it has checked all pages: nothing is wrong with a fence that arrives here.
@@ -19,14 +19,22 @@ from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation
 from pymdownx.superfences import SuperFencesException  # type: ignore[import-untyped]
 
 from reference_ws.catalogs import catalog
-from reference_ws.guide import glossary
+from reference_ws.guide import differences, glossary
 from reference_ws.guide.pages import Fence, Page, live_path
 from reference_ws.guide.tables import SHOWS
 from reference_ws.transcript.diagram import svg
 from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.steps import Connect
 
-__all__ = ["PAGE", "TranscriptLexer", "format_glossary", "format_lifecycle", "format_transcript", "take_options"]
+__all__ = [
+    "PAGE",
+    "TranscriptLexer",
+    "format_glossary",
+    "format_lifecycle",
+    "format_servers",
+    "format_transcript",
+    "take_options",
+]
 
 _groups: Final[Callable[..., Any]] = bygroups  # its stub has no types
 
@@ -119,6 +127,12 @@ def format_glossary(_source: str, _language: str, css_class: str, *_: object, **
     """Render the terms of ``docs/glossary.toml``, in the page's language and the others."""
     page = PAGE.get()
     return f'<div class="{css_class}">{glossary.table(page.path.parents[1], page.language)}</div>'
+
+
+def format_servers(_source: str, _language: str, css_class: str, *_: object, **__: Any) -> str:
+    """Render what the servers do otherwise, of ``tests/servers/differences.toml``."""
+    page = PAGE.get()
+    return f'<div class="{css_class}">{differences.tables(page.path.parents[1], page.language)}</div>'
 
 
 def _fence(kind: str, source: str, options: Mapping[str, str]) -> Fence:

@@ -42,10 +42,11 @@ KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "console": {},
     "lifecycle": {"show": ("receive", "send", "states", "close-codes")},
     "glossary": {},
+    "servers": {},
 }
 """The fences that a page may have: kind -> option -> its values; ``()`` stands for any Python name."""
 
-_DRAWN: Final = ("lifecycle", "glossary")  # what the site fills in: such a fence has no text of its own
+_DRAWN: Final = ("lifecycle", "glossary", "servers")  # what the site fills in: such a fence has no text of its own
 
 _FRONT_MATTER = re.compile(r"---\n.*?^---\n", re.DOTALL | re.MULTILINE)
 _TICKS = re.compile(r"(?P<before>[\s>]*(?:(?:[-*+]|\d+[.)])\s+)?)(?P<ticks>`{3,}|~{3,})(?P<info>.*)")
@@ -250,6 +251,7 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console: int = 0
     lifecycle: int = 0
     glossary: int = 0
+    servers: int = 0
 
 
 def read_counts(docs: Path) -> dict[str, Counts]:

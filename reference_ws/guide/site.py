@@ -26,6 +26,7 @@ from mkdocs.exceptions import MkDocsException
 
 from reference_ws.catalogs import LANGUAGES, catalog_file
 from reference_ws.guide import hooks
+from reference_ws.guide.differences import servers_file
 
 __all__ = ["BuildError", "build", "default_output", "is_stale", "source_root"]
 
@@ -132,7 +133,8 @@ def _collected_warnings(progress: Callable[[str], None]) -> Iterator[list[str]]:
 def _fingerprint() -> str:
     """Hash all that a page is made from: sources, translations, code, and the versions of what renders them."""
     root = source_root()
-    files = [root / "mkdocs.yml", *map(catalog_file, LANGUAGES), *_PACKAGE.rglob("*.py"), *(root / "docs").rglob("*")]
+    files = [root / "mkdocs.yml", servers_file(root / "docs"), *map(catalog_file, LANGUAGES)]
+    files += [*_PACKAGE.rglob("*.py"), *(root / "docs").rglob("*")]
     digest = hashlib.sha256(" ".join(map(version, ("mkdocs", "mkdocs-material", "mkdocs-static-i18n"))).encode())
     for file in sorted(file for file in files if file.is_file()):
         digest.update(f"\n{file.relative_to(root) if file.is_relative_to(root) else file.name}\n".encode())

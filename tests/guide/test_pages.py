@@ -93,11 +93,11 @@ def test_hash_inside_of_a_fence_is_no_heading(write):
 BROKEN = {
     "mistyped fence": (
         "```pyton\nx\n```",
-        "3: pyton is no fence of ours: use python, transcript, console, lifecycle, glossary",
+        "3: pyton is no fence of ours: use python, transcript, console, lifecycle, glossary, servers",
     ),
     "capitals": (
         "```Python\nx\n```",
-        "3: Python is no fence of ours: use python, transcript, console, lifecycle, glossary",
+        "3: Python is no fence of ours: use python, transcript, console, lifecycle, glossary, servers",
     ),
     "no kind": ("```\nx\n```", "3: a fence is written as ```kind or ```kind {option=value}, not ```"),
     "options without braces": (
@@ -188,8 +188,9 @@ def test_counts_that_agree_are_no_problem(write):
 
 def test_counts_that_differ_are_a_problem(write):
     assert (
-        "docs/ru/closing.md:1: docs/pages.toml says Counts(python=3, transcript=1, console=0, lifecycle=0, glossary=0),"
-        " the page has Counts(python=2, transcript=1, console=0, lifecycle=0, glossary=0)"
+        "docs/ru/closing.md:1: docs/pages.toml says"
+        " Counts(python=3, transcript=1, console=0, lifecycle=0, glossary=0, servers=0),"
+        " the page has Counts(python=2, transcript=1, console=0, lifecycle=0, glossary=0, servers=0)"
     ) == count_problem(read_page(write(ECHO)), {"closing": Counts(python=3, transcript=1)})
 
 

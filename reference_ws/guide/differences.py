@@ -1,0 +1,107 @@
+"""What servers do otherwise than the pages say: ``tests/servers/differences.toml``, as data and as the readers' tables.
+
+The tests in ``tests/servers`` play every transcript on every server, and fail for a difference that isn't named there
+and for a named one that doesn't occur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import msgspec
+
+from reference_ws.guide.pages import read_page
+
+__all__ = ["Difference", "Servers", "Tested", "read_servers", "servers_file", "tables"]
+
+Words = Mapping[str, str]
+"""Language -> how it is said."""
+
+
+class Difference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line that came otherwise.
+
+    ``transcript`` is ``page#anchor number``; ``name log`` is the server's log meanwhile, and other names are those of
+    tests without a page. ``reason`` is a key of `Servers.reasons`.
+    """
+
+    transcript: str
+    expected: str
+    got: str
+    reason: str
+
+
+class Tested(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One server, in the version with which its differences were found."""
+
+    name: str
+    version: str
+    differences: Sequence[Difference] = ()
+
+
+class Servers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file; ``columns`` are the titles of the tables."""
+
+    columns: Mapping[str, Words]
+    reasons: Mapping[str, Words]
+    servers: Sequence[Tested]
+
+
+def servers_file(docs: Path) -> Path:
+    """Name the file that belongs to the pages in `docs`."""
+    return docs.parent / "tests" / "servers" / "differences.toml"
+
+
+def read_servers(file: Path) -> Servers:
+    """Read the file. Raises `msgspec.ValidationError` when it has another shape."""
+    return msgspec.toml.decode(file.read_bytes(), type=Servers)
+
+
+def tables(docs: Path, language: str) -> str:
+    """Draw how many transcripts each server plays as they are written, and then what each does otherwise, and why."""
+    tested = read_servers(servers_file(docs))
+    pages = [read_page(path) for path in sorted((docs / language).glob("*.md"))]
+    total = sum(fence.kind == "transcript" for page in pages for fence in page.fences)
+    titles = {name: words[language] for name, words in tested.columns.items()}
+    rows, parts = [], []
+    for server in tested.servers:
+        otherwise = len(_on_pages(server.differences))
+        rows.append([escape(server.name), server.version, f"{total - otherwise}", f"{otherwise}"])
+        if server.differences:
+            parts.append(f'<h3 id="{server.name.replace(" ", "-")}">{escape(server.name)} {server.version}</h3>')
+            parts.append(_reasons(server.differences, tested.reasons, titles, language))
+    heads = [titles[name] for name in ("server", "version", "as-written", "otherwise")]
+    return _table(heads, rows) + "".join(parts)
+
+
+def _reasons(found: Sequence[Difference], reasons: Mapping[str, Words], titles: Words, language: str) -> str:
+    """Draw a row a reason: an example, and all transcripts that it changes."""
+    rows = []
+    for reason, words in reasons.items():
+        alike = [difference for difference in found if difference.reason == reason]
+        if alike:
+            pages = _on_pages(alike)
+            example = (pages or alike)[0]
+            lines = f"<code>{escape(example.expected)}</code><br>→ <code>{escape(example.got)}</code>"
+            rows.append([escape(words[language]), lines, "<br>".join(map(_link, pages)) or "—"])
+    return _table([titles[name] for name in ("why", "example", "where")], rows)
+
+
+def _on_pages(found: Sequence[Difference]) -> list[Difference]:
+    return [difference for difference in found if "#" in difference.transcript]
+
+
+def _link(difference: Difference) -> str:
+    """Link to the section of a transcript; these tables stand in ``<language>/<page>/``."""
+    place, _, number = difference.transcript.rpartition(" ")
+    page, _, anchor = place.partition("#")
+    folder = "" if page == "index" else f"{page}/"
+    return f'<a href="../{folder}#{anchor}">{escape(place)}</a> ({number})'
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

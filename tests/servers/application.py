@@ -1,0 +1,125 @@
+"""What each server serves: the pages' applications at their live addresses, and the handlers of the tests beside it.
+
+`reference_ws.guide.live` needs asyncio; this runs on trio too. A page is run by a request to ``/run/<page>``.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from reference_ws import App, WebSocket, WebSocketDisconnect
+from reference_ws.guide.live import without_denial
+from reference_ws.guide.pages import live_path, read_page
+from reference_ws.guide.running import PageRun
+
+PAGES = Path(__file__).parents[2] / "docs" / "zh"
+"""The code is equal in all languages."""
+
+mounts: dict[str, ASGIApp] = {}
+records: list[list[object]] = []
+"""What the handlers below have seen: each adds one entry when it has ended."""
+
+tests = App()
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        raise RuntimeError("there is nothing to set up")
+    if scope["path"].startswith("/run/"):
+        await run_page(scope["path"].removeprefix("/run/"))
+        await JSONResponse(sorted(mounts))(scope, receive, send)
+    elif scope["path"] == "/records":
+        response = JSONResponse(records)
+        records.clear()  # at once: other handlers may end while it is sent
+        await response(scope, receive, send)
+    else:
+        base = "/".join(scope["path"].split("/", 3)[:3])
+        if base in mounts:
+            await mounts[base]({**scope, "root_path": base}, receive, send)
+        else:
+            await tests(scope, receive, send)
+
+
+async def run_page(name: str) -> None:
+    """Run a page as far as its last transcript: behind it, samples may need asyncio."""
+    page = read_page(PAGES / f"{name}.md")
+    run = PageRun(page)
+    *_, last = (fence for fence in page.fences if fence.kind == "transcript")
+    await run.up_to(last)
+    await run.fence(last)
+    for app_name, page_app in run.applications.items():
+        mounts[live_path(name, app_name)] = page_app
+        mounts[live_path(name, app_name, False)] = without_denial(page_app)
+
+
+@contextmanager
+def recording(websocket: WebSocket):
+    """Record what the handler got, and how its connection ended; also when it is cancelled."""
+    got: list[str] = []
+    try:
+        yield got
+    finally:
+        records.append([websocket.url.path, got, *(websocket.end or ())])
+
+
+@tests.router.websocket("/vanish/{place}")
+async def vanish(websocket: WebSocket):
+    """Let the client vanish while the handler is at `place`; take what is left of its messages."""
+    await websocket.accept()
+    with recording(websocket) as got:
+        match websocket.path_params["place"]:
+            case "send":
+                try:
+                    while True:
+                        await websocket.send_text("tick")
+                        await anyio.sleep(0.01)
+                except WebSocketDisconnect:
+                    return
+            case "cancel":
+                async with websocket.cancel_on_disconnect():
+                    await anyio.sleep_forever()
+            case "poll":
+                while not await websocket.is_disconnected():  # noqa: ASYNC110 - it is what is tested
+                    await anyio.sleep(0.01)
+        got += [text async for text in websocket.iter_text()]
+
+
+@tests.router.websocket("/echo")
+async def echo(websocket: WebSocket):
+    """Send every message back in the kind of frame that it came in."""
+    await websocket.accept()
+    while (message := await websocket.receive())["type"] == "websocket.receive":
+        if (text := message.get("text")) is not None:
+            await websocket.send_text(text)
+        else:
+            await websocket.send_bytes(message["bytes"])
+
+
+@tests.router.websocket("/polled")
+async def polled(websocket: WebSocket):
+    """Send every text back, and ask before each one whether the client is there."""
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        if not await websocket.is_disconnected():
+            await websocket.send_text(text)
+
+
+@tests.router.websocket("/client-closes")
+async def client_closes(websocket: WebSocket):
+    await websocket.accept()
+    with recording(websocket):
+        async for _ in websocket.iter_text():
+            pass
+
+
+@tests.router.websocket("/application-closes")
+async def application_closes(websocket: WebSocket):
+    await websocket.accept()
+    with recording(websocket):
+        code, reason = await websocket.receive_json()
+        await websocket.close(code, reason)
