@@ -9,7 +9,7 @@ import pytest
 from small_docs import TITLES, write_docs
 
 import reference_ws
-from reference_ws import testing, transcript
+from reference_ws import guards, testing, transcript
 from reference_ws.catalogs import LANGUAGES
 from reference_ws.guide.site import build, source_root
 
@@ -112,4 +112,4 @@ def test_every_public_name_is_on_the_reference_page():
     # Starlette explains its own classes; the page says which ones they are.
     starlettes = {"WebSocketDisconnect", "WebSocketException", "WebSocketState", "TestClient"}
     assert all(f"`{name}`" in page for name in starlettes)
-    assert set() == {*reference_ws.__all__, *testing.__all__, *transcript.__all__} - explained - starlettes
+    assert set() == {*reference_ws.__all__, *testing.__all__, *transcript.__all__, *guards.__all__} - explained - starlettes
