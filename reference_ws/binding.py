@@ -151,7 +151,7 @@ def bind(handler: Callable[..., Any], path: Collection[str] = ()) -> Bound:
     chosen: Callable[[WebSocket], Awaitable[None]] = call
     if planned.plain and not planned.connections:
         chosen = call_without
-    elif planned.plain and len(planned.connections) == 1 and planned.connections == planned.by_place:
+    elif planned.plain and len(planned.connections) == 1 and planned.connection_first:
         chosen = handler
     name = getattr(function_of(handler), "__name__", type(handler).__name__)
     return Bound((planned,), chosen, name, needs_session=chosen is call)

@@ -20,6 +20,7 @@ import typing
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import takewhile
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union
 from urllib.parse import parse_qsl
@@ -234,6 +235,7 @@ class Plan:
     connections: list[str]
     parameters: list[Parameter]
     dependencies: list[tuple[str, Dependency]]
+    connection_first: bool = False
 
     @property
     def plain(self) -> bool:
@@ -275,20 +277,23 @@ def plan(
     result = Plan(function, [], [], [], [])
     left = []
     for parameter in parameters:
-        if parameter.kind is not parameter.KEYWORD_ONLY and len(result.by_place) == parameters.index(parameter):
-            result.by_place.append(parameter.name)
         annotation = hints.get(parameter.name, _ABSENT)
         if not _planned(result, parameter, annotation, path, (*above, function)):
             left.append(parameter)
-    # Only what was planned can be passed by its place, up to the first that is left to its default.
-    known = {*result.connections, *(p.name for p in result.parameters), *(name for name, _ in result.dependencies)}
     if len(left) == 1 and not result.connections and _says_nothing(left[0], hints) and left[0].default is _ABSENT:
         result.connections.append(left.pop().name)
-        known.update(result.connections)
     for parameter in left:
         if parameter.default is _ABSENT:
             raise TypeError(_unbound(function, parameter, hints.get(parameter.name, _ABSENT), bool(above)))
-    result.by_place = result.by_place[: next((n for n, name in enumerate(result.by_place) if name not in known), None)]
+    # Positional-only parameters must be passed by their places, up to the first that is left to its default.
+    unknown = {parameter.name for parameter in left}
+    places = (parameter for parameter in parameters if parameter.kind is parameter.POSITIONAL_ONLY)
+    result.by_place = [parameter.name for parameter in takewhile(lambda p: p.name not in unknown, places)]
+    result.connection_first = (
+        parameters[:1] != []
+        and parameters[0].name in result.connections
+        and parameters[0].kind is not inspect.Parameter.KEYWORD_ONLY
+    )
     return result
 
 

@@ -134,7 +134,7 @@ class WebSocket(Connection, StarletteWebSocket):
         if self.application_state is not CONNECTING or self.client_state is DISCONNECTED:
             raise self._send_error(ACCEPT, "accept()")
         if self.client_state is CONNECTING:
-            await self.receive()
+            self._move(CONNECTING, await self._next())
         self.application_state = CONNECTED
         try:
             await self._deliver({"type": ACCEPT, "subprotocol": subprotocol, "headers": list(headers or ())})

@@ -36,7 +36,7 @@ ALLOWED = {
 }
 CORE_LIBRARIES = {"anyio", "msgspec", "starlette"}
 STANDARD = {"asyncio", "collections", "contextlib", "contextvars", "dataclasses", "functools", "inspect", "json", "re"}
-STANDARD |= {"__future__", "time", "urllib", "enum", "logging", "sys", "types", "typing"}
+STANDARD |= {"__future__", "time", "urllib", "enum", "itertools", "logging", "sys", "types", "typing"}
 
 
 def module_of(path):
