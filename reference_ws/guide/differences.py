@@ -65,27 +65,32 @@ def tables(docs: Path, language: str) -> str:
     pages = [read_page(path) for path in sorted((docs / language).glob("*.md"))]
     total = sum(fence.kind == "transcript" for page in pages for fence in page.fences)
     titles = {name: words[language] for name, words in tested.columns.items()}
-    rows, parts = [], []
+    rows = []
+    alike: dict[tuple[Difference, ...], list[str]] = {}  # some servers differ in the same
     for server in tested.servers:
         otherwise = len(_on_pages(server.differences))
         rows.append([escape(server.name), server.version, f"{total - otherwise}", f"{otherwise}"])
         if server.differences:
-            parts.append(f'<h3 id="{server.name.replace(" ", "-")}">{escape(server.name)} {server.version}</h3>')
-            parts.append(_reasons(server.differences, tested.reasons, titles, language))
-    heads = [titles[name] for name in ("server", "version", "as-written", "otherwise")]
-    return _table(heads, rows) + "".join(parts)
+            alike.setdefault(tuple(server.differences), []).append(f"{escape(server.name)} {server.version}")
+    parts = [_table([titles[name] for name in ("server", "version", "as-written", "otherwise")], rows)]
+    for differences, names in alike.items():
+        parts.append(f'<h3 id="{names[0].replace(" ", "-")}">{", ".join(names)}</h3>')
+        parts.append(_reasons(differences, tested.reasons, titles, language))
+    return "".join(parts)
 
 
 def _reasons(found: Sequence[Difference], reasons: Mapping[str, Words], titles: Words, language: str) -> str:
-    """Draw a row a reason: an example, and all transcripts that it changes."""
+    """Draw a row a reason: its first transcript as the example, and the sections of all of them."""
     rows = []
     for reason, words in reasons.items():
         alike = [difference for difference in found if difference.reason == reason]
         if alike:
             pages = _on_pages(alike)
-            example = (pages or alike)[0]
-            lines = f"<code>{escape(example.expected)}</code><br>→ <code>{escape(example.got)}</code>"
-            rows.append([escape(words[language]), lines, "<br>".join(map(_link, pages)) or "—"])
+            lines = (
+                f"<code>{escape(pages[0].expected)}</code><br>→ <code>{escape(pages[0].got)}</code>" if pages else "—"
+            )
+            links = dict.fromkeys(map(_link, pages))
+            rows.append([escape(words[language]), lines, "<br>".join(links) or "—"])
     return _table([titles[name] for name in ("why", "example", "where")], rows)
 
 
@@ -95,10 +100,10 @@ def _on_pages(found: Sequence[Difference]) -> list[Difference]:
 
 def _link(difference: Difference) -> str:
     """Link to the section of a transcript; these tables stand in ``<language>/<page>/``."""
-    place, _, number = difference.transcript.rpartition(" ")
+    place = difference.transcript.rpartition(" ")[0]
     page, _, anchor = place.partition("#")
     folder = "" if page == "index" else f"{page}/"
-    return f'<a href="../{folder}#{anchor}">{escape(place)}</a> ({number})'
+    return f'<a href="../{folder}#{anchor}">{escape(place)}</a>'
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
