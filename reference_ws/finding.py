@@ -117,8 +117,11 @@ def _match(route: routing.WebSocketRoute, path: str, scope: Scope) -> dict[str, 
         found = route.path_regex.match(path)
         if found is None:
             return None
-        for name, convertor in route.param_convertors.items():
-            parameters[name] = convertor.convert(found[name])
+        try:
+            for name, convertor in route.param_convertors.items():
+                parameters[name] = convertor.convert(found[name])
+        except ValueError:  # such as an int of 5,000 digits
+            return None
     return {"endpoint": route.endpoint, "path_params": parameters}
 
 

@@ -67,8 +67,10 @@ class OriginGuard:
             return True
         own = headers.get("host", "").lower()
         page = _netloc(origin.lower())
+        if page is None or not own:
+            return False
         port = _DEFAULT_PORTS.get(urlsplit(origin).scheme, "")
-        return page is not None and bool(own) and page.removesuffix(port) == own.removesuffix(port)
+        return page.removesuffix(port) == own.removesuffix(port)
 
 
 def _netloc(origin: str) -> str | None:

@@ -28,7 +28,7 @@ async def reach(words: NullTranslations, url: str) -> None:
     parts = read(words, url)
     try:
         stream = await anyio.connect_tcp(parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
         problem = words.gettext("nobody answers at %(url)s: is the server running? (%(reason)s)")
         raise Problem(problem % {"url": url, "reason": error}) from None
     await stream.aclose()

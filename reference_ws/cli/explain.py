@@ -49,7 +49,7 @@ class _Guide:
             self.state(WebSocketState[word.upper()])
         elif name := names.get(word.lower()) or messages.get(_short(word.lower())):
             self.error(name) if name in ERRORS else self.message(name)
-        elif word.isdecimal() and (code := close_code(int(word))):
+        elif word.isdecimal() and len(word) == 4 and (code := close_code(int(word))):
             self.code(code, word)
         elif reason := explanations.reason(word):
             self.title(word, explanations.REASONS[reason])

@@ -26,14 +26,14 @@ def run(words: NullTranslations, host: str, port: int, *, browser: bool) -> None
 
     try:
         listener = server.listen(host, port)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
         problem = _("can't listen on port %(port)s of %(host)s: choose another --host or --port (%(reason)s)")
-        if error.errno == errno.EADDRINUSE:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             problem = _(
                 "port %(port)s of %(host)s is in use:"
                 " stop what listens there, or choose another one with --port (make: PORT=)"
             )
-        raise Problem(problem % {"port": port, "host": host, "reason": error.strerror}) from None
+        raise Problem(problem % {"port": port, "host": host, "reason": getattr(error, "strerror", error)}) from None
 
     with closing(listener):
         docs, site = source_root() / "docs", default_output()

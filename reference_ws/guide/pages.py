@@ -214,6 +214,9 @@ class _Reader:
                 compile_sample(fence, self.file)
             except SyntaxError as error:
                 raise PageError(self.file, error.lineno or line, f"this sample is no Python: {error.msg}") from None
+            except (MemoryError, RecursionError, ValueError) as error:  # the parser's bounds, and NUL bytes
+                problem = f"this sample is no Python: {error or 'it is nested too deeply'}"
+                raise PageError(self.file, line, problem) from None
         return fence
 
     def options(self, line: int, kind: str, text: str) -> dict[str, str]:
