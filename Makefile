@@ -5,13 +5,14 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: help serve test check servers bench format clean
+.PHONY: help serve test check servers faults bench format clean
 
 help:
 	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=)"
 	@echo "make test    run everything that proves behaviour, the documents included"
 	@echo "make check   ruff, types, parity of the languages, layout, strict site build"
 	@echo "make servers play every transcript on uvicorn, hypercorn, granian and daphne"
+	@echo "make faults  let clients vanish, handlers be cancelled and servers stop, thousands of times; prints the numbers"
 	@echo "make bench   measure this library beside its peers (QUICK=1: under two minutes; NOTE=: a remark for the result)"
 	@echo "make format  let ruff put the code in order"
 	@echo "make clean   remove what these commands have made"
@@ -36,6 +37,9 @@ bench: .cache/bench/ready
 
 servers: .venv/servers
 	$(BIN)/python -m pytest tests/servers --tb=short
+
+faults: .venv/dev
+	$(BIN)/python -m pytest tests/faults --full
 
 format: .venv/dev
 	$(BIN)/ruff check --fix
