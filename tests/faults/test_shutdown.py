@@ -28,13 +28,14 @@ async def code_of_the_end(url, opened):
 @pytest.mark.parametrize("server", ["serve", "websockets-sansio", "websockets"])
 def test_sigterm_ends_every_connection(server, full, number, tmp_path):
     count = 500 if full else 50
-    file = tmp_path / "counts.json"
+    file, errors = tmp_path / "counts.json", tmp_path / "errors.txt"
     script = Path(__file__).with_name("shutdown_server.py")
 
     async def run():
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, script, server, file, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
+        with errors.open("wb") as stderr:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, script, server, file, stdout=asyncio.subprocess.PIPE, stderr=stderr
+            )
         try:
             port = int(await process.stdout.readline())
             opened = asyncio.Semaphore(0)
@@ -49,14 +50,14 @@ def test_sigterm_ends_every_connection(server, full, number, tmp_path):
             codes = Counter(await asyncio.gather(*clients))
             exit_code = await asyncio.wait_for(process.wait(), 30)
             took_s = time.monotonic() - began
-            errors = (await process.stderr.read()).decode()
         finally:
             if process.returncode is None:
                 process.kill()
+                await process.wait()
         counts = json.loads(file.read_text("utf-8"))
         assert {1012: count} == codes
         assert {"made": count, "cleaned up": count, "ended": count, "lifespans ended": 1} == counts
-        assert 0 == exit_code, errors
+        assert 0 == exit_code, errors.read_text()
         number(
             f"SIGTERM to {server}: {count} connections got 1012, all were cleaned up, exit code 0 after {took_s:.1f} s"
         )
