@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import string
+import sys
 import tempfile
 from datetime import date, timedelta
 from decimal import Decimal
@@ -158,8 +159,11 @@ ARGUMENTS = st.lists(st.sampled_from(COMMANDS) | st.sampled_from(VALUES) | words
 def told(arguments):
     """Run the command in this process: exit code and what it says on stderr."""
     out, errors = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-        code = run_command(arguments)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LC_ALL", "C.UTF-8")
+        environment.setattr(sys, "path", sys.path[:])
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+            code = run_command(arguments)
     return code, errors.getvalue()
 
 
