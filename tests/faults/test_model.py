@@ -188,12 +188,14 @@ def application(story: Story, viewed: bool) -> App:
             tasks.cancel_scope.cancel()
 
     class View(SocketView):
+        encoding = "anystr"
+
         async def on_connect(self, _: Resource):
             story.viewed += 1
             await handler(self.websocket, None)
 
         async def on_receive(self, data):
-            raise AssertionError
+            story.received.append(data)
 
         async def on_disconnect(self, close_code: int):
             story.left += 1
