@@ -1,12 +1,12 @@
 """Faults, each with a number: a few of each in every test run, the whole numbers with ``make faults``."""
 
+from collections import Counter
 from collections.abc import Callable
-from typing import TypeVar
 
 import pytest
 
-T = TypeVar("T")
 NUMBERS = pytest.StashKey[list[str]]()
+SUMS = pytest.StashKey[Counter[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -14,7 +14,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[NUMBERS] = []
+    config.stash[NUMBERS], config.stash[SUMS] = [], Counter()
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +29,19 @@ def number(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return request.config.stash.setdefault(NUMBERS, []).append
 
 
+@pytest.fixture
+def add(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
+    """Add to a number that several tests make up together."""
+    sums = request.config.stash.setdefault(SUMS, Counter())
+
+    def add_to(what: str, count: int) -> None:
+        sums[what] += count
+
+    return add_to
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.getoption("full", default=False):
         terminalreporter.section("numbers")
-        for line in config.stash[NUMBERS]:
+        for line in (*config.stash[NUMBERS], *(f"{count:,} {what}" for what, count in config.stash[SUMS].items())):
             terminalreporter.line(line)

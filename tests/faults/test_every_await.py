@@ -231,7 +231,7 @@ WAYS.append(("trio", "exception"))
 # A loop that is left early, and Starlette's streamed responses, leave their generators to the garbage collector.
 @pytest.mark.filterwarnings("ignore:Async generator .* was garbage collected:ResourceWarning")
 @pytest.mark.parametrize("before", [False, True], ids=["taken", "not-yet-taken"])
-def test_one_end_and_one_clean_up_wherever_it_is_interrupted(handler, backend, how, before, number):
+def test_one_end_and_one_clean_up_wherever_it_is_interrupted(handler, backend, how, before, add):
     async def run():
         at, goes_on = 0, True
         while goes_on:
@@ -252,6 +252,6 @@ def test_one_end_and_one_clean_up_wherever_it_is_interrupted(handler, backend, h
             assert 1 == terminal(connection) + cut_off, place
             at += 1
         assert 2 < at
-        number(f"{at} awaits of {handler.__name__} interrupted on {backend} by {how}")
+        add(f"awaits of {len(HANDLERS)} handlers interrupted on {backend} by {how}", at)
 
     anyio.run(run, backend=backend)

@@ -60,9 +60,9 @@ def test_sends_wait_for_a_slow_reader_and_a_cancellation_gets_out(number):
     async def run():
         events.clear()
         async with serving(app) as url:
-            connection = await connected(f"{url}/cancelled")
             tracemalloc.start()
             try:
+                connection = await connected(f"{url}/cancelled")
                 await until(lambda: "cancelled" in events)
                 peak = tracemalloc.get_traced_memory()[1]
             finally:

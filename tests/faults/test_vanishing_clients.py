@@ -173,11 +173,11 @@ def test_whatever_a_vanished_client_has_begun_is_ended_once(place, silently, ful
         for ledger in (entered, ended, cleaned_up, there, gone):
             ledger.clear()
         # The server lets go of a connection some turns of the loop after its handler has ended.
-        for _ in range(50):
-            await asyncio.sleep(0.1)
-            if not living(WebSocket, Session, ReadAhead):
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            if not (alive := living(WebSocket, Session, ReadAhead)):
                 break
-        assert 0 == living(WebSocket, Session, ReadAhead)
+        assert 0 == alive
 
     async def run():
         async with serving(app, ws_ping_interval=0.1, ws_ping_timeout=0.1) as url:
