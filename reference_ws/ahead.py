@@ -14,13 +14,17 @@ from starlette.types import Message, Receive
 
 from reference_ws.lifecycle import DISCONNECT
 
-__all__ = ["READ_AHEAD", "ReadAhead"]
+__all__ = ["READ_AHEAD", "ReadAhead", "Released"]
 
 READ_AHEAD: Final = 64
 """How many messages are kept for later receives before reading ahead stops."""
 
 # A message that is there is handed over within one turn of the event loop by most servers; the others need a few.
 TURNS: Final = 4
+
+
+class Released(Exception):  # noqa: N818 - it is no fault
+    """Nothing more is received: the connection is being ended from this side."""
 
 
 class ReadAhead:
@@ -33,6 +37,8 @@ class ReadAhead:
         self.messages: deque[Message] = deque()
         self.saw_disconnect = False
         """True once the client's end has come; nothing comes after it."""
+        self.released = False
+        """True once nothing is wanted any more."""
         self.watched = False
         """True while `watch` runs, or is about to: everybody takes messages here then."""
         self._pending: _Pending | None = None
@@ -45,7 +51,7 @@ class ReadAhead:
 
     async def look(self) -> bool:
         """Take what is there at once, up to the bound, and tell whether the client's end is among it."""
-        while len(self.messages) < READ_AHEAD and not self.saw_disconnect:
+        while len(self.messages) < READ_AHEAD and not self.saw_disconnect and not self.released:
             pending = self._begin()
             for _ in range(TURNS):
                 if pending.done.is_set():
@@ -56,26 +62,41 @@ class ReadAhead:
             self._take(pending)
         return self.saw_disconnect
 
-    async def watch(self, limit: int) -> None:
-        """Wait until the client's end has come, keeping `limit` messages at the most: then wait for one to be taken."""
-        while not self.saw_disconnect:
+    async def watch(self, limit: int) -> bool:
+        """Wait until the client's end has come, and return True; False when nothing is wanted any more.
+
+        `limit` messages are kept at the most: then it waits for one to be taken.
+        """
+        while not self.saw_disconnect and not self.released:
             if len(self.messages) < limit:
                 await self._fill()
             else:
                 await self._taken.wait()
+        return self.saw_disconnect
 
     async def next(self) -> Message:
-        """Take the next message, one that was kept or else one that comes."""
+        """Take the next message, one that was kept or else one that comes. Raises `Released` when none is wanted."""
         while not self.messages:
+            if self.released:
+                raise Released
             await self._fill()
         taken, self._taken = self._taken, anyio.Event()
         taken.set()
         return self.messages.popleft()
 
     def release(self) -> None:
-        """Stop receiving: who still waits for a message is told that the client is gone."""
+        """Stop receiving: who still waits for a message gets `Released`."""
+        self.released = True
         if self._pending is not None:
             self._pending.scope.cancel()
+
+    async def let_go(self) -> None:
+        """Stop receiving, and wait until the server knows: some hold back what is sent during a receive."""
+        pending = self._pending
+        self.release()
+        if pending is not None:
+            with anyio.CancelScope(shield=True):
+                await pending.done.wait()
 
     def _begin(self) -> _Pending:
         if self._pending is None:
@@ -93,8 +114,9 @@ class ReadAhead:
         self._pending = None
         if pending.error is not None:
             raise pending.error
-        self.messages.append(pending.message)
-        self.saw_disconnect = self.saw_disconnect or pending.message["type"] == DISCONNECT
+        if pending.message is not None:  # else it was released
+            self.messages.append(pending.message)
+            self.saw_disconnect = self.saw_disconnect or pending.message["type"] == DISCONNECT
 
 
 class _Pending:
@@ -103,7 +125,7 @@ class _Pending:
     def __init__(self, receive: Receive) -> None:
         self.done = anyio.Event()
         self.scope = anyio.CancelScope()
-        self.message: Message = {"type": DISCONNECT, "code": 1006}  # what it is if it is released
+        self.message: Message | None = None
         self.error: Exception | None = None
         self._receive = receive
         self._task = _start(self._run)  # asyncio keeps no reference of its own

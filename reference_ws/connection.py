@@ -66,6 +66,7 @@ class Connection(HTTPConnection):
     def url(self) -> URL:
         """The address that the client asked for, as a `str` with components."""
         if not hasattr(self, "_own_url"):
+            self._know_scheme()
             self._own_url = URL(super().url)
         return self._own_url
 
@@ -74,7 +75,13 @@ class Connection(HTTPConnection):
 
         Raises ``starlette.routing.NoMatchFound`` when no route has this name and these parameters.
         """
+        self._know_scheme()
         return URL(super().url_for(name, **path_params))
+
+    def _know_scheme(self) -> None:
+        # ASGI: a server may leave the scheme out, and it is ws then; Starlette takes http.
+        if self.scope["type"] == "websocket":
+            self.scope.setdefault("scheme", "ws")
 
     @property
     def client(self) -> Address:  # type: ignore[override]

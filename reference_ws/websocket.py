@@ -9,7 +9,7 @@ states to prove it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar, overload
 
 import anyio
@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket as StarletteWebSocket
 from starlette.websockets import WebSocketState
 
 from reference_ws import lifecycle
-from reference_ws.ahead import READ_AHEAD, TURNS, ReadAhead
+from reference_ws.ahead import READ_AHEAD, TURNS, ReadAhead, Released
 from reference_ws.codec import convert, dumps, loads
 from reference_ws.connection import Connection
 from reference_ws.errors import (
@@ -318,17 +318,19 @@ class WebSocket(Connection, StarletteWebSocket):
         finishes that response. Raises `CloseError` (a `ValueError`) for a code that may not be sent or a reason of more
         than 123 bytes of UTF-8.
         """
-        if self.client_state is DISCONNECTED or self.application_state is DISCONNECTED:
+        if self._over:
             return
-        code, reason = _checked_close(code, reason or "")
-        try:
+        end = _checked_close(code, reason or "")
+        if self._ahead is not None:
+            self._end = end  # what a task gets that still waits for a message
+            await self._ahead.let_go()
+            if self._over:
+                return
+        with suppress(WebSocketDisconnect):  # the client was faster
             if self.application_state is RESPONSE:
                 await self.send({"type": RESPONSE_BODY, "body": b"", "more_body": False})
             else:
-                await self.send({"type": CLOSE, "code": code, "reason": reason})
-        except WebSocketDisconnect:
-            pass  # the client was faster
-        self.release()
+                await self.send({"type": CLOSE, "code": end[0], "reason": end[1]})
 
     async def is_disconnected(self) -> bool:
         """Tell at once whether the connection is over, without losing a message.
@@ -336,7 +338,7 @@ class WebSocket(Connection, StarletteWebSocket):
         Messages that are there already are kept for later receives, 64 of them at the most; behind so many unread
         messages a disconnect is not seen yet.
         """
-        if self.client_state is DISCONNECTED or self.application_state is DISCONNECTED:
+        if self._over:
             return True
         if self._receiving:
             return False  # another task waits for the next message: so none is there, and no end either
@@ -365,10 +367,11 @@ class WebSocket(Connection, StarletteWebSocket):
             async def watch() -> None:
                 nonlocal failure
                 try:
-                    await ahead.watch(max_messages)
+                    left = await ahead.watch(max_messages)
                 except Exception as error:
-                    failure = error
-                tasks.cancel_scope.cancel()
+                    left, failure = True, error
+                if left:
+                    tasks.cancel_scope.cancel()
 
             tasks.start_soon(watch)
             try:
@@ -393,12 +396,19 @@ class WebSocket(Connection, StarletteWebSocket):
         """How the connection ended: ``(code, reason)``, or ``None`` while it lives."""
         return self._end
 
+    @property
+    def _over(self) -> bool:
+        return self.client_state is DISCONNECTED or self.application_state is DISCONNECTED
+
     # --- inside -----------------------------------------------------------------------------------------------------
 
     async def _next(self) -> Message:
         """Take the next message from the server, or one that was read ahead."""
         if self._ahead is not None and self._ahead.in_use:
-            return await self._ahead.next()
+            try:
+                return await self._ahead.next()
+            except Released:
+                raise WebSocketDisconnect(*(self._end or VANISHED)) from None
         self._receiving += 1
         try:
             return await self._receive()

@@ -51,6 +51,19 @@ def test_a_url_without_a_port_has_none():
     assert opened("/").url.port is None
 
 
+def test_a_server_that_leaves_the_scheme_out_means_ws():
+    app = App()
+
+    @app.router.websocket("/room", name="room")
+    async def room(websocket): ...
+
+    for read in (lambda websocket: websocket.url, lambda websocket: websocket.url_for("room")):
+        websocket = opened("/room")
+        websocket.scope["app"] = app
+        del websocket.scope["scheme"]
+        assert "ws" == read(websocket).scheme
+
+
 @pytest.mark.parametrize(("scheme", "other"), [("ws", "http"), ("wss", "https")])
 def test_url_for_knows_websocket_and_http_routes(scheme, other):
     app = App(routes=[Route("/page/{n:int}", lambda request: PlainTextResponse(""), name="page")])

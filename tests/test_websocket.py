@@ -906,3 +906,36 @@ async def test_a_cancelled_accept_lets_nothing_follow_but_the_end():
         await connection.accept()
     with pytest.raises(LifecycleError, match="send-before-accept"):
         await connection.send_text("x")
+
+
+async def test_close_ends_a_receive_that_is_under_way_before_it_sends():
+    order = []
+
+    async def receive():
+        try:
+            await anyio.sleep_forever()
+        finally:
+            order.append("receive has ended")
+
+    async def send(message):
+        order.append(message["type"])
+
+    connection = WebSocket(handshake("/"), receive, send)
+    connection.client_state = connection.application_state = CONNECTED
+    await connection.is_disconnected()
+    await connection.close()
+    assert ["receive has ended", "websocket.close"] == order
+
+
+async def test_the_own_close_does_not_cancel_the_block():
+    events = []
+
+    async def closes(connection):
+        await connection.close(4000)
+        await anyio.sleep(0.01)
+        events.append("goes on")
+
+    async with connect(sending(events, body=closes), "/") as client:
+        with pytest.raises(WebSocketDisconnect):
+            await client.receive()
+    assert ["goes on", "finally", "after the block", (4000, "")] == events
