@@ -66,7 +66,9 @@ class App(Starlette):
             await super().__call__(scope, receive, send)
             return
         if self._handlers is None:
-            exceptions = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+            # Those of ServerErrorMiddleware, which leaves WebSockets alone: the exception goes on to the server's log.
+            own = {kind: handler for kind, handler in self.exception_handlers.items() if kind not in (500, Exception)}
+            exceptions = ExceptionMiddleware(self.router, handlers=own)
             self._handlers = exceptions._exception_handlers, exceptions._status_handlers
         scope["app"] = self
         scope.setdefault("router", self.router)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
@@ -42,7 +42,7 @@ class Session:
     def __init__(self, websocket: WebSocket) -> None:
         self.websocket = websocket
         self._values: dict[Plan, dict[str, Any]] = {}
-        self._made: dict[Callable[..., Any], Any] = {}
+        self._made: dict[Hashable, Any] = {}
         self._generators: list[Any] = []
 
     def read(self, wanted: Iterable[tuple[Plan, Parameter]]) -> None:
@@ -66,8 +66,8 @@ class Session:
 
     async def _make(self, dependency: Dependency) -> Any:
         factory = dependency.factory
-        if dependency.reuse and factory in self._made:
-            return self._made[factory]
+        if dependency.reuse and dependency.key in self._made:
+            return self._made[dependency.key]
         placed, named = await self.arguments(dependency.plan)
         value = factory(*placed, **named)
         if isinstance(value, AsyncGeneratorType | GeneratorType):
@@ -79,7 +79,7 @@ class Session:
         elif inspect.isawaitable(value):
             value = await value
         if dependency.reuse:
-            self._made[factory] = value
+            self._made[dependency.key] = value
         return value
 
     async def clean_up(self) -> Exception | None:
@@ -149,9 +149,9 @@ def bind(handler: Callable[..., Any], path: Collection[str] = ()) -> Bound:
         return handler()  # type: ignore[no-any-return]
 
     chosen: Callable[[WebSocket], Awaitable[None]] = call
-    if planned.plain and not planned.connections:
-        chosen = call_without
-    elif planned.plain and len(planned.connections) == 1 and planned.connection_first:
+    if planned.plain and planned.connection_first and len(planned.connections) <= 1:
         chosen = handler
+    elif planned.plain and not planned.connections:
+        chosen = call_without
     name = getattr(function_of(handler), "__name__", type(handler).__name__)
     return Bound((planned,), chosen, name, needs_session=chosen is call)

@@ -41,12 +41,19 @@ def _loads(data: str | bytes) -> Any:
         raise json.JSONDecodeError(f"Not UTF-8 ({error.reason})", shown, error.start) from error
     except RecursionError:
         raise json.JSONDecodeError("Nested too deeply", text, 0) from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:  # an integer of more digits than Python converts
+        raise json.JSONDecodeError(str(error), text, 0) from error
 
 
 def convert(value: Any, type: Any) -> Any:  # noqa: A002 - msgspec's word
     """Turn a decoded value into `type`. Raises `msgspec.ValidationError`, whose text names the field."""
-    converted = msgspec.convert(value, type)
-    _complete(converted)
+    try:
+        converted = msgspec.convert(value, type)
+        _complete(converted)
+    except RecursionError:
+        raise msgspec.ValidationError("Nested too deeply") from None
     return converted
 
 

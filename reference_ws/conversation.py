@@ -112,7 +112,7 @@ async def _handled(websocket: WebSocket, error: Exception) -> bool:
     handler = by_status.get(error.status_code) if isinstance(error, HTTPException) else None
     handler = handler or next((by_class[kind] for kind in type(error).__mro__ if kind in by_class), None)
     if handler is None:
-        if isinstance(error, ParameterError):
+        if isinstance(error, ParameterError) and websocket.application_state is CONNECTING:
             await refuse(websocket, JSONResponse({"errors": error.faults}, 422), 1008)
             return True
         if isinstance(error, WebSocketException):  # outside of an application

@@ -95,7 +95,8 @@ class LimitGuard:
     | ``max_connections`` open at once | refused with HTTP 503, or 403 where the server can't deny |
     | ``max_connections_per_client``, by the client's address | refused likewise with 429 |
 
-    The application sees the end as a disconnect with the same code. Clients that the server doesn't tell the address of
+    In ``cancel_on_disconnect`` the application waits for a message, too. It sees the end as a disconnect with the same
+    code. Clients that the server doesn't tell the address of
     count as one.
     """
 
@@ -189,7 +190,7 @@ class _Guarded:
         self._end = {"type": DISCONNECT, "code": code, "reason": reason}
         if self._closed:  # what was on its way may still come, but nothing is left to close
             return self._end
-        with suppress(OSError):  # the client was faster
+        with suppress(OSError, RuntimeError):  # the client was faster; uvicorn's word for it is a RuntimeError at times
             await self._send({"type": CLOSE, "code": code, "reason": reason})
         return self._end
 

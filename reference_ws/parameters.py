@@ -17,12 +17,12 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import takewhile
 from types import UnionType
-from typing import Annotated, Any, Final, Literal, TypeVar, Union
+from typing import Annotated, Any, Final, Literal, Optional, TypeVar, Union
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -192,7 +192,7 @@ class Parameter:
             faults.append(self._fault(None))
             return None
         if self.type is str:
-            return given
+            return str(given)  # the path's convertor may have made an int or a UUID of it
         try:
             return msgspec.convert(given, self.type, strict=False)
         except (msgspec.ValidationError, ValueError):
@@ -222,6 +222,8 @@ class Dependency:
     """A value that ``factory`` makes, and how the factory itself is called."""
 
     factory: Callable[..., Any]
+    key: Hashable
+    """What its value is kept under for reuse: the factory, or its id if it can't be hashed."""
     reuse: bool
     plan: Plan
 
@@ -236,6 +238,7 @@ class Plan:
     parameters: list[Parameter]
     dependencies: list[tuple[str, Dependency]]
     connection_first: bool = False
+    """True when the connection can be passed as the first argument, to ``*args`` too."""
 
     @property
     def plain(self) -> bool:
@@ -268,9 +271,10 @@ def plan(
     if function in above:
         circle = " -> ".join(_name(each) for each in (*above[above.index(function) :], function))
         raise TypeError(f"{where(function)}: dependencies need each other in a circle: {circle}.")
+    signature = _signature(function)
     parameters = [
         parameter
-        for parameter in list(_signature(function).parameters.values())[skip:]
+        for parameter in list(signature.parameters.values())[skip:]
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
     hints = _hints(function)
@@ -289,10 +293,10 @@ def plan(
     unknown = {parameter.name for parameter in left}
     places = (parameter for parameter in parameters if parameter.kind is parameter.POSITIONAL_ONLY)
     result.by_place = [parameter.name for parameter in takewhile(lambda p: p.name not in unknown, places)]
-    result.connection_first = (
-        parameters[:1] != []
-        and parameters[0].name in result.connections
-        and parameters[0].kind is not inspect.Parameter.KEYWORD_ONLY
+    first = next(iter(signature.parameters.values()), None) if not skip else None
+    result.connection_first = first is not None and (
+        first.kind is first.VAR_POSITIONAL
+        or (first.name in result.connections and first.kind is not first.KEYWORD_ONLY)
     )
     return result
 
@@ -311,9 +315,13 @@ def _planned(
     """Find what a parameter is bound to; False when nothing of the handshake can be it."""
     name, base = parameter.name, annotation
     extras: tuple[Any, ...] = ()
-    if typing.get_origin(annotation) is Annotated:
-        base, *rest = typing.get_args(annotation)
+    inner = _not_none(annotation)  # Python 3.10 puts `x: Annotated[T, ...] = None` into an Optional
+    if typing.get_origin(inner) is Annotated:
+        base, *rest = typing.get_args(inner)
         extras = tuple(rest)
+        for bounds in (extra for extra in rest if isinstance(extra, msgspec.Meta)):
+            base = Annotated[base, bounds]
+        base = base if inner is annotation else Optional[base]  # noqa: UP045
     default = parameter.default
     if isinstance(default, Depends | _Marker):  # FastAPI's older spelling, `x: T = Depends(f)`
         extras, default = (*extras, default), _ABSENT
@@ -323,7 +331,8 @@ def _planned(
                 raise TypeError(
                     f"{where(result.function)}: {name} depends on {extra.factory!r}, which can't be called."
                 )
-            needed = Dependency(extra.factory, extra.reuse, plan(extra.factory, path, above=above))
+            kept = extra.factory if isinstance(extra.factory, Hashable) else id(extra.factory)
+            needed = Dependency(extra.factory, kept, extra.reuse, plan(extra.factory, path, above=above))
             result.dependencies.append((name, needed))
             return True
         marker = extra() if isinstance(extra, type) and issubclass(extra, _Marker) else extra
@@ -335,11 +344,12 @@ def _planned(
                     f"{where(result.function)}: the path has no parameter {key!r}: it has {', '.join(path)}."
                 )
             kind = _kind(base)
-            if kind == "other":
+            if kind == "other" or (kind == "many" and marker.place in ("path", "cookie")):
                 raise TypeError(
                     f"{where(result.function)}: {name} can't become {_described(base)}: take a scalar or list."
                 )
-            result.parameters.append(Parameter(name, marker.place, key, _typed(base), default, kind == "many"))
+            wanted = _typed(base, marker.place)
+            result.parameters.append(Parameter(name, marker.place, key, wanted, default, kind == "many"))
             return True
     if _is_connection(base):
         result.connections.append(name)
@@ -347,7 +357,7 @@ def _planned(
     if any(isinstance(extra, _Ignored) for extra in extras):
         return False
     if name in path:
-        result.parameters.append(Parameter(name, "path", name, _typed(base), parameter.default, False))
+        result.parameters.append(Parameter(name, "path", name, _typed(base, "path"), parameter.default, False))
         return True
     if base in (_ABSENT, Any) or (kind := _kind(base)) == "other":
         return False
@@ -386,6 +396,7 @@ def _kind(annotation: Any) -> Literal["one", "many", "other"]:
         info = msgspec.inspect.type_info(annotation)
     except TypeError:
         return "other"
+    info = info.type if isinstance(info, msgspec.inspect.Metadata) else info
     members = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
     if all(isinstance(member, _SCALARS) for member in members):
         return "one"
@@ -397,8 +408,10 @@ def _kind(annotation: Any) -> Literal["one", "many", "other"]:
     return "other"
 
 
-def _typed(annotation: Any) -> Any:
-    return str if annotation is _ABSENT or annotation is Any else annotation
+def _typed(annotation: Any, place: Place) -> Any:
+    if annotation is not _ABSENT and annotation is not Any:
+        return annotation
+    return Any if place == "path" else str  # what the path's convertor makes is passed on as it is
 
 
 def _described(annotation: Any) -> str:
@@ -445,6 +458,9 @@ def function_of(handler: Callable[..., Any]) -> Callable[..., Any]:
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
     """Read the parameters that the function itself has; of a wrapper that passes everything on, the wrapped one's."""
     own = inspect.signature(function, follow_wrapped=False)
+    if isinstance(function, functools.partial):  # what is set already is not for a client to set
+        left = [parameter for name, parameter in own.parameters.items() if name not in function.keywords]
+        own = own.replace(parameters=left)
     passes_on = {parameter.kind for parameter in own.parameters.values()} == {
         inspect.Parameter.VAR_POSITIONAL,
         inspect.Parameter.VAR_KEYWORD,
@@ -455,7 +471,10 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
     target = function_of(function)
     if inspect.isclass(target):
-        target = target.__init__
+        if inspect.isfunction(target.__init__):
+            target = target.__init__
+        elif inspect.isfunction(target.__new__) and not issubclass(target, tuple):
+            target = target.__new__  # of a NamedTuple or Struct, the class itself has the annotations
     try:
         return typing.get_type_hints(inspect.unwrap(target), include_extras=True)
     except NameError as error:
@@ -464,9 +483,15 @@ def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
         ) from error
 
 
+def _not_none(annotation: Any) -> Any:
+    """Take ``T`` out of ``T | None``."""
+    if typing.get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    members = [each for each in typing.get_args(annotation) if each is not type(None)]
+    return members[0] if len(members) == 1 else annotation
+
+
 def _is_connection(annotation: Any) -> bool:
-    if typing.get_origin(annotation) in (Union, UnionType):  # Python 3.10 makes `ws: WebSocket = None` optional
-        (annotation, *others) = [each for each in typing.get_args(annotation) if each is not type(None)]
-        return not others and _is_connection(annotation)
+    annotation = _not_none(annotation)  # Python 3.10 makes `ws: WebSocket = None` optional
     kind = typing.get_origin(annotation) or annotation  # Starlette's WebSocket[State] is one too
     return isinstance(kind, type) and issubclass(kind, HTTPConnection) and issubclass(WebSocket, kind)

@@ -6,6 +6,7 @@ app.router <<= "/v1" // Routes(chat_route, news_route)          # several, under
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -119,7 +120,8 @@ class Routes(Sequence[BaseRoute]):
     """Several routes: ``Routes(a, b)``, with a prefix ``"/v1" // Routes(a, b)``, joined ``Routes(a) + Routes(b)``.
 
     ``middlewares``, or ``routes @ middleware``, are put around each WebSocket route, outside of its own. Routes may
-    hold Routes; Starlette's routes may be among them (under a prefix they are mounted).
+    hold Routes; Starlette's routes may be among them. Raises `TypeError` where a middleware would not stand around a
+    WebSocket route: Starlette's own, also inside of a ``Mount``.
     """
 
     def __init__(
@@ -180,12 +182,17 @@ class Router(routing.Router):
         Raises `ValueError` for a name that another route was given already, and for a route without a handler.
         """
         for route in _flat(routes):
-            if isinstance(route, SocketRoute):
-                if route.endpoint is None:
-                    raise ValueError(f"SocketRoute({route.path!r}) has no handler yet: decorate one with @ws_handler.")
-                if route.given_name and any(_given_name(other) == route.given_name for other in self.routes):
-                    raise ValueError(f"There is a route named {route.given_name!r} already: names are given once.")
+            if isinstance(route, SocketRoute) and route.endpoint is None:
+                raise ValueError(f"SocketRoute({route.path!r}) has no handler yet: decorate one with @ws_handler.")
+            self._check_name(route)
             self.routes.append(route)
+
+    def _check_name(self, route: BaseRoute) -> None:
+        """See that the name of a `SocketRoute` is given once; HTTP routes may share theirs, a method each."""
+        name = _given_name(route)
+        others = [other for other in self.routes if _given_name(other) == name] if name else []
+        if any(isinstance(each, SocketRoute) for each in (route, *others)) and others:
+            raise ValueError(f"There is a route named {name!r} already: names are given once.")
 
     def __lshift__(self, routes: BaseRoute | Iterable[BaseRoute]) -> Router:
         self.include(routes)
@@ -253,11 +260,32 @@ def _joined(prefix: str, path: str) -> str:
 def _under(prefix: str, route: BaseRoute) -> BaseRoute:
     if not prefix.strip("/"):
         return route
-    return route.under(prefix) if isinstance(route, SocketRoute) else Mount(_joined(prefix, ""), app=Router([route]))
+    if isinstance(route, SocketRoute):
+        return route.under(prefix)
+    if not isinstance(route, routing.Route | routing.WebSocketRoute | Mount):
+        raise TypeError(f"{route!r} has no path to put a prefix before.")
+    # A Mount of its own for each would keep whatever stands behind it from being found.
+    moved = copy.copy(route)
+    moved.path = _joined(prefix, route.path)
+    whole = f"{moved.path}/{{path:path}}" if isinstance(route, Mount) else moved.path
+    moved.path_regex, moved.path_format, moved.param_convertors = routing.compile_path(whole)
+    return moved
 
 
 def _around(route: BaseRoute, middleware: Middleware) -> BaseRoute:
-    return route @ middleware if isinstance(route, SocketRoute) else route
+    if isinstance(route, SocketRoute):
+        return route @ middleware
+    if any(isinstance(each, routing.WebSocketRoute) for each in _all_of(route)):
+        raise TypeError(
+            f"{route!r} can't be put inside of a middleware: make its WebSocket routes SocketRoutes of these Routes."
+        )
+    return route
+
+
+def _all_of(route: BaseRoute) -> Iterator[BaseRoute]:
+    yield route
+    for inner in getattr(route, "routes", None) or ():
+        yield from _all_of(inner)
 
 
 def _flat(routes: Iterable[BaseRoute | Iterable[BaseRoute]]) -> Iterator[BaseRoute]:

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import Any, ClassVar, Final, Literal, get_type_hints
 
 import anyio
+import msgspec
 from starlette.exceptions import WebSocketException
 
 from reference_ws.binding import Bound
@@ -111,6 +112,8 @@ async def _serve(view: SocketView, wanted: Any, placed: list[Any], named: dict[s
         own = error.code if isinstance(error, WebSocketException) else 1011
         await view.on_disconnect(_code(websocket, own))
         raise
+    except GeneratorExit:  # nothing can be awaited any more
+        raise
     except BaseException:
         with anyio.move_on_after(FAREWELL_S, shield=True):
             await view.on_disconnect(_code(websocket, 1001))
@@ -142,9 +145,13 @@ def _decoded(view: SocketView, wanted: Any, message: Any) -> Any:
 
 
 def _wanted(view: type[SocketView]) -> Any:
-    """Read the type that the parameter of ``on_receive`` is annotated with."""
+    """Read the type that the parameter of ``on_receive`` is annotated with, where it decides anything."""
+    if view.encoding != "json":
+        return Any
     names = list(inspect.signature(view.on_receive).parameters)
     try:
-        return get_type_hints(view.on_receive).get(names[1], Any) if names[1:] else Any
-    except NameError as error:
+        wanted = get_type_hints(view.on_receive, include_extras=True).get(names[1], Any) if names[1:] else Any
+        msgspec.json.Decoder(wanted)  # to hear now what it can't read, and not with the first message
+    except (NameError, TypeError) as error:
         raise TypeError(f"{where(view.on_receive)}: an annotation can't be read: {error}.") from error
+    return wanted

@@ -168,22 +168,22 @@ class WebSocket(Connection, StarletteWebSocket):
         Raises `WebSocketDisconnect` with the client's code and reason when it disconnects, `WebSocketDataError` when a
         binary frame comes, `LifecycleError` before `accept`.
         """
-        return self._text(await self._data("receive_text()"))
+        return self._text(await self._data("receive_text()"), "receive_text()")
 
     async def receive_bytes(self) -> bytes:
         """Receive a binary frame; raises like `receive_text`, the other way round."""
-        return self._bytes(await self._data("receive_bytes()"))
+        return self._bytes(await self._data("receive_bytes()"), "receive_bytes()")
 
-    def _text(self, message: Message) -> str:
+    def _text(self, message: Message, tried: str) -> str:
         text: str | None = message.get("text")
         if text is None:
-            raise self._wrong_frame(message, "receive_text() got a binary frame")
+            raise self._wrong_frame(message, f"{tried} got a binary frame")
         return text
 
-    def _bytes(self, message: Message) -> bytes:
+    def _bytes(self, message: Message, tried: str) -> bytes:
         data: bytes | None = message.get("bytes")
         if data is None:
-            raise self._wrong_frame(message, "receive_bytes() got a text frame")
+            raise self._wrong_frame(message, f"{tried} got a text frame")
         return data
 
     @overload
@@ -230,7 +230,7 @@ class WebSocket(Connection, StarletteWebSocket):
                 else:
                     message = await self._data("iter_text()")
                 text = message.get("text")
-                yield self._text(message) if text is None else text
+                yield self._text(message, "iter_text()") if text is None else text
         except WebSocketDisconnect:
             pass
 
@@ -238,7 +238,7 @@ class WebSocket(Connection, StarletteWebSocket):
         """Yield binary frames until the connection ends, like `iter_text`."""
         try:
             while True:
-                yield self._bytes(await self._data("iter_bytes()"))
+                yield self._bytes(await self._data("iter_bytes()"), "iter_bytes()")
         except WebSocketDisconnect:
             pass
 
@@ -379,7 +379,8 @@ class WebSocket(Connection, StarletteWebSocket):
             except (anyio.get_cancelled_exc_class(), GeneratorExit):
                 raise
             except BaseException as error:  # it would leave the task group inside of an ExceptionGroup
-                failure = error
+                if not isinstance(error, WebSocketDisconnect) or self.client_state is not DISCONNECTED:
+                    failure = error
             finally:
                 ahead.watched = False
             tasks.cancel_scope.cancel()

@@ -1,7 +1,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Annotated, Any, Literal, Optional, TypedDict
+from functools import partial
+from typing import Annotated, Any, Literal, NamedTuple, Optional, TypedDict
 from uuid import UUID
 
 import anyio
@@ -526,3 +527,104 @@ async def test_a_handler_does_not_start_after_a_dependency_has_refused():
 
     await check(serving(handler), "-> connect /r\n<- deny 403")
     assert [] == events
+
+
+# --- what is easily overlooked ----------------------------------------------------------------------------------------
+
+
+async def test_a_dependency_with_a_default_is_still_the_dependency():
+    async def handler(
+        ws: WebSocket,
+        user: Annotated[str, Depends(coroutine)] = None,  # noqa: RUF013 - as people write it
+        q: Annotated[str, Query("s")] = None,  # noqa: RUF013
+    ):
+        await ws.accept()
+        await ws.send_json([user, q])
+
+    assert '["coroutine blue","x"]' == await told(handler, "/blue?user=wrong&q=wrong&s=x")
+    assert '["coroutine blue",null]' == await told(handler, "/blue")
+
+
+class Paging(NamedTuple):
+    page: int = 1
+
+
+class Options(msgspec.Struct):
+    page: int = 1
+
+
+class Made:
+    def __new__(cls, page: int = 1):
+        made = super().__new__(cls)
+        made.page = page
+        return made
+
+
+@pytest.mark.parametrize("factory", [Paging, Options, Made])
+async def test_a_factory_may_be_a_class_of_any_kind(factory):
+    async def handler(ws: WebSocket, made: Annotated[Any, Depends(factory)]):
+        await ws.accept()
+        await ws.send_json(made.page)
+
+    assert "7" == await told(handler, "/r?page=7")
+
+
+@dataclass
+class Limit:
+    n: int
+
+    def __call__(self):
+        return object()
+
+
+async def test_a_factory_that_can_not_be_hashed_is_reused_too():
+    limit = Limit(5)
+
+    async def handler(ws: WebSocket, a: Annotated[Any, Depends(limit)], b: Annotated[Any, Depends(limit)]):
+        await ws.accept()
+        await ws.send_json(a is b)
+
+    assert "true" == await told(handler, "/r")
+
+
+async def test_bounds_of_msgspec_are_kept():
+    bounded = Annotated[int, msgspec.Meta(ge=1)]
+    assert "5" == await told(telling(bounded), "/r?value=5")
+    assert 1 == len(await faults(telling(bounded), "/r?value=-5"))
+    assert 1 == len(await faults(telling(Annotated[int, msgspec.Meta(ge=1), Query("v")]), "/r?v=-5"))
+
+
+async def test_what_the_paths_convertor_makes_is_a_str_when_that_is_asked():
+    assert "'7'" == await told(telling(str), "/7", "/{value:int}")
+    assert "7" == await told(telling(Any, default=None), "/7", "/{value:int}")
+
+
+@pytest.mark.parametrize("marker", [Cookie, Path])
+async def test_one_cookie_or_part_of_the_path_is_no_list(marker):
+    with pytest.raises(TypeError, match="value can't become"):
+        serving(telling(Annotated[list[str], marker("room")]))
+
+
+async def test_what_a_partial_has_set_is_not_for_the_client_to_set():
+    async def handler(ws: WebSocket, n: int = 1):
+        await ws.accept()
+        await ws.send_json(n)
+
+    assert "5" == await told(partial(handler, n=5), "/r?n=100000")
+
+
+async def test_a_wrapper_that_takes_anything_gets_the_connection():
+    async def handler(*arguments, **options):
+        assert ({}, 1) == (options, len(arguments))
+        await arguments[0].accept()
+        await arguments[0].send_text("wrapped")
+
+    assert "wrapped" == await told(handler, "/r")
+
+
+async def test_a_parameter_error_after_accept_is_an_error_like_any_other():
+    async def handler(ws: WebSocket):
+        await ws.accept()
+        raise ParameterError([])
+
+    await check(serving(handler), "-> connect /r\n<- accept\n<- close 1011\n!! ParameterError")

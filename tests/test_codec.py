@@ -36,7 +36,8 @@ def outcome(function, *arguments):
     try:
         result = function(*arguments)
     except Exception as error:
-        return type(error) if not isinstance(error, RecursionError) else json.JSONDecodeError
+        # A JSONDecodeError is a ValueError, and what Python can't convert is one to us too.
+        return json.JSONDecodeError if isinstance(error, RecursionError | ValueError) else type(error)
     return repr(result)
 
 

@@ -35,7 +35,18 @@ ALLOWED = {
     "cli": {"lifecycle", "testing", "transcript", "explanations", "guide", "catalogs", "cli"},
 }
 CORE_LIBRARIES = {"anyio", "msgspec", "starlette"}
-STANDARD = {"asyncio", "collections", "contextlib", "contextvars", "dataclasses", "functools", "inspect", "json", "re"}
+STANDARD = {
+    "asyncio",
+    "copy",
+    "collections",
+    "contextlib",
+    "contextvars",
+    "dataclasses",
+    "functools",
+    "inspect",
+    "json",
+    "re",
+}
 STANDARD |= {"__future__", "time", "urllib", "enum", "itertools", "logging", "sys", "types", "typing"}
 
 

@@ -10,7 +10,8 @@ from starlette.endpoints import WebSocketEndpoint
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Host, Mount, Route
+from starlette.routing import WebSocketRoute as StarlettesRoute
 from starlette.websockets import WebSocket as StarletteWebSocket
 
 from reference_ws import (
@@ -551,3 +552,52 @@ async def test_starlettes_generic_websocket_is_the_connection_too():
         await ws.accept()
 
     await plays(handler, "-> connect /\n<- accept\n<- close 1000")
+
+
+async def test_what_stands_behind_starlettes_route_under_a_prefix_is_found():
+    def page(request):
+        return PlainTextResponse(request.url.path)
+
+    inner = Routes(
+        Route("/a", page), Mount("/m", routes=[Route("/b", page)]), Route("/c/{n:int}", page), SocketRoute("/ws", hello)
+    )
+    app = App(routes=["/v1" // inner])
+    for path in ("/v1/a", "/v1/m/b", "/v1/c/7"):
+        assert path == TestClient(app).get(path).text
+    await check(app, greeted("/v1/ws"))
+    assert "/a" == inner[0].path  # the route itself is as it was
+
+
+def test_a_route_without_a_path_takes_no_prefix():
+    with pytest.raises(TypeError, match="has no path"):
+        "/v1" // Routes(Host("example.org", App()))
+
+
+@pytest.mark.parametrize(
+    "route",
+    [StarlettesRoute("/x", plain), Mount("/m", routes=[SocketRoute("/x", plain)])],
+    ids=["starlettes", "mounted"],
+)
+def test_a_groups_middleware_never_skips_a_websocket_route_in_silence(route):
+    with pytest.raises(TypeError, match="can't be put inside of a middleware"):
+        Routes(route) @ noting("m")
+
+
+def test_a_name_is_given_once_whichever_comes_first():
+    app = App(routes=[SocketRoute("/a", hello, "chat")])
+    with pytest.raises(ValueError, match="named 'chat' already"):
+        app.router.include(Route("/b", lambda request: None, name="chat"))
+    app.router.include(Route("/c", lambda r: None, name="x", methods=["GET"]))
+    app.router.include(Route("/c", lambda r: None, name="x", methods=["PUT"]))
+
+
+@pytest.mark.parametrize("kind", [Exception, 500])
+async def test_a_handler_for_all_exceptions_is_for_http_as_in_starlette(kind):
+    def handle(request, error):
+        return PlainTextResponse("handled", 500)
+
+    handlers = {kind: handle}
+    await plays(
+        raises_late, '-> connect /\n<- accept\n<- close 1011\n!! ValueError "late"', exception_handlers=handlers
+    )
+    await plays(listens, "-> connect /\n<- accept\n-> close", exception_handlers=handlers)

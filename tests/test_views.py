@@ -2,6 +2,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import anyio
+import msgspec
 import pytest
 
 from reference_ws import App, Depends, Query, SocketRoute, SocketView, WebSocketException, websocket
@@ -275,3 +276,39 @@ async def test_what_on_connect_can_not_be_given_is_an_error_at_registration():
 
     with pytest.raises(TypeError, match="could only come from a body"):
         SocketRoute("/", Wants)
+
+
+class First(msgspec.Struct):
+    x: int
+
+
+class Second(msgspec.Struct):
+    x: int
+
+
+def test_a_type_that_can_not_be_read_is_an_error_at_registration():
+    class Either(SocketView):
+        async def on_receive(self, data: First | Second): ...
+
+    with pytest.raises(TypeError, match=r"on_receive \(.*test_views.py:\d+\): an annotation can't be read"):
+        SocketRoute("/", Either)
+
+
+async def test_bounds_of_the_type_are_kept():
+    class Positive(Remembers):
+        async def on_receive(self, data: Annotated[int, msgspec.Meta(ge=0)]):
+            await self.websocket.send_json(data)
+
+    await plays(Positive, "<- accept\n-> json 5\n<- json 5\n-> json -5\n<- close 1003")
+
+
+@pytest.mark.parametrize("frame", ["1" * 5000, "[" * 3000 + "]" * 3000])
+async def test_json_that_python_can_not_hold_is_the_clients_fault(frame):
+    class Takes(Remembers):
+        async def on_receive(self, data: list): ...
+
+    connection = InMemoryConnection(handshake("/"))
+    connection.deliver(text=frame)
+    await connection.run(serving(Takes))
+    assert connection.error is None
+    assert [1003] == ended

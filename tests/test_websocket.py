@@ -939,3 +939,23 @@ async def test_the_own_close_does_not_cancel_the_block():
         with pytest.raises(WebSocketDisconnect):
             await client.receive()
     assert ["goes on", "finally", "after the block", (4000, "")] == events
+
+
+async def test_the_block_ends_quietly_though_a_send_sees_the_end_first():
+    events = []
+
+    async def sends(connection):
+        while True:
+            await connection.send_text("x")
+            await anyio.lowlevel.checkpoint()
+
+    async with connect(sending(events, body=sends), "/") as client:
+        await client.close(4001)
+    assert ["finally", "after the block"] == events[:2]
+
+
+@pytest.mark.parametrize(("method", "frame"), [("iter_text", {"bytes": b"x"}), ("iter_bytes", {"text": "x"})])
+async def test_an_error_names_the_method_that_was_called(method, frame):
+    with pytest.raises(WebSocketDataError, match=rf"^{method}\(\) got a"):
+        async for _ in getattr(websocket(Server(data(**frame))), method)():
+            pass

@@ -241,3 +241,31 @@ async def test_clean_ups_run_though_the_server_refuses_the_close(fails, caplog):
     assert ["cleaned up"] == events
     assert (ValueError if fails == "websocket.close" else RuntimeError) is type(server.error)
     assert ["The connection could not be closed"] == [record.message for record in caplog.records]
+
+
+# --- an accept that is cancelled ----------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("taken", [True, False])
+async def test_after_a_cancelled_accept_a_failing_handler_only_closes(taken):
+    class Waiting(InMemoryConnection):
+        async def send(self, message):
+            if message["type"] == "websocket.accept" and not taken:
+                await anyio.sleep_forever()
+            await super().send(message)
+            if message["type"] == "websocket.accept":
+                await anyio.sleep_forever()
+
+    async def handler(websocket: WebSocket):
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await websocket.accept()
+        raise ValueError
+
+    app = App()
+    app.router.websocket("/")(handler)
+    server = Waiting(handshake("/"))
+    await server.run(app)
+    assert ValueError is type(server.error)
+    assert ["websocket.accept"] * taken + ["websocket.close"] == [server.take()["type"] for _ in range(1 + taken)]
