@@ -99,7 +99,7 @@ async def _end(websocket: WebSocket, code: int) -> None:
     """End a connection that has failed. That this may fail too, on a server's side, must not keep what follows."""
     try:
         if code == 1011 and websocket.application_state is CONNECTING:
-            await refuse(websocket, PlainTextResponse("Internal Server Error", 500))
+            await refuse(websocket, PlainTextResponse("Internal Server Error", 500), code)
         else:
             await websocket.close(code)
     except Exception:

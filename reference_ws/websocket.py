@@ -68,6 +68,7 @@ class WebSocket(Connection, StarletteWebSocket):
     # Class attributes serve as defaults: most connections never look ahead, and an idle one should weigh little.
     _ahead: ReadAhead | None = None
     _receiving = 0
+    _in_doubt = False  # an accept was cancelled under way
     _end: tuple[int, str] | None = None
     _bindings: Any = None  # the Session of reference_ws.binding, while a route's handler runs
 
@@ -133,14 +134,17 @@ class WebSocket(Connection, StarletteWebSocket):
         """
         if self.application_state is not CONNECTING or self.client_state is DISCONNECTED:
             raise self._send_error(ACCEPT, "accept()")
+        if self._in_doubt:
+            raise self._error("accept-twice", "accept()")
         if self.client_state is CONNECTING:
             self._move(CONNECTING, await self._next())
         self.application_state = CONNECTED
         try:
             await self._deliver({"type": ACCEPT, "subprotocol": subprotocol, "headers": list(headers or ())})
         except anyio.get_cancelled_exc_class():
-            # It may or may not have reached the server; to close is legal either way, to send data is not.
+            # It may or may not have reached the server; to close is legal either way, and nothing else is.
             self.application_state = CONNECTING
+            self._in_doubt = True
             raise
 
     async def send_denial_response(self, response: Response) -> None:
@@ -157,8 +161,8 @@ class WebSocket(Connection, StarletteWebSocket):
 
     @property
     def can_deny(self) -> bool:
-        """True where the server offers the WebSocket Denial Response extension."""
-        return "websocket.http.response" in (self.scope.get("extensions") or {})
+        """True where the server offers the WebSocket Denial Response extension, until an accept was cancelled."""
+        return not self._in_doubt and "websocket.http.response" in (self.scope.get("extensions") or {})
 
     # --- receiving data ---------------------------------------------------------------------------------------------
 
