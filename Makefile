@@ -21,7 +21,8 @@ serve: .venv/serve
 	@$(BIN)/reference-ws serve --host $(HOST) --port $(PORT)
 
 test: .venv/dev
-	$(BIN)/python -m pytest -q
+	# A page is one run from top to bottom: its file stays with one worker.
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile
 
 check: .venv/dev
 	$(BIN)/ruff check
