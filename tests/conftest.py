@@ -1,8 +1,30 @@
-"""Async tests run on asyncio and on trio: ``@pytest.mark.anyio``, anyio's own pytest plugin."""
+"""What tests of every part need: the two event loops of anyio's pytest plugin, and the command run in this process."""
+
+import sys
+from collections.abc import Callable
 
 import pytest
+
+from reference_ws import cli
 
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Run an async test (``@pytest.mark.anyio``) on asyncio and on trio."""
     return request.param
+
+
+@pytest.fixture
+def run_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[object, str, str]]:
+    """Run `reference-ws` with these arguments: exit code, stdout, stderr."""
+
+    def run(*arguments: str) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["reference-ws", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            cli.main()
+        output = capsys.readouterr()
+        return exit_.value.code, output.out, output.err
+
+    return run

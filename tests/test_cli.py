@@ -16,18 +16,11 @@ COMMANDS = ("connect", "examples", "explain", "play", "run", "serve")
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(monkeypatch, run_command):
     """Run the command in this process, for an English reader: exit code, stdout, stderr."""
     for name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "C.UTF-8")
-
-    def run_command(*arguments: str) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["reference-ws", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-        output = capsys.readouterr()
-        return exit_.value.code, output.out, output.err
 
     return run_command
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from reference_ws import cli
 from reference_ws.guide import site
 
 pytest_plugins = ("cli_server",)
@@ -54,19 +53,12 @@ assert app is not None
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, run_command, tmp_path):
     """Run the command in a folder of one's own, for an English reader: exit code, stdout, stderr."""
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "mine.py").write_text(APP, "utf-8")
-
-    def run_command(*arguments: str) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["reference-ws", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-        output = capsys.readouterr()
-        return exit_.value.code, output.out, output.err
 
     yield run_command
     sys.modules.pop("mine", None)

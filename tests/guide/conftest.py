@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,3 +13,16 @@ def small_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small")
     build(output=folder / "site", progress=lambda _: None, config=write_docs(folder))
     return folder / "site"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write one page of a language into a folder of its own."""
+
+    def write_page(text: str, *, language: str = "ru", name: str = "closing") -> Path:
+        path = tmp_path / "docs" / language / f"{name}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_page

@@ -1,4 +1,4 @@
-"""A small copy of the documents' folder, with the project's own mkdocs.yml, for tests that build a site."""
+"""A small copy of the documents' folder, with the project's own mkdocs.yml, and a page to read and run."""
 
 import shutil
 from pathlib import Path
@@ -70,6 +70,40 @@ LIFECYCLE = "".join(
     f"\n## {show} {{#{show}}}\n\n```lifecycle {{show={show}}}\n```\n"
     for show in ("states", "receive", "send", "close-codes")
 )
+
+
+# Two Python samples and a transcript, all of which pass.
+ECHO = """\
+# Echo {#echo}
+
+```python
+from reference_ws import App, WebSocket
+
+app = App()
+codes = []
+
+
+@app.router.websocket("/echo")
+async def echo(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.send_text(await websocket.receive_text())
+    codes.append(1000)
+```
+
+## Say hello {#hello}
+
+```transcript
+-> connect /echo
+<- accept
+-> text "hello"
+<- text "hello"
+<- close 1000
+```
+
+```python
+assert codes == [1000]
+```
+"""
 
 
 def write_docs(folder: Path) -> Path:

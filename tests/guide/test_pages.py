@@ -1,52 +1,7 @@
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
+from small_docs import ECHO
 
 from reference_ws.guide.pages import Counts, PageError, count_problem, live_path, read_page
-
-ECHO = """\
-# Echo {#echo}
-
-```python
-from reference_ws import App, WebSocket
-
-app = App()
-codes = []
-
-
-@app.router.websocket("/echo")
-async def echo(websocket: WebSocket):
-    await websocket.accept()
-    await websocket.send_text(await websocket.receive_text())
-    codes.append(1000)
-```
-
-## Say hello {#hello}
-
-```transcript
--> connect /echo
-<- accept
--> text "hello"
-<- text "hello"
-<- close 1000
-```
-
-```python
-assert codes == [1000]
-```
-"""
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Path]:
-    def write_page(text: str, *, language: str = "ru", name: str = "closing") -> Path:
-        path = tmp_path / "docs" / language / f"{name}.md"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write_page
 
 
 def test_page_has_its_fences_headings_and_title(write):

@@ -9,54 +9,12 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from small_docs import ECHO
 
 from reference_ws.guide.pages import Fence, Page, PageError, read_page
 from reference_ws.guide.running import PageRun, failure_line, failure_text
 
 ROOT = Path(__file__).parents[2]
-
-ECHO = """\
-# Echo {#echo}
-
-```python
-from reference_ws import App, WebSocket
-
-app = App()
-codes = []
-
-
-@app.router.websocket("/echo")
-async def echo(websocket: WebSocket):
-    await websocket.accept()
-    await websocket.send_text(await websocket.receive_text())
-    codes.append(1000)
-```
-
-## Say hello {#hello}
-
-```transcript
--> connect /echo
-<- accept
--> text "hello"
-<- text "hello"
-<- close 1000
-```
-
-```python
-assert codes == [1000]
-```
-"""
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Path]:
-    def write_page(text: str, *, language: str = "ru", name: str = "closing") -> Path:
-        path = tmp_path / "docs" / language / f"{name}.md"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write_page
 
 
 def run_python(page: Page) -> PageRun:
