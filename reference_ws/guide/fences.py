@@ -102,16 +102,21 @@ def format_transcript(
     addresses = " ".join(
         f"<code data-live>ws://127.0.0.1:8000{html.escape(mount + target)}</code>" for target in targets
     )
-    listing = highlight(source, TranscriptLexer(), HtmlFormatter(cssclass="highlight", wrapcode=True))
+    number = page.example(fence)
+    # Each line is an element of its own, so that the lab can mark it.
+    formatter = HtmlFormatter(cssclass="highlight", wrapcode=True, linespans=f"example-{number}-line")
+    listing = highlight(source, TranscriptLexer(), formatter)
     return (
-        f'<figure class="{css_class}"><div class="{css_class}__text">{listing}'
+        f'<figure class="{css_class}" id="example-{number}" data-page="{page.name}" data-example="{number}">'
+        f'<div class="{css_class}__text">{listing}'
         f'<p class="{css_class}__live" data-search-exclude="true"><span>{label}</span> {addresses}</p></div>'
         f'<div class="{css_class}__diagram" data-search-exclude="true">'
         f'<button type="button" class="{css_class}__enlarge" title="{enlarge}" aria-label="{enlarge}">⤢</button>'
         f'<div class="{css_class}__drawing">{drawing}</div>'
         f'<dialog class="{css_class}__dialog" aria-label="{title}"><form method="dialog">'
         f"<span>{title} · {steps % {'count': count}}</span>"
-        f'<button title="{shut}" aria-label="{shut}">✕</button></form></dialog></div></figure>'
+        f'<button title="{shut}" aria-label="{shut}">✕</button></form></dialog></div>'
+        f'<div class="ws-lab" data-search-exclude="true" hidden></div></figure>'
     )
 
 

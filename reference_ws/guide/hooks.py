@@ -20,6 +20,7 @@ from mkdocs.structure.pages import Page
 
 from reference_ws.catalogs import LANGUAGES, catalog
 from reference_ws.guide import fences, links, search
+from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
 from reference_ws.transcript.grammar import TranscriptError, parse
 
@@ -91,11 +92,13 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
 
 
 def on_page_content(html: str, *, config: MkDocsConfig, **_: Any) -> str:
-    """Translate the one sentence that Markdown itself puts into a page, and keep source code out of the search."""
+    """Translate Markdown's one own sentence, keep source code out of the search, and give the lab its words."""
     title = catalog(_language(config)[0]).gettext("Permanent link")
     html = html.replace('title="Permanent link"', f'title="{title}"')
     source = '<details class="mkdocstrings-source"'
-    return html.replace(source, f'{source} data-search-exclude="true"')
+    html = html.replace(source, f'{source} data-search-exclude="true"')
+    has_examples = '<figure class="ws-transcript"' in html
+    return html + script(catalog(_language(config)[0])) if has_examples else html
 
 
 @event_priority(0)  # after the i18n plugin, which fills in the links

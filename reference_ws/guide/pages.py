@@ -113,6 +113,15 @@ class Page:
         """How messages call it: ``docs/ru/closing.md``."""
         return page_file(self.path)
 
+    @property
+    def examples(self) -> tuple[Fence, ...]:
+        """The transcripts, in order: the lab counts them from 1, the same in every language."""
+        return tuple(fence for fence in self.fences if fence.kind == "transcript")
+
+    def example(self, fence: Fence) -> int:
+        """Number a transcript of this page."""
+        return self.examples.index(fence) + 1
+
 
 def read_pages(docs: Path, *languages: str) -> list[Page]:
     """Read the pages of `languages` (all of them by default), ordered by language and name. Raises `PageError`."""

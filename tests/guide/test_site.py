@@ -115,7 +115,7 @@ def test_notes_for_the_programs_are_not_published(tmp_path):
 @in_each_language
 def test_a_transcript_is_its_text_beside_its_diagram(small_site, language):
     html = built(small_site, language, "closing")
-    figures = re.findall(r'<figure class="ws-transcript">(.*?)</figure>', html, re.DOTALL)
+    figures = re.findall(r'<figure class="ws-transcript"[^>]*>(.*?)</figure>', html, re.DOTALL)
     assert 3 == len(figures)
     assert all("<pre>" in figure and "<svg" in figure for figure in figures)
     assert "-> connect /denied?token=abc\n    cookie: a=b\n<- deny 403\n" in text_of(figures[0])
