@@ -54,6 +54,7 @@ __all__ = [
     "STATES",
     "STEPS",
     "TRANSITIONS",
+    "message_of",
     "of_step",
     "place",
     "reason",
@@ -167,6 +168,18 @@ _EVENTS: Final[Mapping[type[Step], str]] = {
     ApplicationData: SENT,
     ApplicationClose: CLOSE,
 }
+
+
+def message_of(step: Step) -> str | None:
+    """Name the ASGI message that a step is: ``None`` for what is no message, the first one for a refusal."""
+    match step:
+        case Drop():
+            return DISCONNECT
+        case Deny(status=403, payload=None, headers=()):
+            return CLOSE
+        case Deny():
+            return RESPONSE_START
+    return _EVENTS.get(type(step))
 
 
 def of_step(step: Step, client: WebSocketState, application: WebSocketState) -> str:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -24,7 +25,16 @@ from starlette.websockets import WebSocketState
 from reference_ws import lifecycle
 from reference_ws.lifecycle import ACCEPT, CLOSE, CONNECT, DISCONNECT, RECEIVED, SENT
 
-__all__ = ["DENIAL", "InMemoryConnection", "Signal", "background", "handshake", "percent_encoded", "waiting_at"]
+__all__ = [
+    "DENIAL",
+    "InMemoryConnection",
+    "Signal",
+    "background",
+    "handshake",
+    "percent_encoded",
+    "waiting_at",
+    "waiting_frame",
+]
 
 DENIAL: Final[Mapping[str, Any]] = {"websocket.http.response": {}}
 """The extensions of a server that can refuse a handshake with any HTTP response."""
@@ -228,6 +238,10 @@ class InMemoryConnection:
         """Tell where the application waits: file, line and source of the innermost frame of the user's code."""
         return waiting_at(self._coroutine)
 
+    def waiting_frame(self) -> FrameType | None:
+        """Find that frame; ``None`` before the application has begun and once it has ended."""
+        return waiting_frame(self._coroutine)
+
     def _happened(self) -> None:
         self.steps += 1
         self.signal.notify()
@@ -251,19 +265,24 @@ def waiting_at(coroutine: Any) -> str:
     an installed package holds, count as the user's. When no frame is, as in a `SocketView` that waits for a message,
     the innermost one of this package is described, else the innermost of all.
     """
-    frames = []
+    frame = waiting_frame(coroutine)
+    if frame is None:
+        return "no frame: it has not begun, or has ended"
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    return f"{file}:{line} in {frame.f_code.co_name}: {linecache.getline(file, line).strip()}"
+
+
+def waiting_frame(coroutine: Any) -> FrameType | None:
+    """Find the frame that `waiting_at` describes; ``None`` before the coroutine has begun and once it has ended."""
+    frames: list[FrameType] = []
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
         if frame is not None:
             frames.append(frame)
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
-    if not frames:
-        return "no frame: it has not begun, or has ended"
     theirs = [frame for frame in frames if _is_the_users(frame.f_code.co_filename)]
     ours = [frame for frame in frames if _is_the_librarys(frame.f_code.co_filename)]
-    frame = (theirs or ours or frames)[-1]
-    file, line = frame.f_code.co_filename, frame.f_lineno
-    return f"{file}:{line} in {frame.f_code.co_name}: {linecache.getline(file, line).strip()}"
+    return next((group[-1] for group in (theirs, ours, frames) if group), None)
 
 
 def _is_the_librarys(file: str) -> bool:

@@ -119,7 +119,7 @@ class Page:
         return tuple(fence for fence in self.fences if fence.kind == "transcript")
 
     def example(self, fence: Fence) -> int:
-        """Number a transcript of this page."""
+        """Tell the number of a transcript of this page."""
         return self.examples.index(fence) + 1
 
 

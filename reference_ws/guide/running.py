@@ -10,6 +10,7 @@ import sys
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,7 +39,10 @@ class PageRun:
     done: set[int] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        self.module = ModuleType(f"docs.{self.page.language}.{self.page.name}")
+        # A page may be run several times at once, each run with a module of its own.
+        base = f"docs.{self.page.language}.{self.page.name}"
+        names = chain([base], (f"{base}_{number}" for number in count(2)))
+        self.module = ModuleType(next(name for name in names if name not in sys.modules))
         self.module.__file__ = str(self.page.path)
         # Where classes look up the names in their annotations.
         sys.modules[self.module.__name__] = self.module

@@ -8,19 +8,20 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reference_ws.catalogs import language_of
+from reference_ws.catalogs import LANGUAGES, language_of
 from reference_ws.guards import LimitGuard, OriginGuard
+from reference_ws.guide.lab.server import Lab
 from reference_ws.guide.live import live_application
 from reference_ws.guide.running import failure_line
 
@@ -32,24 +33,29 @@ MAX_CONNECTIONS: Final = 900
 MAX_CONNECTIONS_PER_CLIENT: Final = 600
 # The foreign origin that a transcript comes from (production#origin). Nobody can have a name in .example (RFC 2606).
 ALLOWED_ORIGINS: Final = ("https://friend.example",)
+LAB_MODE: Final = "assets/lab/mode.js"
+"""The script by which a page knows that its examples are live."""
 
 
 def application(site: Path, docs: Path) -> ASGIApp:
-    """Make the application that serves the built `site`, and the examples of the pages in `docs` under ``/live/``.
+    """Make the application that serves the built `site`, the examples of the pages in `docs` and the lab.
 
     Browsers reach the examples from this site's own pages only; clients that are no browser are let in. A message of
     more than 1 MiB closes its connection, and there are at most 900 of these, 600 from one address.
     """
-    live = live_application(docs)
-    pages = Starlette(routes=[Mount("/", _Site(directory=site, html=True))])
+    live, lab = live_application(docs), Lab(docs)
+    mode = Route(f"/{LAB_MODE}", lambda _: Response("export const live = true\n", media_type="text/javascript"))
+    pages = Starlette(routes=[mode, Mount("/", _Site(lab, directory=site, html=True))])
+
+    apps: dict[str, ASGIApp] = {"live": live, "lab": lab}
 
     # No Starlette around the examples: its exception handlers would answer for a bare ASGI function.
-    async def serve_both(scope: Scope, receive: Receive, send: Send) -> None:
-        is_live = scope["type"] != "lifespan" and scope["path"].startswith("/live/")
-        await (live if is_live else pages)(scope, receive, send)
+    async def serve_all(scope: Scope, receive: Receive, send: Send) -> None:
+        first = "" if scope["type"] == "lifespan" else scope["path"].split("/")[1]
+        await apps.get(first, pages)(scope, receive, send)
 
     bounded = LimitGuard(
-        serve_both,
+        serve_all,
         max_message_bytes=MAX_MESSAGE_BYTES,
         max_connections=MAX_CONNECTIONS,
         max_connections_per_client=MAX_CONNECTIONS_PER_CLIENT,
@@ -60,8 +66,16 @@ def application(site: Path, docs: Path) -> ASGIApp:
 class _Site(StaticFiles):
     """Static files that a browser asks for again after each build, and a 404 page in the reader's language."""
 
+    def __init__(self, lab: Lab, **options: Any) -> None:
+        super().__init__(**options)
+        self.lab = lab
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
+        if response.status_code < 400 and scope["path"].endswith("/"):
+            parts = Path(path).parts
+            language = parts[0] if parts[:1] and parts[0] in LANGUAGES else LANGUAGES[0]
+            self.lab.prepare(language, parts[-1] if parts and parts[-1] != language else "index")
         if response.status_code == 404:
             # The language is that of the path, or else of the browser; the first language's site is at the root.
             asked = language_of(Headers(scope=scope).get("accept-language"))

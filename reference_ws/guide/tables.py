@@ -23,17 +23,17 @@ from reference_ws.lifecycle import (
     WebSocketState,
 )
 
-__all__ = ["SHOWS", "close_codes", "state_diagrams", "transitions"]
+__all__ = ["SHOWS", "close_codes", "error_text", "prose", "state_diagrams", "state_name", "transitions"]
 
 
 def transitions(words: NullTranslations, table: Table) -> str:
     """Draw a transition table: a row a message, a column a state, below it what its error ids say."""
     message = words.gettext("Message received") if table is RECEIVE else words.gettext("Message sent")
     events = dict.fromkeys(event for row in table.values() for event in row)
-    head = _row("th", [escape(message), *(_state(state) for state in table)])
+    head = _row("th", [escape(message), *(state_name(state) for state in table)])
     rows = [_row("td", [_message(event), *(_entry(words, row[event]) for row in table.values())]) for event in events]
     errors = dict.fromkeys(entry for row in table.values() for entry in row.values() if isinstance(entry, str))
-    notes = [f"<dt><code>{error}</code></dt><dd>{_error_text(words, error)}</dd>" for error in errors]
+    notes = [f"<dt><code>{error}</code></dt><dd>{error_text(words, error)}</dd>" for error in errors]
     return f"{_table(head, rows)}<dl>{''.join(notes)}</dl>"
 
 
@@ -47,23 +47,24 @@ def _close_code(words: NullTranslations, code: CloseCode) -> str:
     numbers = f"{code.first}" if code.first == code.last else f"{code.first}–{code.last}"
     name = f'<span lang="en">{escape(code.name)}</span>'
     label = escape(words.gettext("Who may send it"))  # shown on a narrow screen, where the head of the table is not
-    sender = f'<span data-label="{label}">{_prose(words, code.sender)}</span>'
-    return _row("td", [f"<code>{numbers}</code>", name, _prose(words, code.meaning), sender])
+    sender = f'<span data-label="{label}">{prose(words, code.sender)}</span>'
+    return _row("td", [f"<code>{numbers}</code>", name, prose(words, code.meaning), sender])
 
 
 def _entry(words: NullTranslations, entry: WebSocketState | str) -> str:
     if isinstance(entry, WebSocketState):
-        return f"→&nbsp;{_state(entry)}"
+        return f"→&nbsp;{state_name(entry)}"
     return f'<code title="{escape(words.gettext(ERRORS[entry].problem))}">{entry}</code>'
 
 
-def _error_text(words: NullTranslations, error: str) -> str:
+def error_text(words: NullTranslations, error: str) -> str:
+    """Write the two sentences of an error."""
     # Chinese sentences follow each other without a space: their full stop brings its own.
-    problem, remedy = (_prose(words, text) for text in (ERRORS[error].problem, ERRORS[error].remedy))
+    problem, remedy = (prose(words, text) for text in (ERRORS[error].problem, ERRORS[error].remedy))
     return f"{problem}{'' if problem.endswith('。') else ' '}{remedy}"
 
 
-def _prose(words: NullTranslations, text: str) -> str:
+def prose(words: NullTranslations, text: str) -> str:
     """Translate `text`; what stands between backticks becomes code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(words.gettext(text), quote=False))
 
@@ -72,7 +73,8 @@ def _message(event: str) -> str:
     return f"<code>{escape(event).replace('.', '.<wbr>')}</code>"
 
 
-def _state(state: WebSocketState) -> str:
+def state_name(state: WebSocketState) -> str:
+    """Write a state in its colour."""
     return f'<span class="ws-state ws-state--{state.name.lower()}">{state.name}</span>'
 
 

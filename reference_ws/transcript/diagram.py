@@ -7,7 +7,7 @@ a page shows a diagram step by step by hiding the groups that have not come yet.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from xml.sax.saxutils import escape, quoteattr
@@ -170,18 +170,20 @@ def svg(
     client: str = "client",
     application: str = "application",
     hidden: bool = False,
+    seconds: Sequence[float] = (),
 ) -> str:
     """Draw a transcript: one self-contained ``<svg>`` element, the same text for the same input.
 
     `title` and `description` are what a screen reader says, in the language `lang` (a BCP 47 tag); left empty, they are
     the first target and the transcript's own text. With `hidden`, for a page where the transcript itself stands beside
-    its picture, a screen reader passes over it. `client` and `application` are the headings of the two sides.
+    its picture, a screen reader passes over it. `client` and `application` are the headings of the two sides. `seconds`
+    are the times of the steps, written beside them.
 
     The picture grows with the page's font size (its lengths are in rem), shrinks a little where there is no room, and
     follows the colour scheme. A site overrides the colours by the custom properties ``--ws-text``, ``--ws-connected``
     and so on; the picture's size in units is in ``--ws-width`` and ``--ws-height``.
     """
-    figure = _Figure(transcript, (client, application))
+    figure = _Figure(transcript, (client, application), tuple(seconds))
     rows = "\n".join(figure.rows())
     width, height = figure.width, figure.y + _EDGE
     spoken, told = 'aria-hidden="true"', []
@@ -216,6 +218,7 @@ class _Figure:
 
     transcript: Transcript
     sides: tuple[str, str]
+    seconds: tuple[float, ...] = ()
     clients: dict[str, int] = field(default_factory=dict)
     lanes: dict[str, int] = field(default_factory=dict)
     y: int = _TOP
@@ -238,7 +241,10 @@ class _Figure:
         self.gap_right = self.gap_left + self.gap
         for number, name in enumerate(names):
             self.lanes[name] = self.gap_right + _BAND // 2 + number * lane
-        self.width = max(self.lanes.values()) + _BAND // 2 + _EDGE
+        self.right = max(self.lanes.values()) + _BAND // 2
+        latest = max(self.seconds, default=None)
+        column = 0 if latest is None else _AIR + _wide(display_width(_time(latest)), _SMALL)
+        self.width = self.right + column + _EDGE
 
     @property
     def middle(self) -> int:
@@ -248,7 +254,7 @@ class _Figure:
         several = len(self.clients) > 1
         top = _TOP + _NAMES * several - 6
         yield _write(_EDGE, _TOP - 14, self.sides[0] if several else _name(*self.clients) or self.sides[0], "name")
-        yield _write(self.width - _EDGE, _TOP - 14, self.sides[1], "name", "end")
+        yield _write(self.right, _TOP - 14, self.sides[1], "name", "end")
         for side, toward, anchor in ((self.clients, -1, "start"), (self.lanes, 1, "end")):
             for name, x in side.items():
                 if several:
@@ -277,7 +283,10 @@ class _Figure:
                 )
             ]
             head = f'<g class="step" data-step="{number}" data-line="{step.line}"><title>{_text(_full(step))}</title>'
-            yield "\n".join(filter(None, (head, *bands, opening, *event, "</g>")))
+            time = ""
+            if number <= len(self.seconds):
+                time = _write(self.width - _EDGE, turn + 4, _time(self.seconds[number - 1]), "small quiet", "end")
+            yield "\n".join(filter(None, (head, *bands, opening, *event, time, "</g>")))
 
     def event(self, step: Step, before: Sides | None, after: Sides | None) -> tuple[list[str], int]:
         """Draw what happens, from ``y`` on; move ``y`` under it; tell at which height the states change."""
@@ -355,6 +364,10 @@ def _band(
     parts = ((old, top, bottom),) if old is new else ((old, top, turn), (new, turn, bottom))
     for state, start, end in parts:
         yield _line(f"band {side} {state.name.lower()}", x, start, x, end)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s"
 
 
 def _name(client: str) -> str:

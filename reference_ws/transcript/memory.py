@@ -8,7 +8,7 @@ belongs to a line, the answer to a handshake too. What it sends later finds the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from reference_ws.transcript import messages
 from reference_ws.transcript.player import Ended, Nothing, Peer
 from reference_ws.transcript.steps import ApplicationClose, ApplicationData, Headers, Raised, Step
 
-__all__ = ["memory_peers"]
+__all__ = ["MemoryPeer", "World", "memory_peers"]
 
 QUIET_TURNS: Final = 10
 """The application has settled when so many turns of the event loop brought nothing new."""
@@ -36,37 +36,41 @@ BURST: Final = 100
 async def memory_peers(app: ASGIApp, *, denial: bool = True) -> AsyncIterator[Callable[[str], Peer]]:
     """Yield a function that makes the client of a given name; what still runs at the end is cancelled."""
     async with background() as tasks:
-        world = _World(app, tasks, denial)
+        world = World(tasks)
+        extensions = DENIAL if denial else {}
         try:
-            yield lambda name: _MemoryPeer(world, name)
+            yield lambda name: MemoryPeer(world, name, app, extensions)
         finally:
-            for connection in world.connections:  # a goodbye that is held would keep its handler from ending
-                connection.hold_no_more()
+            world.hold_no_more()
 
 
-class _World:
-    """The application and all of its connections."""
+class World:
+    """All connections of an application, each held."""
 
-    def __init__(self, app: ASGIApp, tasks: TaskGroup, denial: bool) -> None:
-        self.app = app
+    def __init__(self, tasks: TaskGroup) -> None:
         self.tasks = tasks
-        self.extensions = DENIAL if denial else {}
         self.signal = Signal()
         self.connections: list[InMemoryConnection] = []
+        self.latest: dict[str, InMemoryConnection] = {}
+        """The last connection of each client."""
 
-    def connect(self, target: str, headers: Headers) -> InMemoryConnection:
-        scope = handshake(target, headers=headers, extensions=self.extensions)
-        connection = InMemoryConnection(scope, held=True, signal=self.signal)
+    @property
+    def steps(self) -> int:
+        """Grows with everything that the application does."""
+        return sum(connection.steps for connection in self.connections)
+
+    def begin(self, client: str, connection: InMemoryConnection, app: ASGIApp) -> None:
+        """Let `app` serve a new connection of `client`."""
         self.connections.append(connection)
-        self.tasks.start_soon(connection.run, self.app)
-        return connection
+        self.latest[client] = connection
+        self.tasks.start_soon(connection.run, app)
 
     async def settle(self) -> None:
         """Let the application run until it waits."""
         quiet, steps = 0, -1
         while quiet < QUIET_TURNS:
             await anyio.lowlevel.checkpoint()
-            now = sum(connection.steps for connection in self.connections)
+            now = self.steps
             quiet, steps = (quiet + 1, steps) if now == steps else (0, now)
 
     def let_go(self) -> bool:
@@ -80,71 +84,91 @@ class _World:
             if not self.let_go():
                 break
 
+    def hold_no_more(self) -> None:
+        """Let everything go, from now on: a goodbye that is held would keep its handler from ending."""
+        for connection in self.connections:
+            connection.hold_no_more()
 
-class _MemoryPeer:
+
+class MemoryPeer:
+    """One client of the player, and its connection."""
+
     checks_inside = True
 
-    def __init__(self, world: _World, name: str) -> None:
-        self._world = world
-        self._name = name
-        self._told = False
-        self._connection: Any = None  # InMemoryConnection, from connect() on
+    def __init__(self, world: World, name: str, app: ASGIApp, extensions: Mapping[str, Any]) -> None:
+        self.world = world
+        self.name = name
+        self.told = False
+        self.connection: Any = None  # InMemoryConnection, from connect() on
+        self._app = app
+        self._extensions = extensions
 
     async def connect(self, target: str, headers: Headers) -> None:
-        self._connection = self._world.connect(target, headers)
-        await self._world.settle()
+        """Begin the handshake."""
+        scope = handshake(target, headers=headers, extensions=self._extensions)
+        self.connection = InMemoryConnection(scope, held=True, signal=self.world.signal)
+        self.world.begin(self.name, self.connection, self._app)
+        await self.world.settle()
 
     async def data(self, payload: str | bytes) -> None:
+        """Send a frame."""
         if isinstance(payload, str):
-            self._connection.deliver(text=payload)
+            self.connection.deliver(text=payload)
         else:
-            self._connection.deliver(data=payload)
-        await self._world.settle()
+            self.connection.deliver(data=payload)
+        await self.world.settle()
 
     async def close(self, code: int, reason: str) -> None:
-        await self._world.flush()
-        self._connection.leave(code, reason)
-        await self._world.settle()
+        """Start the closing handshake, once the application has sent what it has."""
+        await self.world.flush()
+        self.connection.leave(code, reason)
+        await self.world.settle()
 
     async def drop(self) -> None:
+        """Cut the connection, once the application has sent what it has."""
         await self.close(1006, "")
 
     async def answer(self, timeout_s: float) -> Step:
+        """Take the next thing that the application did."""
         with anyio.move_on_after(timeout_s):
             if not await self._next_is_there():
                 return self._end()
-            message = self._connection.take()
+            message = self.connection.take()
             body, more = b"", message["type"] == RESPONSE_START
             while more:  # a refusal is complete with the last part of its body
                 if not await self._next_is_there():
                     return self._end()
-                part = self._connection.take()
+                part = self.connection.take()
                 body += part.get("body", b"")
                 more = part.get("more_body", False)
-            await self._world.settle()
+            await self.world.settle()
             return self._read(message, body)
-        return Nothing(client=self._name, seconds=timeout_s, where=self._connection.waiting_at())
+        return Nothing(client=self.name, seconds=timeout_s, where=self.connection.waiting_at())
 
     async def silence(self, seconds: float) -> Step | None:
+        """Wait for so long; return what the application sent in that time, if anything."""
         with anyio.move_on_after(seconds):
             if await self._next_is_there():
-                return self._read(self._connection.take())
+                return self._read(self.connection.take())
             await anyio.sleep_forever()
         return None
 
     async def states(self) -> tuple[WebSocketState, WebSocketState]:
-        await self._world.settle()
-        return self._connection.client_state, self._connection.application_state
+        """Look at both states once the application has settled."""
+        await self.world.settle()
+        return self.connection.client_state, self.connection.application_state
 
     async def rest(self) -> Step | None:
-        connection = self._connection
-        await self._world.flush()
+        """Return what the application did that no line expects, if anything."""
+        connection = self.connection
+        await self.world.flush()
         if connection.sent:
             return self._read(connection.take())
-        return self._end() if connection.error is not None and not self._told else None
+        return self._end() if connection.error is not None and not self.told else None
 
     async def finish(self, timeout_s: float) -> Step | None:
-        connection = self._connection
+        """End the connection if it is open; return what went wrong then, if anything."""
+        connection = self.connection
         if connection.ended:
             return None
         asked = not connection.gone
@@ -153,54 +177,54 @@ class _MemoryPeer:
             while not connection.ended:
                 while connection.sent:
                     connection.take()
-                self._world.let_go()
-                await self._world.signal.wait(lambda: connection.ended or connection.sent or self._others_held())
+                self.world.let_go()
+                await self.world.signal.wait(lambda: connection.ended or connection.sent or self._others_held())
         if not connection.ended:
-            return Nothing(client=self._name, seconds=timeout_s, where=connection.waiting_at())
+            return Nothing(client=self.name, seconds=timeout_s, where=connection.waiting_at())
         if connection.error is None or (asked and _says_that_the_client_left(connection.error)):
             return None
         return self._end()
 
     async def _next_is_there(self) -> bool:
         """Wait for a message of the application; False when it has ended without one."""
-        connection = self._connection
+        connection = self.connection
         while not connection.sent and not connection.ended:
-            await self._world.settle()
-            if connection.sent or connection.ended or self._world.let_go():
+            await self.world.settle()
+            if connection.sent or connection.ended or self.world.let_go():
                 continue
-            await self._world.signal.wait(lambda: connection.sent or connection.ended or self._others_held())
+            await self.world.signal.wait(lambda: connection.sent or connection.ended or self._others_held())
         return bool(connection.sent)
 
     def _others_held(self) -> bool:
-        return any(other.holds for other in self._world.connections)
+        return any(other.holds for other in self.world.connections)
 
     def _end(self) -> Step:
-        error = self._connection.error
-        if error is None or self._told:
-            return Ended(client=self._name, how="the application has ended")
+        error = self.connection.error
+        if error is None or self.told:
+            return Ended(client=self.name, how="the application has ended")
         if not isinstance(error, Exception):  # the failure of a test, not of the application
             raise error
-        self._told = True
-        return Raised(client=self._name, exception=type(error).__name__, message=str(error))
+        self.told = True
+        return Raised(client=self.name, exception=type(error).__name__, message=str(error))
 
     def _read(self, message: Message, body: bytes = b"") -> Step:
         """Turn a message into a step; `body` belongs to the beginning of a refusal."""
-        while message["type"] == RESPONSE_START and self._connection.sent:  # nothing else follows
-            body += self._connection.take().get("body", b"")
+        while message["type"] == RESPONSE_START and self.connection.sent:  # nothing else follows
+            body += self.connection.take().get("body", b"")
         kind = message["type"]
         if kind == ACCEPT:
-            return messages.accept(message, self._name)
+            return messages.accept(message, self.name)
         if kind == RESPONSE_START:
             return messages.deny(
-                message["status"], messages.header_lines(message.get("headers") or ()), body, self._name
+                message["status"], messages.header_lines(message.get("headers") or ()), body, self.name
             )
-        if kind == CLOSE and self._connection.accepted:
+        if kind == CLOSE and self.connection.accepted:
             return ApplicationClose(
-                client=self._name, code=message.get("code", 1000), reason=message.get("reason") or ""
+                client=self.name, code=message.get("code", 1000), reason=message.get("reason") or ""
             )
         if kind == CLOSE:
-            return messages.deny(403, (), b"", self._name)
-        return ApplicationData(client=self._name, payload=messages.frame(message))
+            return messages.deny(403, (), b"", self.name)
+        return ApplicationData(client=self.name, payload=messages.frame(message))
 
 
 def _says_that_the_client_left(error: BaseException) -> bool:

@@ -85,13 +85,17 @@ class Observer:
     """ASGI middleware that reports all that happens on every WebSocket connection: ``Observer(app, on_event)``.
 
     What the application sends is reported before the server takes it, so that an answer to it comes later; what the
-    life cycle doesn't allow, or what comes after the end, is not reported. HTTP requests pass through.
+    life cycle doesn't allow, or what comes after the end, is not reported. HTTP requests pass through. `client` names
+    the client of every connection, where somebody knows who it is.
     """
 
-    def __init__(self, app: ASGIApp, on_event: Callable[[Event], None], gate: Gate | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, on_event: Callable[[Event], None], gate: Gate | None = None, *, client: str | None = None
+    ) -> None:
         self.app = app
         self._on_event = on_event
         self._gate = gate
+        self._client = client
         self._connections = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +104,8 @@ class Observer:
             await self.app(scope, receive, send)
             return
         self._connections += 1
-        connection = _Connection(scope, f"client{self._connections}", self._on_event)
+        name = f"client{self._connections}" if self._client is None else self._client
+        connection = _Connection(scope, name, self._on_event)
         kept: deque[Message] = deque()  # a receive that is cancelled at the gate must not lose its message
 
         async def observed_receive() -> Message:

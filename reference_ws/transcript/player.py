@@ -6,7 +6,7 @@ application, `reference_ws.transcript.sockets` opens a real connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -30,7 +30,7 @@ from reference_ws.transcript.steps import (
     Transcript,
 )
 
-__all__ = ["Ended", "Peer", "Report", "TranscriptFailure", "check", "play"]
+__all__ = ["Ended", "Nothing", "Peer", "Player", "Report", "TranscriptFailure", "check", "play"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +151,13 @@ async def play(
         from reference_ws.transcript.memory import memory_peers
 
         peers = memory_peers(app, denial=denial)
-    player = _Player(transcript, timeout_s, on_step)
+
+    async def tell(step: Step) -> None:
+        if on_step is not None:
+            on_step(step)
+
     async with peers as open_peer:
-        return await player.play(open_peer)
+        return await Player(transcript, timeout_s, after=tell).play(open_peer)
 
 
 async def check(
@@ -169,23 +173,31 @@ async def check(
     return report
 
 
+async def _nothing(_step: Step) -> None:
+    pass
+
+
 @dataclass
-class _Player:
+class Player:
+    """Plays one transcript with the peers that it is given; `before` and `after` are awaited around each step."""
+
     transcript: Transcript
     timeout_s: float
-    on_step: Callable[[Step], None] | None
+    before: Callable[[Step], Awaitable[None]] = _nothing
+    after: Callable[[Step], Awaitable[None]] = _nothing
     peers: dict[str, Peer] = field(default_factory=dict)
     played: list[Step] = field(default_factory=list)
     unchecked: list[Step] = field(default_factory=list)
 
     async def play(self, open_peer: Callable[[str], Peer]) -> Report:
+        """Do and assert everything, in order, up to the first difference."""
         for step in self.transcript.steps:
+            await self.before(step)
             got = await self._step(step, open_peer)
             if got is not None:
                 return self._report(step, got)
             self.played.append(step)
-            if self.on_step is not None:
-                self.on_step(step)
+            await self.after(step)
         # First everyone is asked, then everyone is ended: the end of one may be news for another.
         for peer in self.peers.values():
             if (rest := await peer.rest()) is not None:

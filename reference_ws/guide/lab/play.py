@@ -1,0 +1,446 @@
+"""One play in the lab: the page's code, run afresh, serves connections whose client side is a browser's.
+
+The player of the transcripts plays here as it does in memory: every message of the application is held until its line
+is reached. What differs is the client's side. A `BrowserPeer` asks the page's script to connect, to send, to close;
+what the browser then does arrives on a real connection, which `Play.serve` carries to the application and back.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from gettext import NullTranslations
+from typing import Any, Final, Literal
+
+import anyio
+from starlette.types import Message, Receive, Scope, Send
+
+from reference_ws.guide.lab.story import Show, Story, ended
+from reference_ws.guide.live import without_denial
+from reference_ws.guide.pages import Fence, live_path
+from reference_ws.guide.running import PageRun
+from reference_ws.inmemory import InMemoryConnection, Signal, background, percent_encoded
+from reference_ws.lifecycle import DISCONNECT
+from reference_ws.transcript.grammar import TranscriptError, parse
+from reference_ws.transcript.memory import MemoryPeer, World
+from reference_ws.transcript.messages import wire
+from reference_ws.transcript.observer import Event, Observer
+from reference_ws.transcript.player import Player
+from reference_ws.transcript.steps import (
+    ClientClose,
+    ClientData,
+    Connect,
+    Drop,
+    Headers,
+    Silence,
+    States,
+    Step,
+    Transcript,
+)
+
+__all__ = ["MAX_STEPS", "Mode", "Play"]
+
+Mode = Literal["run", "step", "play"]
+
+MAX_STEPS: Final = 500
+PACE_S: Final = 0.7
+"""How long a step can be looked at in a run."""
+ANSWER_S: Final = 5.0
+"""How long the application may take for a line, and the browser for what it was asked to do."""
+SETTLE_S: Final = 0.1
+"""How long to wait for the application to settle before what is there is shown."""
+
+# Of a browser's own headers these stay; a transcript's client says nothing but what is written.
+_KEPT: Final = frozenset({b"host", b"user-agent", b"connection", b"upgrade"})
+
+
+class Refused(Exception):  # noqa: N818 - nothing failed
+    """What the reader typed can't be done; the text says why, in the reader's language."""
+
+
+class TooMuch(Exception):  # noqa: N818 - a bound
+    """The play has more steps than the lab shows."""
+
+
+@dataclass
+class Play:
+    """One play of one example. `tell` sends a message to the page; connections that it asked for come to `serve`.
+
+    In mode ``"run"`` the script is played at a pace that the eye can follow, in ``"step"`` each step waits for
+    `let_go`, in ``"play"`` the reader's lines are done, one by one, with `do`.
+    """
+
+    run: PageRun
+    fence: Fence
+    words: NullTranslations
+    mode: Mode
+    script: Transcript
+    shared: bool
+    """True when the script is not the page's."""
+    address: str
+    """The path below which the session's connections arrive; the number of the play and of the connection follow."""
+    number: int
+    tell: Callable[[Show], None]
+    story: Story = field(init=False)
+    world: World = field(init=False)
+    _began: float = field(init=False, default=0.0)
+    _expected: dict[str, _Expected] = field(init=False, default_factory=dict)
+    _let_go: anyio.Event = field(init=False, default_factory=anyio.Event)
+    _peers: dict[str, BrowserPeer] = field(init=False, default_factory=dict)
+    _done: int = field(init=False, default=0)
+    _over: bool = field(init=False, default=False)
+    _too_much: bool = field(init=False, default=False)
+    _told_blocks: set[int] = field(init=False, default_factory=set)
+    _last: Show = field(init=False, default_factory=dict)
+
+    async def perform(self) -> None:
+        """Play to the end, or, in mode ``"play"``, until cancelled. Raises `TooMuch`."""
+        async with background() as tasks:
+            self.world = World(tasks)
+            self.story = Story(self.run.page, self.words, self.world)
+            self._began = time.monotonic()
+            tasks.start_soon(self._narrate)
+            try:
+                if self.mode == "play":
+                    await anyio.sleep_forever()
+                player = Player(self.script, ANSWER_S, before=self._before, after=self._after)
+                report = await player.play(lambda name: BrowserPeer(self, name))
+                await self._settle()
+                self.curtain()
+                self.tell({"do": "over", **ended(self.words, report)})
+            finally:
+                self.world.hold_no_more()
+        if self._too_much:
+            raise TooMuch
+
+    # --- the script's pace --------------------------------------------------------------------------------------------
+
+    async def _before(self, step: Step) -> None:
+        if self.mode == "step":
+            self.story.next = step
+            self.world.signal.notify()
+            await self._let_go.wait()
+            self._let_go = anyio.Event()
+            self.story.next = None
+        elif self.story.line is not None:
+            await anyio.sleep(PACE_S)
+
+    async def _after(self, step: Step) -> None:
+        self._done += 1
+        self.story.line = step.line
+        if isinstance(step, States | Silence):  # no message: the observer doesn't see it
+            self._happened(step)
+        await self._settle()
+        self.world.signal.notify()
+
+    def let_go(self) -> None:
+        """Let the next step happen."""
+        self._let_go.set()
+
+    # --- what is shown ------------------------------------------------------------------------------------------------
+
+    async def _settle(self) -> None:
+        with anyio.move_on_after(SETTLE_S):
+            await self.world.settle()
+
+    async def _narrate(self) -> None:
+        """Show what has changed, each time that the application has settled."""
+        seen: Any = None
+        while True:
+            await self._settle()
+            self._show()
+            seen = self._state()
+            await self.world.signal.wait(lambda: self._state() != seen)  # noqa: B023 - waited for here
+
+    def _state(self) -> Any:
+        return self.world.steps, len(self.story.steps), self.story.line, self.story.next
+
+    @property
+    def is_done(self) -> bool:
+        """True once every line of the script has happened."""
+        return self._done == len(self.script.steps)
+
+    def curtain(self) -> None:
+        """Show how it is now, and nothing from now on: the end of what a script leaves open is no part of it."""
+        self._show()
+        self._over = True
+
+    def _show(self) -> None:
+        if self._over:
+            return
+        show = self.story.show()
+        if self.shared:  # its lines aren't on the page
+            show["line"] = None
+        for block in {place["block"] for place in show["waits"]} - self._told_blocks - {None}:
+            self._told_blocks.add(block)
+            self.tell({"do": "code", "block": block, "html": self.story.code(block)})
+        show["open"] = [name for name, peer in self._peers.items() if peer.is_open]
+        if show != self._last:
+            self._last = show
+            self.tell({"do": "show", **show})
+
+    def _happened(self, step: Step) -> None:
+        if self._over:
+            return
+        if len(self.story.steps) >= MAX_STEPS:
+            self._too_much = True
+            self.world.tasks.cancel_scope.cancel()
+            return
+        self.story.add(step, time.monotonic() - self._began)
+        self.world.signal.notify()
+
+    # --- the connections ----------------------------------------------------------------------------------------------
+
+    async def connect(self, client: str, target: str, headers: Headers) -> BrowserConnection:
+        """Ask the browser to connect; return the connection once it has arrived."""
+        number = str(len(self._expected) + 1)
+        offered = [
+            token.strip() for name, value in headers if name == "sec-websocket-protocol" for token in value.split(",")
+        ]
+        expected = self._expected[number] = _Expected(client, headers)
+        path = f"{self.address}/{number}{live_path(self.run.page.name, self.fence.app, self.fence.denial)}"
+        self.tell({"do": "connect", "client": client, "path": path + percent_encoded(target), "protocols": offered})
+        with anyio.move_on_after(ANSWER_S):
+            await self.world.signal.wait(lambda: expected.connection is not None)
+        if expected.connection is None:
+            raise Refused(self.words.gettext("The browser didn't connect: are the path and the subprotocols right?"))
+        return expected.connection
+
+    async def serve(self, number: str, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Serve a connection that the browser opened, until it is over; False when nobody asked for it.
+
+        Returning early cuts the connection: that is how it is dropped.
+        """
+        expected = self._expected.get(number)
+        if expected is None or expected.connection is not None:
+            return False
+        base = live_path(self.run.page.name, self.fence.app, self.fence.denial)
+        path = scope["path"].split(base, 1)[1]
+        raw_path = scope["raw_path"].split(base.encode(), 1)[1]
+        scope = {**scope, "path": path, "raw_path": raw_path, "headers": _headers(scope, expected.headers)}
+        inner = {**scope, "path": base + path, "raw_path": base.encode() + raw_path, "root_path": base}
+        connection = expected.connection = BrowserConnection(inner, signal=self.world.signal, wire=_Wire(receive))
+        app = self.run.application(self.fence)
+        app = app if self.fence.denial else without_denial(app)
+
+        async def carry(_scope: Scope, receive: Receive, send: Send) -> None:
+            """Carry messages between the browser's connection and the one that the application has."""
+            await receive()  # websocket.connect: the application gets one of its own
+            self.world.begin(expected.client, connection, app)
+            async with background() as tasks:
+                tasks.start_soon(connection.take_in, receive)
+                await connection.give_out(send)
+            if connection.error is not None:
+                raise connection.error
+
+        def on_event(event: Event) -> None:
+            if event.undone:
+                self.story.undo(event.step)
+            elif not isinstance(event.step, States):
+                self._happened(event.step)
+
+        async def observe() -> None:
+            try:
+                with suppress(Exception):  # it is on the screen
+                    await Observer(carry, on_event, client=expected.client)(scope, connection.wire.receive, send)
+            finally:
+                connection.wire.cut()
+
+        self.world.tasks.start_soon(observe)
+        await connection.wire.pump()
+        return True
+
+    # --- what the reader does in mode "play" --------------------------------------------------------------------------
+
+    async def do(self, line: str, headers: list[str]) -> None:
+        """Do one line of the notation. Raises `Refused`."""
+        step = self._read("\n    ".join((line, *filter(str.strip, headers))))
+        if isinstance(step, Connect):
+            peer = self._peers[step.client] = BrowserPeer(self, step.client)
+            await peer.connect(step.target, step.headers)
+            self.world.tasks.start_soon(self._release, peer.connection)
+            return
+        peer = self._peers[step.client]
+        if isinstance(step, ClientData):
+            await peer.data(wire(step.payload))
+        elif isinstance(step, ClientClose):
+            await peer.close(step.code, step.reason)
+        elif isinstance(step, Drop):
+            await peer.drop()
+
+    def _read(self, line: str) -> Step:
+        try:
+            item = parse(self.story.text() + line + "\n").items[-1]
+        except TranscriptError as error:
+            problem = self.words.gettext("This can't be done now. Expected: %(expected)s")
+            raise Refused(problem % {"expected": error.expected}) from None
+        if not isinstance(item, Connect | ClientData | ClientClose | Drop):
+            raise Refused(self.words.gettext("Only what a client does can be done here."))
+        return item
+
+    async def _release(self, connection: BrowserConnection) -> None:
+        """Let every message of the application go as it comes."""
+        while True:
+            await self.world.signal.wait(lambda: connection.sent or connection.ended)
+            if not connection.sent:
+                return
+            connection.take()
+            await connection.given_out()
+
+
+@dataclass
+class _Expected:
+    """A connection that the browser was asked for."""
+
+    client: str
+    headers: Headers
+    connection: BrowserConnection | None = None
+
+
+class BrowserPeer(MemoryPeer):
+    """The player's client, whose frames a browser sends."""
+
+    connection: Any  # BrowserConnection, from connect() on
+
+    def __init__(self, play: Play, name: str) -> None:
+        super().__init__(play.world, name, play.run.application(play.fence), {})
+        self._play = play
+        play._peers[name] = self
+
+    async def connect(self, target: str, headers: Headers) -> None:
+        """Ask the browser to connect, and wait for it."""
+        self.connection = await self._play.connect(self.name, target, headers)
+        await self.world.settle()
+
+    async def data(self, payload: str | bytes) -> None:
+        """Ask the browser to send a frame, and wait until it is there."""
+        before = self.connection.arrived
+        key, value = ("text", payload) if isinstance(payload, str) else ("base64", base64.b64encode(payload).decode())
+        self._play.tell({"do": "send", "client": self.name, key: value})
+        await self._until(lambda: self.connection.arrived > before or self.connection.gone)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Ask the browser to close; with a code that browsers don't send, the server does as if one had."""
+        await self.world.flush()
+        if code in (1000, 1005) or 3000 <= code <= 4999:
+            how = {} if code == 1005 else {"code": code, "reason": reason}
+            self._play.tell({"do": "close", "client": self.name, **how})
+        else:
+            self.connection.wire.say({"type": DISCONNECT, "code": code, "reason": reason})
+        await self._until(lambda: self.connection.gone)
+
+    async def finish(self, timeout_s: float) -> Step | None:
+        """End the connection if it is open; at the end of the script nobody is shown how."""
+        if self._play.is_done:
+            self._play.curtain()
+        return await super().finish(timeout_s)
+
+    @property
+    def is_open(self) -> bool:
+        """True while the client can send."""
+        return self.connection is not None and self.connection.accepted and not self.connection.gone
+
+    async def _until(self, ready: Callable[[], bool]) -> None:
+        with anyio.move_on_after(ANSWER_S):
+            await self.world.signal.wait(ready)
+        await self.world.settle()
+
+
+class BrowserConnection(InMemoryConnection):
+    """The application's side of a connection; the other side is a browser, behind `wire`."""
+
+    def __init__(self, scope: Scope, *, signal: Signal, wire: _Wire) -> None:
+        super().__init__(scope, held=True, signal=signal)
+        self.wire = wire
+        self.arrived = 0
+        """So many frames have come from the browser."""
+        self._outgoing: deque[Message] = deque()
+
+    def take(self) -> Message:
+        """Take the oldest message of the application, and send it to the browser."""
+        message = super().take()
+        self._outgoing.append(message)
+        self.signal.notify()
+        return message
+
+    async def take_in(self, receive: Receive) -> None:
+        """Hand over what the browser does, until it leaves."""
+        while True:
+            message = await receive()
+            if message["type"] == DISCONNECT:
+                self.leave(message.get("code") or 1005, message.get("reason") or "")
+                return
+            self.deliver(message.get("text"), message.get("bytes"))
+            self.arrived += 1
+            self.signal.notify()
+
+    async def give_out(self, send: Send) -> None:
+        """Send what was taken, until the application has ended."""
+        while True:
+            await self.signal.wait(lambda: bool(self._outgoing or self.ended))
+            if not self._outgoing:
+                return
+            try:
+                await send(self._outgoing[0])
+            except OSError:
+                self.leave(1006)
+            self._outgoing.popleft()
+            self.signal.notify()
+
+    async def given_out(self) -> None:
+        """Wait until all that was taken is sent."""
+        await self.signal.wait(lambda: not self._outgoing)
+
+
+class _Wire:
+    """A server's ``receive`` into which the lab can speak: a disconnect ends the connection without a close frame."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._inbox: deque[Message] = deque()
+        self._signal = Signal()
+        self._is_cut = False
+
+    async def pump(self) -> None:
+        """Take in what the server hands over, until the connection is cut."""
+        async with background() as tasks:
+            tasks.start_soon(self._take_in)
+            await self._signal.wait(lambda: self._is_cut)
+
+    async def _take_in(self) -> None:
+        kind = ""
+        while kind != DISCONNECT:
+            message = await self._receive()
+            kind = message["type"]
+            self._inbox.append(message)
+            self._signal.notify()
+
+    async def receive(self) -> Message:
+        await self._signal.wait(lambda: bool(self._inbox))
+        return self._inbox.popleft()
+
+    def say(self, message: Message) -> None:
+        """Let a message pass for the server's; a disconnect also cuts the connection."""
+        self._inbox.append(message)
+        self._signal.notify()
+        self.cut()
+
+    def cut(self) -> None:
+        self._is_cut = True
+        self._signal.notify()
+
+
+def _headers(scope: Scope, given: Headers) -> list[tuple[bytes, bytes]]:
+    """Give the handshake the transcript's headers: a browser doesn't let a page set most of them."""
+    lines = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in given]
+    names = {name for name, _ in lines}
+    own = [
+        (name, value)
+        for name, value in scope["headers"]
+        if (name in _KEPT or name.startswith(b"sec-websocket-")) and name not in names
+    ]
+    return own + lines

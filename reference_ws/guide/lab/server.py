@@ -1,0 +1,283 @@
+"""The lab's server: ``/lab`` is the reader's own line to it, ``/lab/TOKEN/NUMBER/live/...`` the example's connections.
+
+A session is one control connection and lasts as long as that. Over it the page's script says what the reader wants and
+hears what happens; see `Command` and `reference_ws.guide.lab.play`. Nothing runs but the code of the pages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from dataclasses import dataclass, field
+from gettext import NullTranslations
+from pathlib import Path
+from typing import Final, Literal
+
+import anyio
+import msgspec
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from reference_ws.catalogs import LANGUAGES, catalog
+from reference_ws.conversation import refuse
+from reference_ws.errors import WebSocketDisconnect, WebSocketTypeError
+from reference_ws.guards import OriginGuard
+from reference_ws.guide.lab.play import Mode, Play, Refused, TooMuch
+from reference_ws.guide.lab.story import Show
+from reference_ws.guide.pages import read_page
+from reference_ws.guide.running import PageRun, failure_text
+from reference_ws.inmemory import Signal, background
+from reference_ws.transcript.grammar import TranscriptError, parse
+from reference_ws.websocket import WebSocket
+
+__all__ = ["MAX_SECONDS", "MAX_SESSIONS", "PREFIX", "Lab"]
+
+logger = logging.getLogger(__name__)
+
+PREFIX: Final = "/lab"
+MAX_SESSIONS: Final = 200
+MAX_SECONDS: Final = 900.0
+MAX_SCRIPT_CHARACTERS: Final = 20_000
+
+
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the page's script may say."""
+
+    do: Literal["start", "next", "line", "stop"]
+    page: str = ""
+    language: str = ""
+    example: int = 0
+    mode: Mode = "run"
+    script: str | None = None
+    line: str = ""
+    headers: list[str] = []
+
+
+class Lab:
+    """The ASGI application below `PREFIX`, for the pages in `docs`.
+
+    Browsers reach it from this site's own pages only. There are at most `max_sessions` at once, each of which ends
+    after `max_seconds`.
+    """
+
+    def __init__(self, docs: Path, *, max_sessions: int = MAX_SESSIONS, max_seconds: float = MAX_SECONDS) -> None:
+        self.runs = _Runs(docs)
+        self.max_sessions = max_sessions
+        self.max_seconds = max_seconds
+        self._sessions: dict[str, _Session] = {}
+        self._guarded = OriginGuard(self._serve, allow_absent=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a reader's line, or a connection of an example."""
+        await self._guarded(scope, receive, send)
+
+    def prepare(self, language: str, page: str) -> None:
+        """Run a page in advance: its reader may press a button."""
+        self.runs.prepare(language, page)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            answer = PlainTextResponse("Speak to this over a WebSocket.\n", 426, {"upgrade": "websocket"})
+            await answer(scope, receive, send)
+        elif scope["path"] == PREFIX:
+            await self._converse(WebSocket(scope, receive, send))
+        else:
+            token, _, rest = scope["path"].removeprefix(f"{PREFIX}/").partition("/")
+            session = self._sessions.get(token)
+            play = session.play if session else None
+            if play is None or not await play.serve(rest.partition("/")[0], scope, receive, send):
+                await refuse(WebSocket(scope, receive, send), PlainTextResponse("There is no such session.\n", 404))
+
+    async def _converse(self, websocket: WebSocket) -> None:
+        """Serve a reader's line until either side ends it."""
+        await websocket.accept()
+        if len(self._sessions) >= self.max_sessions:
+            problem = catalog(LANGUAGES[0]).gettext("The lab is full: please try again in a minute.")
+            await websocket.send_json({"do": "problem", "text": problem})
+            await websocket.close(1013)
+            return
+        token = secrets.token_urlsafe(16)
+        async with background() as tasks:
+            session = self._sessions[token] = _Session(token, self.runs)
+            tasks.start_soon(session.tell_all, websocket)
+            try:
+                with anyio.move_on_after(self.max_seconds) as bound:
+                    await session.listen(websocket)
+                if bound.cancelled_caught:
+                    session.tell_problem(
+                        session.words.gettext("The time of this session is up. Press a button to start another.")
+                    )
+                    await session.told()
+                    await websocket.close(1000)
+            finally:
+                del self._sessions[token]
+
+
+@dataclass
+class _Session:
+    """What one reader does."""
+
+    token: str
+    runs: _Runs
+    words: NullTranslations = field(default_factory=lambda: catalog(LANGUAGES[0]))
+    play: Play | None = None
+    _messages: deque[Show] = field(default_factory=deque)
+    _signal: Signal = field(default_factory=Signal)
+    _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    _plays: int = 0
+
+    # --- to the page --------------------------------------------------------------------------------------------------
+
+    def tell(self, message: Show) -> None:
+        """Say something to the page, in order."""
+        self._messages.append(message)
+        self._signal.notify()
+
+    def tell_problem(self, text: str) -> None:
+        """Say what is wrong."""
+        self.tell({"do": "problem", "text": text})
+
+    async def tell_all(self, websocket: WebSocket) -> None:
+        """Send what is to be told, as it comes."""
+        try:
+            while True:
+                await self._signal.wait(lambda: bool(self._messages))
+                await websocket.send_json(self._messages[0])
+                self._messages.popleft()
+                self._signal.notify()
+        except WebSocketDisconnect:
+            pass
+
+    def _not_run(self) -> str:
+        return self.words.gettext("This example can't be run: load the page again. The server's log may say more.")
+
+    async def told(self) -> None:
+        """Wait until everything is told."""
+        await self._signal.wait(lambda: not self._messages)
+
+    # --- from the page ------------------------------------------------------------------------------------------------
+
+    async def listen(self, websocket: WebSocket) -> None:
+        """Do what the page says, until it leaves."""
+        async with background() as tasks:
+            while True:
+                try:
+                    command = await websocket.receive_json(type=Command)
+                except (WebSocketTypeError, ValueError):
+                    self.tell_problem(
+                        self.words.gettext("The page and the server don't understand each other: load the page again.")
+                    )
+                    continue
+                except WebSocketDisconnect:
+                    return
+                if command.do == "start":
+                    self._scope.cancel()
+                    self._scope = anyio.CancelScope()
+                    tasks.start_soon(self._start, command, self._scope)
+                elif command.do == "stop":
+                    self._scope.cancel()
+                elif self.play is not None and command.do == "next":
+                    self.play.let_go()
+                elif self.play is not None:
+                    await self._do(self.play, command)
+
+    async def _start(self, command: Command, scope: anyio.CancelScope) -> None:
+        with scope:
+            run: PageRun | None = None
+            try:
+                self.words = catalog(command.language if command.language in LANGUAGES else LANGUAGES[0])
+                run = await self.runs.take(command.language, command.page)
+                if run is None or not 1 <= command.example <= len(run.page.examples):
+                    self.tell_problem(self._not_run())
+                    return
+                await self._perform(run, command)
+            except Refused as refused:
+                self.tell_problem(str(refused))
+            except TooMuch:
+                self.tell_problem(self.words.gettext("The lab stops here: more has happened than it can show."))
+            except Exception:
+                logger.exception("the lab, page %s, example %d", command.page, command.example)
+                self.tell_problem(self._not_run())
+            finally:
+                if run is not None:
+                    run.close()
+
+    async def _perform(self, run: PageRun, command: Command) -> None:
+        fence = run.page.examples[command.example - 1]
+        shared = command.script is not None
+        try:
+            script = parse((command.script or "")[:MAX_SCRIPT_CHARACTERS] if shared else fence.source)
+        except TranscriptError:
+            self.tell_problem(self.words.gettext("The shared conversation isn't one: was the link cut off?"))
+            return
+        self._plays += 1
+        self.play = play = Play(
+            run=run,
+            fence=fence,
+            words=self.words,
+            mode=command.mode,
+            script=script,
+            shared=shared,
+            address=f"{PREFIX}/{self.token}",
+            number=self._plays,
+            tell=self.tell,
+        )
+        try:
+            await play.perform()
+        finally:
+            if self.play is play:
+                self.play = None
+
+    async def _do(self, play: Play, command: Command) -> None:
+        try:
+            await play.do(command.line, command.headers)
+        except Refused as refused:
+            self.tell_problem(str(refused))
+
+
+class _Runs:
+    """Runs of pages, each for one play: what one reader's clients do is no news for another's."""
+
+    def __init__(self, docs: Path) -> None:
+        self.docs = docs.resolve()
+        self._ready: dict[tuple[str, str], tuple[int, asyncio.Task[PageRun | None]]] = {}
+
+    def prepare(self, language: str, page: str) -> None:
+        """Begin a run of a page, unless one is ready."""
+        path = self._path(language, page)
+        if path is None:
+            return
+        changed = path.stat().st_mtime_ns
+        before, _ = self._ready.get((language, page), (None, None))
+        if before != changed:
+            self._ready[language, page] = changed, asyncio.create_task(_run(path), name=f"the lab's {path}")
+
+    async def take(self, language: str, page: str) -> PageRun | None:
+        """Take a run of a page that nobody else has; ``None`` when there is no such page, or when it doesn't run."""
+        self.prepare(language, page)
+        if (language, page) not in self._ready:
+            return None
+        _, task = self._ready.pop((language, page))
+        run = await task
+        if run is not None:
+            self.prepare(language, page)  # for the next press
+        return run
+
+    def _path(self, language: str, page: str) -> Path | None:
+        known = {path.stem: path for path in (self.docs / language).glob("*.md")} if language in LANGUAGES else {}
+        return known.get(page)
+
+
+async def _run(path: Path) -> PageRun | None:
+    run: PageRun | None = None
+    try:
+        run = PageRun(read_page(path))
+        await run.up_to()
+    except Exception as error:
+        logger.error("%s", failure_text(path, error))
+        if run is not None:
+            run.close()
+        return None
+    return run
