@@ -131,12 +131,13 @@ class _Pending:
         self._task = _start(self._run)  # asyncio keeps no reference of its own
 
     async def _run(self) -> None:
-        with self.scope:
-            try:
+        try:
+            with self.scope:
                 self.message = await self._receive()
-            except Exception as error:
-                self.error = error
-        self.done.set()
+        except Exception as error:
+            self.error = error
+        finally:  # also when the event loop is closed, which cancels all tasks: somebody waits for this one
+            self.done.set()
 
 
 def _start(function: Callable[[], Awaitable[None]]) -> object:

@@ -1,9 +1,11 @@
+import asyncio
 import json
 import pickle
 import re
 from collections import deque
 from dataclasses import dataclass
 from itertools import product as cartesian
+from threading import Thread
 from typing import Any, TypedDict
 
 import anyio
@@ -26,6 +28,7 @@ from reference_ws import (
     WebSocketTypeError,
     lifecycle,
 )
+from reference_ws.inmemory import InMemoryConnection
 from reference_ws.lifecycle import CONNECTED, CONNECTING, DISCONNECTED, RECEIVE, RESPONSE, SEND
 from reference_ws.testing import HandshakeRefused, connect, handshake
 
@@ -959,3 +962,26 @@ async def test_an_error_names_the_method_that_was_called(method, frame):
     with pytest.raises(WebSocketDataError, match=rf"^{method}\(\) got a"):
         async for _ in getattr(websocket(Server(data(**frame))), method)():
             pass
+
+
+def test_an_event_loop_that_is_closed_meanwhile_ends_all_the_same():
+    async def app(scope, receive, send):
+        connection = WebSocket(scope, receive, send)
+        await connection.accept()
+        try:
+            async with connection.cancel_on_disconnect():
+                await anyio.sleep_forever()
+        finally:
+            await connection.close()
+
+    async def main() -> None:
+        connection = InMemoryConnection(handshake("/"))
+        task = asyncio.create_task(connection.run(app))
+        while connection.steps < 8:
+            await asyncio.sleep(0)
+        assert not task.done()  # asyncio.run() cancels it, and every other task
+
+    running = Thread(target=asyncio.run, args=[main()], daemon=True)
+    running.start()
+    running.join(5)
+    assert not running.is_alive()

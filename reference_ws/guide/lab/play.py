@@ -24,7 +24,7 @@ from reference_ws.guide.live import without_denial
 from reference_ws.guide.pages import Fence, live_path
 from reference_ws.guide.running import PageRun
 from reference_ws.inmemory import InMemoryConnection, Signal, background, percent_encoded
-from reference_ws.lifecycle import DISCONNECT
+from reference_ws.lifecycle import CONNECTED, DISCONNECT
 from reference_ws.transcript.grammar import TranscriptError, parse
 from reference_ws.transcript.memory import MemoryPeer, World
 from reference_ws.transcript.messages import wire
@@ -179,8 +179,9 @@ class Play:
             self._told_blocks.add(block)
             self.tell({"do": "code", "block": block, "html": self.story.code(block)})
         show["open"] = [name for name, peer in self._peers.items() if peer.is_open]
-        if show != self._last:
-            self._last = show
+        now = {key: value for key, value in show.items() if key not in ("svg", "told", "explanation")}
+        if "told" in show or now != self._last:
+            self._last = now
             self.tell({"do": "show", **show})
 
     def _happened(self, step: Step) -> None:
@@ -197,10 +198,9 @@ class Play:
 
     async def connect(self, client: str, target: str, headers: Headers) -> BrowserConnection:
         """Ask the browser to connect; return the connection once it has arrived."""
-        number = str(len(self._expected) + 1)
-        offered = [
-            token.strip() for name, value in headers if name == "sec-websocket-protocol" for token in value.split(",")
-        ]
+        number = f"{self.number}.{len(self._expected) + 1}"
+        offers = ",".join(value for name, value in headers if name == "sec-websocket-protocol")
+        offered = [token.strip() for token in offers.split(",") if token.strip()]
         expected = self._expected[number] = _Expected(client, headers)
         path = f"{self.address}/{number}{live_path(self.run.page.name, self.fence.app, self.fence.denial)}"
         self.tell({"do": "connect", "client": client, "path": path + percent_encoded(target), "protocols": offered})
@@ -342,7 +342,9 @@ class BrowserPeer(MemoryPeer):
     @property
     def is_open(self) -> bool:
         """True while the client can send."""
-        return self.connection is not None and self.connection.accepted and not self.connection.gone
+        connection: BrowserConnection | None = self.connection
+        accepted = connection is not None and connection.application_state is CONNECTED
+        return accepted and not self.connection.gone
 
     async def _until(self, ready: Callable[[], bool]) -> None:
         with anyio.move_on_after(ANSWER_S):
