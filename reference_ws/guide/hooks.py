@@ -6,6 +6,7 @@ looks at the finished site therefore waits until the plugin is no longer `buildi
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Iterator
@@ -15,11 +16,12 @@ from typing import Any
 from jinja2 import Template
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
-from mkdocs.plugins import event_priority, get_plugin_logger
+from mkdocs.plugins import CombinedEvent, event_priority, get_plugin_logger
 from mkdocs.structure.pages import Page
 
 from reference_ws.catalogs import LANGUAGES, catalog
 from reference_ws.guide import fences, links, search
+from reference_ws.guide.lab.recording import record
 from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
 from reference_ws.transcript.grammar import TranscriptError, parse
@@ -148,8 +150,17 @@ def on_post_template(output: str, *, template_name: str, config: MkDocsConfig) -
     return ""
 
 
-@event_priority(-200)  # after the i18n plugin, which writes the search index
-def on_post_build(*, config: MkDocsConfig) -> None:
+def _record(_: Any = None, /, *, config: MkDocsConfig) -> None:
+    """Leave beside each page of a language what the lab shows of it where no server is behind the site."""
+    language, prefix = _language(config)
+    pages = [read_page(path) for path in sorted(Path(config.docs_dir, language).glob("*.md"))]
+    for name, recording in record(pages).items():
+        folder = Path(config.site_dir, prefix, "" if name == "index" else name)
+        text = json.dumps(recording, ensure_ascii=False, separators=(",", ":"))
+        (folder / "lab.json").write_text(text, "utf-8")
+
+
+def _finish(_: Any = None, /, *, config: MkDocsConfig) -> None:
     """Finish the search and follow all links, once the last language is built."""
     i18n: Any = config.plugins["i18n"]
     if i18n.building:
@@ -159,3 +170,7 @@ def on_post_build(*, config: MkDocsConfig) -> None:
     search.teach_lunr(site)
     for problem in links.check(site, config.site_url or "/"):
         log.warning(problem)
+
+
+# The i18n plugin, which builds the other languages and writes the search index, comes between the two.
+on_post_build = CombinedEvent(event_priority(0)(_record), event_priority(-200)(_finish))

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reference_ws.catalogs import LANGUAGES, language_of
 from reference_ws.guards import LimitGuard, OriginGuard
+from reference_ws.guide.lab.clock import LabLoop
 from reference_ws.guide.lab.server import Lab
 from reference_ws.guide.live import live_application
 from reference_ws.guide.running import failure_line
@@ -102,6 +103,7 @@ def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -
     config = uvicorn.Config(
         app,
         interface="asgi3",
+        loop=f"{LabLoop.__module__}:{LabLoop.__name__}",
         log_level="error",
         access_log=False,
         ws="websockets-sansio",

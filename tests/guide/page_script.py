@@ -38,7 +38,7 @@ class PageScript:
     async def hear(self, *kinds: str) -> Message:
         """Do what the lab says until it says something of these kinds."""
         while True:
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(20):
                 message = json.loads(await self.control.recv())
             self.messages.append(message)
             client, do = message.get("client", ""), message["do"]

@@ -8,7 +8,6 @@ what the browser then does arrives on a real connection, which `Play.serve` carr
 from __future__ import annotations
 
 import base64
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from typing import Any, Final, Literal
 import anyio
 from starlette.types import Message, Receive, Scope, Send
 
+from reference_ws.guide.lab.clock import CLOCK, Clock
 from reference_ws.guide.lab.story import Show, Story, ended
 from reference_ws.guide.live import without_denial
 from reference_ws.guide.pages import Fence, live_path
@@ -87,7 +87,8 @@ class Play:
     tell: Callable[[Show], None]
     story: Story = field(init=False)
     world: World = field(init=False)
-    _began: float = field(init=False, default=0.0)
+    clock: Clock = field(init=False)
+    _began: float | None = field(init=False, default=None)
     _expected: dict[str, _Expected] = field(init=False, default_factory=dict)
     _let_go: anyio.Event = field(init=False, default_factory=anyio.Event)
     _peers: dict[str, BrowserPeer] = field(init=False, default_factory=dict)
@@ -102,7 +103,7 @@ class Play:
         async with background() as tasks:
             self.world = World(tasks)
             self.story = Story(self.run.page, self.words, self.world)
-            self._began = time.monotonic()
+            self.clock = Clock()
             tasks.start_soon(self._narrate)
             try:
                 if self.mode == "play":
@@ -113,6 +114,7 @@ class Play:
                 self.curtain()
                 self.tell({"do": "over", **ended(self.words, report)})
             finally:
+                self.clock.go_on()
                 self.world.hold_no_more()
         if self._too_much:
             raise TooMuch
@@ -121,13 +123,16 @@ class Play:
 
     async def _before(self, step: Step) -> None:
         if self.mode == "step":
+            self.clock.stop()
             self.story.next = step
             self.world.signal.notify()
             await self._let_go.wait()
             self._let_go = anyio.Event()
             self.story.next = None
         elif self.story.line is not None:
+            self.clock.stop()
             await anyio.sleep(PACE_S)
+        self.clock.go_on()
 
     async def _after(self, step: Step) -> None:
         self._done += 1
@@ -191,7 +196,9 @@ class Play:
             self._too_much = True
             self.world.tasks.cancel_scope.cancel()
             return
-        self.story.add(step, time.monotonic() - self._began)
+        now = self.clock.time()
+        self._began = now if self._began is None else self._began
+        self.story.add(step, now - self._began)
         self.world.signal.notify()
 
     # --- the connections ----------------------------------------------------------------------------------------------
@@ -230,7 +237,9 @@ class Play:
         async def carry(_scope: Scope, receive: Receive, send: Send) -> None:
             """Carry messages between the browser's connection and the one that the application has."""
             await receive()  # websocket.connect: the application gets one of its own
+            token = CLOCK.set(self.clock)
             self.world.begin(expected.client, connection, app)
+            CLOCK.reset(token)
             async with background() as tasks:
                 tasks.start_soon(connection.take_in, receive)
                 await connection.give_out(send)
