@@ -285,11 +285,30 @@ class Play:
         try:
             item = parse(self.story.text() + line + "\n").items[-1]
         except TranscriptError as error:
-            problem = self.words.gettext("This can't be done now. Expected: %(expected)s")
-            raise Refused(problem % {"expected": error.expected}) from None
+            raise Refused(self._refusal(error)) from None
         if not isinstance(item, Connect | ClientData | ClientClose | Drop):
             raise Refused(self.words.gettext("Only what a client does can be done here."))
         return item
+
+    def _refusal(self, error: TranscriptError) -> str:
+        """Say in the reader's language what the notation expects; the rarer cases are told in its own English."""
+        _ = self.words.gettext
+        sentences = {
+            "to connect before this": _("This client isn't connected: connect it first."),
+            "to connect again before this": _("This client's connection is over: connect it again first."),
+            "<- accept before this": _("The application hasn't accepted yet: until then a client can only drop."),
+            "an end of the open connection": _("This client is connected: close or drop it before it connects again."),
+            "no name:": _("The first client has no name, so there can be no other: start again with a name."),
+            "a name:": _("The other clients have names: give this one a name too."),
+            "valid JSON": _("This is no JSON."),
+            "two hex digits": _("Write each byte as two hex digits: 00 ff."),
+            "a target": _("A path starts with / and has no spaces and no #."),
+            "a header": _("Write a header as name: value."),
+        }
+        for part, sentence in sentences.items():
+            if part in error.expected:
+                return sentence
+        return _("This can't be done now. Expected: %(expected)s") % {"expected": error.expected}
 
     async def _release(self, connection: BrowserConnection) -> None:
         """Let every message of the application go as it comes."""

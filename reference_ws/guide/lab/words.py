@@ -51,9 +51,7 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "leave": _("Leave the presentation"),
         "previous_example": _("Previous example"),
         "next_example": _("Next example"),
-        "keys": _(
-            "Keys: R run, S step, P play freely, → or space next step, N and B next and previous example, Esc end"
-        ),
+        "keys": _("R run, S step, P play freely, → or space next step, N and B next and previous example, Esc end"),
         "example": _("Example %(number)s of %(count)s"),
     }
 
