@@ -1,0 +1,107 @@
+// A run on the server that this page came from. The server says over the control socket what the browser shall do with
+// its sockets; what then happens is told by the server too, as it sees it. The page reads nothing from its own sockets.
+import { words } from "./words.js"
+
+const origin = location.origin.replace(/^http/, "ws")
+
+export class Live {
+  // `told` hears: show, code, over, problem
+  constructor(place, told) {
+    this.place = place
+    this.told = told
+    this.sockets = new Map()
+  }
+
+  start(mode, script) {
+    const begin = { do: "start", ...this.place, mode }
+    if (script) begin.script = script
+    // A run that is under way may have messages for us on their way: they must not mix with those of the new one.
+    if (this.running) this.leave()
+    this.hangUp()
+    this.running = true
+    if (this.control?.readyState === WebSocket.OPEN) this.say(begin)
+    else this.open(begin)
+  }
+
+  open(begin) {
+    const control = this.control = new WebSocket(`${origin}/lab`)
+    control.onopen = () => this.say(begin)
+    control.onmessage = ({ data }) => control === this.control && this.obey(JSON.parse(data))
+    control.onclose = () => {
+      if (control !== this.control) return
+      this.control = null
+      this.hangUp()
+      if (this.running) this.told.problem({ text: words.lost, end: true })
+      this.running = false
+    }
+  }
+
+  obey(message) {
+    switch (message.do) {
+      case "connect": return this.connect(message)
+      case "send": return this.whenOpen(message.client, socket => socket.send(message.text ?? bytes(message.base64)))
+      case "close": return this.whenOpen(message.client, socket => socket.close(...closing(message)))
+      case "show": return this.running && this.told.show(message)
+      case "code": return this.told.code(message)
+      case "over":
+        if (!this.running) return
+        this.running = false
+        return this.told.over(message)
+      case "problem":
+        this.problem = message
+        return this.told.problem(message)
+    }
+  }
+
+  connect({ client, path, protocols }) {
+    this.sockets.get(client)?.close()
+    try {
+      const socket = new WebSocket(origin + path, protocols ?? [])
+      socket.binaryType = "arraybuffer"
+      this.sockets.set(client, socket)
+    } catch (error) { // the browser doesn't accept a subprotocol's name
+      this.told.problem({ text: error.message })
+    }
+  }
+
+  whenOpen(client, act) {
+    const socket = this.sockets.get(client)
+    if (socket?.readyState === WebSocket.OPEN) act(socket)
+    else if (socket?.readyState === WebSocket.CONNECTING) socket.addEventListener("open", () => act(socket))
+  }
+
+  next() {
+    this.say({ do: "next" })
+  }
+
+  line(line, headers) {
+    this.say(headers ? { do: "line", line, headers } : { do: "line", line })
+  }
+
+  stop() {
+    if (!this.running) return
+    this.running = false
+    this.say({ do: "stop" })
+    this.hangUp()
+  }
+
+  leave() {
+    this.stop()
+    const control = this.control
+    this.control = null
+    control?.close()
+  }
+
+  say(message) {
+    if (this.control?.readyState === WebSocket.OPEN) this.control.send(JSON.stringify(message))
+  }
+
+  hangUp() {
+    for (const socket of this.sockets.values()) socket.close()
+    this.sockets.clear()
+  }
+}
+
+const bytes = base64 => Uint8Array.from(atob(base64), character => character.charCodeAt())
+
+const closing = ({ code, reason }) => code === undefined ? [] : [code, reason ?? ""]

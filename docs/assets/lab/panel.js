@@ -1,0 +1,283 @@
+// What a lab looks like: the buttons under an example, and, once one is pressed, all that is seen of a run.
+// It shows what it is told and knows nothing of where that comes from.
+import { enable, isEnabled, make, parse, reveal } from "./dom.js"
+import { annotate, listing, reach } from "./listing.js"
+import { playForm } from "./play.js"
+import { saveSvg } from "./share.js"
+import { words } from "./words.js"
+
+export class Panel {
+  // `does` is what the buttons do: run, step, play, next, stop, close, present, line, link.
+  constructor(figure, live, does) {
+    this.figure = figure
+    this.live = live
+    this.does = does
+    this.root = figure.querySelector(".ws-lab")
+    this.text = figure.querySelector(".ws-transcript__text")
+    this.diagram = figure.querySelector(".ws-transcript__diagram")
+    this.drawing = figure.querySelector(".ws-transcript__drawing")
+    this.still = this.drawing.querySelector("svg")
+    this.codes = new Map()
+    this.name = `${figure.dataset.page}-${figure.dataset.example}`
+    this.root.append(this.bar())
+    this.root.hidden = false
+  }
+
+  // The text of the page's own conversation.
+  get source() {
+    return this.text.querySelector("pre code").textContent
+  }
+
+  get svg() {
+    return this.drawing.querySelector("svg")
+  }
+
+  // --- what it consists of ---
+
+  bar() {
+    const button = name => make("button", {
+      type: "button", class: `ws-lab__button ws-lab__button--${name}`,
+      click: () => isEnabled(this[name]) && this.does[name](),
+    }, words[name])
+    for (const name of ["run", "step", "play", "next", "stop", "present", "close"]) this[name] = button(name)
+    if (!this.live) {
+      enable(this.play, false)
+      this.play.title = words.needs_server
+      this.play.setAttribute("aria-description", words.needs_server)
+      this.play.addEventListener("click", () => this.problem(words.needs_server))
+    }
+    this.asks = make("code", { class: "ws-lab__asks" })
+    this.stepping = make("div", { class: "ws-lab__stepping", hidden: true }, this.next, this.asks)
+    this.windows = make("div", { class: "ws-lab__windows", hidden: true }, this.present, this.close)
+    this.stop.hidden = true
+    return make("div", { class: "ws-lab__bar" },
+      make("div", { class: "ws-lab__modes" }, this.run, this.step, this.play, this.stop), this.stepping, this.windows)
+  }
+
+  build() {
+    const pane = (name, ...children) => {
+      const title = make("p", { class: "ws-lab__title", id: `ws-lab-${this.name}-${name}` }, words[name])
+      return make("section", { class: `ws-lab__pane ws-lab__pane--${name}`, "aria-labelledby": title.id }, title, ...children)
+    }
+    // Whoever has no mouse scrolls with the arrow keys, which needs the focus.
+    const scroller = (name, label = name) => make("div", {
+      class: `ws-lab__${name}`, tabindex: 0, role: "group", "aria-label": words[label],
+    })
+    this.alert = make("div", { class: "ws-lab__alert", role: "alert" })
+    this.told = make("p", { class: "ws-lab__told", role: "status", "aria-live": "polite" })
+    this.verdict = make("p", { class: "ws-lab__verdict", role: "status" })
+    this.playing = playForm(this.source, (line, headers) => this.does.line(line, headers))
+    this.lines = scroller("lines", "transcript")
+    this.handlers = scroller("handlers", "code")
+    this.elsewhere = make("ul", { class: "ws-lab__elsewhere" })
+    this.states = make("ul", { class: "ws-lab__states" })
+    this.explanation = make("div", { class: "ws-lab__explanation" })
+    this.code = pane("code", this.handlers, this.elsewhere)
+    this.explains = pane("explanation", this.explanation)
+    this.listing = pane("transcript", this.lines)
+    this.picture = pane("diagram")
+    this.standing = pane("states", this.states)
+    this.keep = this.keepsakes()
+    return make("div", { class: "ws-lab__body" },
+      this.live ? null : make("p", { class: "ws-lab__recording" }, words.recording),
+      this.alert, this.playing.element, make("div", { class: "ws-lab__now" }, this.told, this.verdict),
+      make("div", { class: "ws-lab__panes" }, this.listing, this.picture, this.code, this.explains, this.standing),
+      this.keep)
+  }
+
+  keepsakes() {
+    const said = make("span", { class: "ws-lab__copied", role: "status" })
+    const byHand = make("textarea", { readonly: true, rows: 4, "aria-label": words.copy_by_hand })
+    const hand = make("div", { class: "ws-lab__hand", hidden: true }, make("p", {}, words.copy_by_hand), byHand)
+    const copy = async text => {
+      said.textContent = ""
+      try {
+        await navigator.clipboard.writeText(text)
+        hand.hidden = true
+        said.textContent = words.copied
+      } catch { // No permission, or neither https nor this machine.
+        hand.hidden = false
+        byHand.value = text
+        byHand.focus()
+        byHand.select()
+      }
+    }
+    const button = (name, click) => make("button", { type: "button", click }, words[name])
+    return make("div", { class: "ws-lab__keep", hidden: true },
+      button("copy_transcript", () => copy(this.transcript)),
+      button("save_svg", () => saveSvg(this.svg, `${this.name}.svg`)),
+      button("share", () => copy(this.does.link(this.transcript))),
+      said, hand)
+  }
+
+  // --- opening and closing ---
+
+  open(label) {
+    if (this.body) return
+    this.body = this.build()
+    this.lines.append(this.text)
+    this.drawing.tabIndex = 0
+    this.drawing.setAttribute("role", "group")
+    this.drawing.setAttribute("aria-label", words.diagram)
+    // The picture grows to what the page shows: room for that is there from the start.
+    this.drawing.style.setProperty("--height", this.still.style.getPropertyValue("--ws-height"))
+    this.picture.append(this.diagram)
+    this.root.append(this.body)
+    this.root.setAttribute("role", "group")
+    this.root.setAttribute("aria-label", label)
+    this.root.tabIndex = -1
+    this.figure.classList.add("ws-transcript--lab")
+    this.windows.hidden = false
+  }
+
+  shut() {
+    this.setMode(null)
+    this.conversation(null)
+    this.figure.prepend(this.text, this.diagram)
+    this.draw(this.still)
+    for (const name of ["tabindex", "role", "aria-label"]) this.drawing.removeAttribute(name)
+    for (const name of ["tabindex", "role", "aria-label"]) this.root.removeAttribute(name)
+    this.figure.classList.remove("ws-transcript--lab")
+    this.body.remove()
+    this.body = this.transcript = null
+    this.windows.hidden = this.stop.hidden = true
+  }
+
+  // --- a run ---
+
+  // `mode` is run, step, play, or null; `other` is a conversation that takes the place of the page's.
+  begin(mode, other) {
+    this.setMode(mode)
+    this.transcript = null
+    this.keep.hidden = true
+    this.alert.replaceChildren()
+    this.verdict.textContent = this.told.textContent = ""
+    this.drawing.replaceChildren()
+    this.conversation(other ?? (mode === "play" ? "" : null))
+    this.explanation.replaceChildren()
+    this.states.replaceChildren()
+    this.handlers.replaceChildren()
+    this.elsewhere.replaceChildren()
+    this.mayStop(true)
+  }
+
+  // Shows a conversation that may be played.
+  offer(transcript, note) {
+    this.conversation(transcript)
+    this.drawing.replaceChildren()
+    this.told.textContent = note
+  }
+
+  setMode(mode) {
+    for (const name of ["run", "step", "play"]) {
+      if (name === mode) this[name].setAttribute("aria-current", "true")
+      else this[name].removeAttribute("aria-current")
+    }
+    this.stepping.hidden = mode !== "step"
+    this.waitFor(null)
+    if (this.playing) this.playing.element.hidden = mode !== "play"
+    this.figure.dataset.mode = mode ?? ""
+  }
+
+  mayStop(may) {
+    this.stop.hidden = false
+    enable(this.stop, may)
+  }
+
+  // Shows the page's conversation, or another one.
+  conversation(other) {
+    const before = this.lines.querySelector(".ws-lab__other")
+    before?.remove()
+    this.text.hidden = other != null
+    reach(this.text, null)
+    if (other != null) this.lines.append(make("div", { class: "ws-lab__other" }, listing(other)))
+  }
+
+  waitFor(next) {
+    enable(this.next, next != null)
+    this.asks.textContent = next ?? ""
+  }
+
+  keepCode(block, html) {
+    this.codes.set(block, parse(html).firstElementChild)
+  }
+
+  show({ svg, drawing = svg && parse(svg).firstElementChild, ...show }) {
+    this.alert.replaceChildren()
+    if (show.told) this.told.textContent = show.told
+    if (drawing) this.draw(drawing)
+    if (show.explanation) this.explanation.replaceChildren(parse(show.explanation))
+    if (show.transcript) {
+      this.transcript = show.transcript
+      this.keep.hidden = false
+    }
+    this.waitFor(show.next)
+    this.showLine(show)
+    this.showWaits(show.waits ?? [])
+    this.showStates(show.states ?? [])
+    this.playing.know((show.states ?? []).map(state => state.client))
+  }
+
+  showLine({ line, transcript }) {
+    const playing = this.figure.dataset.mode === "play"
+    if (playing && transcript) this.conversation(transcript)
+    const box = this.lines.querySelector(".ws-lab__other") ?? this.text
+    const reached = reach(box, playing ? box.querySelector("code").children.length : line)
+    if (reached) reveal(this.lines, reached)
+  }
+
+  showWaits(waits) {
+    const blocks = [...new Set(waits.map(wait => wait.block))].filter(block => this.codes.has(block)).sort((a, b) => a - b)
+    const elements = blocks.map(block => this.codes.get(block))
+    // When a handler has ended, its code stays to be read.
+    if (blocks.length && elements.some(element => element.parentNode !== this.handlers)) this.handlers.replaceChildren(...elements)
+    const text = ({ client, where }) => [client, words.waits, where].filter(Boolean).join(" · ")
+    const places = new Map(), elsewhere = []
+    for (const wait of waits) {
+      const line = wait.line && this.codes.get(wait.block)?.querySelector(`[id="lab-code-${wait.block}-${wait.line}"]`)
+      if (line) places.set(line, [...places.get(line) ?? [], wait.client])
+      else elsewhere.push(make("li", {}, text(wait)))
+    }
+    const notes = [...places].map(([line, clients]) => [line, text({ client: clients.filter(Boolean).join(", ") })])
+    for (const element of this.handlers.children) annotate(element, notes.filter(([line]) => element.contains(line)))
+    this.elsewhere.replaceChildren(...elsewhere)
+    if (notes.length) reveal(this.handlers, notes.at(-1)[0], 40)
+  }
+
+  showStates(states) {
+    const side = (name, state) => make("span", { class: "ws-lab__side" }, make("code", {}, name), " ",
+      make("b", { class: `ws-state ws-state--${state.toLowerCase()}` }, state))
+    this.states.replaceChildren(...states.map(state => make("li", {},
+      state.client && make("span", { class: "ws-lab__client" }, state.client),
+      side("client_state", state.client_state), side("application_state", state.application_state))))
+  }
+
+  draw(drawing) {
+    this.drawing.replaceChildren(drawing)
+    const row = drawing !== this.still && [...drawing.querySelectorAll(".step")].at(-1)
+    if (!row) return
+    const { y, height } = row.getBBox()
+    const mark = document.createElementNS("http://www.w3.org/2000/svg", "rect")
+    for (const [name, value] of Object.entries({ class: "ws-lab__row", x: 0, y, width: "100%", height }))
+      mark.setAttribute(name, value)
+    drawing.querySelector(".background").after(mark)
+    reveal(this.drawing, mark, 10)
+  }
+
+  over({ ok, title, expected, got }) {
+    this.waitFor(null)
+    this.mayStop(false)
+    if (ok) {
+      this.verdict.textContent = title
+      return
+    }
+    const said = (label, text) => text == null ? null
+      : make("div", {}, make("dt", {}, words[label]), make("dd", {}, make("code", {}, text)))
+    this.alert.replaceChildren(make("div", { class: "ws-lab__failed" }, make("p", {}, title),
+      expected == null && got == null ? null : make("dl", {}, said("expected", expected), said("got", got))))
+  }
+
+  problem(text) {
+    this.alert?.replaceChildren(make("p", { class: "ws-lab__problem" }, text))
+  }
+}

@@ -1,0 +1,63 @@
+// The run that was recorded when the site was built, for a host that only has files: a lab.json beside each page.
+import { words } from "./words.js"
+
+const PACE = 700 // milliseconds from step to step: time to read a line and look at the picture
+
+let recordings
+
+export class Recorded {
+  // `still` is the page's finished diagram, `line` tells what stands in a line of its conversation.
+  constructor(example, still, line, told) {
+    this.example = example
+    this.still = still
+    this.line = line
+    this.told = told
+  }
+
+  async start(mode) {
+    this.stop()
+    const run = this.run = { mode, at: 0 }
+    recordings ??= fetch("lab.json").then(answer => answer.ok ? answer.json() : Promise.reject(answer.status))
+    try {
+      const { codes, examples } = await recordings
+      if (run !== this.run) return
+      Object.assign(run, examples[this.example])
+      for (const [block, html] of Object.entries(codes)) this.told.code({ block: Number(block), html })
+      if (mode === "run") this.next()
+      else this.told.show({ states: [], waits: [], next: this.asks(run.shows[0]) })
+    } catch {
+      recordings = null
+      if (run === this.run) this.told.problem({ text: words.needs_server, end: true })
+    }
+  }
+
+  next() {
+    const { run } = this
+    if (!run?.shows || run.at >= run.shows.length) return
+    const show = run.shows[run.at++], following = run.shows[run.at]
+    const asks = run.mode === "step" && following ? this.asks(following) : null
+    this.told.show({ ...show, drawing: this.upTo(show.step), next: asks })
+    if (!following) this.told.over({ ok: true, title: run.title })
+    else if (run.mode === "run") run.timer = setTimeout(() => this.next(), PACE)
+  }
+
+  asks(show) {
+    return show.line ? this.line(show.line) : ""
+  }
+
+  // The whole picture has its final size from the start: nothing moves while the steps appear.
+  upTo(step) {
+    const drawing = this.still.cloneNode(true)
+    for (const row of drawing.querySelectorAll(".step")) if (row.dataset.step > step) row.remove()
+    return drawing
+  }
+
+  stop() {
+    clearTimeout(this.run?.timer)
+    this.run = null
+  }
+
+  leave() {
+    this.stop()
+  }
+}
