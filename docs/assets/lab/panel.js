@@ -51,7 +51,7 @@ export class Panel {
     this.windows = make("div", { class: "ws-lab__windows", hidden: true }, this.present, this.close)
     this.stop.hidden = true
     return make("div", { class: "ws-lab__bar" },
-      make("div", { class: "ws-lab__modes" }, this.run, this.step, this.play, this.stop), this.stepping, this.windows)
+      make("div", { class: "ws-lab__modes" }, this.run, this.step, this.play, this.stop), this.windows, this.stepping)
   }
 
   build() {
@@ -190,7 +190,7 @@ export class Panel {
     before?.remove()
     this.text.hidden = other != null
     reach(this.text, null)
-    if (other != null) this.lines.append(make("div", { class: "ws-lab__other" }, listing(other)))
+    if (other) this.lines.append(make("div", { class: "ws-lab__other" }, listing(other)))
   }
 
   waitFor(next) {
@@ -248,7 +248,7 @@ export class Panel {
     const side = (name, state) => make("span", { class: "ws-lab__side" }, make("code", {}, name), " ",
       make("b", { class: `ws-state ws-state--${state.toLowerCase()}` }, state))
     this.states.replaceChildren(...states.map(state => make("li", {},
-      state.client && make("span", { class: "ws-lab__client" }, state.client),
+      make("span", { class: "ws-lab__client" }, state.client),
       side("client_state", state.client_state), side("application_state", state.application_state))))
   }
 
