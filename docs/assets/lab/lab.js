@@ -34,10 +34,8 @@ class Lab {
       show: show => this.panel.show(show),
       code: ({ block, html }) => this.panel.keepCode(block, html),
       over: over => this.panel.over(over),
-      problem: ({ text, end }) => {
-        this.panel.problem(text)
-        if (end) this.panel.mayStop(false)
-      },
+      problem: ({ text }) => this.panel.problem(text),
+      end: () => this.panel.end(),
     }
     const { language, page } = { language: document.documentElement.lang, page: figure.dataset.page }
     const line = number => this.panel.source.split("\n")[number - 1] ?? ""
@@ -73,8 +71,8 @@ class Lab {
     this.button = this.panel[mode]
     this.open()
     const script = mode === "play" ? null : this.shared
+    this.session.start(mode, script) // ends what is under way
     this.panel.begin(mode, script)
-    this.session.start(mode, script)
     if (mode === "step") this.panel.next.focus({ preventScroll: true })
     else if (mode === "play") this.panel.playing.focus()
     else focused?.focus({ preventScroll: true })
@@ -87,8 +85,6 @@ class Lab {
 
   stop() {
     this.session.stop()
-    this.panel.waitFor(null)
-    this.panel.mayStop(false)
   }
 
   // A conversation from a link: it starts when the reader wants it to.

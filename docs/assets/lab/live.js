@@ -5,10 +5,9 @@ import { words } from "./words.js"
 const origin = location.origin.replace(/^http/, "ws")
 
 export class Live {
-  // `told` hears: show, code, over, problem
   constructor(place, told) {
     this.place = place
-    this.told = told
+    this.told = told // hears: show, code, over, problem
     this.sockets = new Map()
   }
 
@@ -18,7 +17,7 @@ export class Live {
     // A run that is under way may have messages for us on their way: they must not mix with those of the new one.
     if (this.running) this.leave()
     this.hangUp()
-    this.running = true
+    this.running = mode
     if (this.control?.readyState === WebSocket.OPEN) this.say(begin)
     else this.open(begin)
   }
@@ -31,12 +30,14 @@ export class Live {
       if (control !== this.control) return
       this.control = null
       this.hangUp()
-      if (this.running) this.told.problem({ text: words.lost, end: true })
-      this.running = false
+      // Before it closes, the server says why.
+      if (this.running && !this.warned) this.told.problem({ text: words.lost })
+      this.end()
     }
   }
 
   obey(message) {
+    this.warned = message.do === "problem"
     switch (message.do) {
       case "connect": return this.connect(message)
       case "send": return this.whenOpen(message.client, socket => socket.send(message.text ?? bytes(message.base64)))
@@ -44,13 +45,17 @@ export class Live {
       case "show": return this.running && this.told.show(message)
       case "code": return this.told.code(message)
       case "over":
-        if (!this.running) return
-        this.running = false
-        return this.told.over(message)
+        if (this.running) this.told.over(message)
+        return this.end()
       case "problem":
-        this.problem = message
-        return this.told.problem(message)
+        this.told.problem(message)
+        if (this.running !== "play") this.end() // who plays can try again
     }
+  }
+
+  end() {
+    if (this.running) this.told.end()
+    this.running = null
   }
 
   connect({ client, path, protocols }) {
@@ -80,7 +85,7 @@ export class Live {
 
   stop() {
     if (!this.running) return
-    this.running = false
+    this.end()
     this.say({ do: "stop" })
     this.hangUp()
   }

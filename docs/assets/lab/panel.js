@@ -51,7 +51,7 @@ export class Panel {
     this.windows = make("div", { class: "ws-lab__windows", hidden: true }, this.present, this.close)
     this.stop.hidden = true
     return make("div", { class: "ws-lab__bar" },
-      make("div", { class: "ws-lab__modes" }, this.run, this.step, this.play, this.stop), this.windows, this.stepping)
+      make("div", { class: "ws-lab__modes" }, this.run, this.step, this.play, this.stop), this.windows)
   }
 
   build() {
@@ -72,16 +72,13 @@ export class Panel {
     this.elsewhere = make("ul", { class: "ws-lab__elsewhere" })
     this.states = make("ul", { class: "ws-lab__states" })
     this.explanation = make("div", { class: "ws-lab__explanation" })
-    this.code = pane("code", this.handlers, this.elsewhere)
-    this.explains = pane("explanation", this.explanation)
-    this.listing = pane("transcript", this.lines)
     this.picture = pane("diagram")
-    this.standing = pane("states", this.states)
     this.keep = this.keepsakes()
-    return make("div", { class: "ws-lab__body" },
+    return make("div", { class: "ws-lab__body" }, this.stepping,
       this.live ? null : make("p", { class: "ws-lab__recording" }, words.recording),
       this.alert, this.playing.element, make("div", { class: "ws-lab__now" }, this.told, this.verdict),
-      make("div", { class: "ws-lab__panes" }, this.listing, this.picture, this.code, this.explains, this.standing),
+      make("div", { class: "ws-lab__panes" }, this.picture, pane("explanation", this.explanation),
+        pane("states", this.states), pane("code", this.handlers, this.elsewhere), pane("transcript", this.lines)),
       this.keep)
   }
 
@@ -158,7 +155,8 @@ export class Panel {
     this.states.replaceChildren()
     this.handlers.replaceChildren()
     this.elsewhere.replaceChildren()
-    this.mayStop(true)
+    this.stop.hidden = false
+    enable(this.stop, true)
   }
 
   // Shows a conversation that may be played.
@@ -179,9 +177,10 @@ export class Panel {
     this.figure.dataset.mode = mode ?? ""
   }
 
-  mayStop(may) {
-    this.stop.hidden = false
-    enable(this.stop, may)
+  // Nothing more will come.
+  end() {
+    this.waitFor(null)
+    enable(this.stop, false)
   }
 
   // Shows the page's conversation, or another one.
@@ -265,8 +264,6 @@ export class Panel {
   }
 
   over({ ok, title, expected, got }) {
-    this.waitFor(null)
-    this.mayStop(false)
     if (ok) {
       this.verdict.textContent = title
       return

@@ -23,11 +23,14 @@ export class Recorded {
       if (run !== this.run) return
       Object.assign(run, examples[this.example])
       for (const [block, html] of Object.entries(codes)) this.told.code({ block: Number(block), html })
+      const asks = this.asks(run.shows[0])
       if (mode === "run") this.next()
-      else this.told.show({ states: [], waits: [], next: this.asks(run.shows[0]) })
+      else this.told.show({ next: asks })
     } catch {
       recordings = null
-      if (run === this.run) this.told.problem({ text: words.needs_server, end: true })
+      if (run !== this.run) return
+      this.told.problem({ text: words.needs_server })
+      this.told.end()
     }
   }
 
@@ -37,8 +40,12 @@ export class Recorded {
     const show = run.shows[run.at++], following = run.shows[run.at]
     const asks = run.mode === "step" && following ? this.asks(following) : null
     this.told.show({ ...show, drawing: this.upTo(show.step), next: asks })
-    if (!following) this.told.over({ ok: true, title: run.title })
-    else if (run.mode === "run") run.timer = setTimeout(() => this.next(), PACE)
+    if (following) {
+      if (run.mode === "run") run.timer = setTimeout(() => this.next(), PACE)
+      return
+    }
+    this.told.over({ ok: true, title: run.title })
+    this.told.end()
   }
 
   asks(show) {
@@ -54,6 +61,7 @@ export class Recorded {
 
   stop() {
     clearTimeout(this.run?.timer)
+    if (this.run) this.told.end()
     this.run = null
   }
 
