@@ -19,7 +19,7 @@ export class Panel {
     this.still = this.drawing.querySelector("svg")
     this.codes = new Map()
     this.name = `${figure.dataset.page}-${figure.dataset.example}`
-    this.root.append(this.bar())
+    this.root.append(...this.bar())
     this.root.hidden = false
   }
 
@@ -50,8 +50,8 @@ export class Panel {
     this.stepping = make("div", { class: "ws-lab__stepping", hidden: true }, this.next, this.asks)
     this.windows = make("div", { class: "ws-lab__windows", hidden: true }, this.present, this.close)
     this.stop.hidden = true
-    return make("div", { class: "ws-lab__bar" },
-      make("div", { class: "ws-lab__modes" }, this.run, this.step, this.play, this.stop), this.windows)
+    const modes = make("div", { class: "ws-lab__modes" }, this.run, this.step, this.play, this.stop)
+    return [modes, this.windows, this.stepping]
   }
 
   build() {
@@ -74,11 +74,12 @@ export class Panel {
     this.explanation = make("div", { class: "ws-lab__explanation" })
     this.picture = pane("diagram")
     this.keep = this.keepsakes()
-    return make("div", { class: "ws-lab__body" }, this.stepping,
+    return make("div", { class: "ws-lab__body" },
       this.live ? null : make("p", { class: "ws-lab__recording" }, words.recording),
       this.alert, this.playing.element, make("div", { class: "ws-lab__now" }, this.told, this.verdict),
-      make("div", { class: "ws-lab__panes" }, this.picture, pane("explanation", this.explanation),
-        pane("states", this.states), pane("code", this.handlers, this.elsewhere), pane("transcript", this.lines)),
+      make("div", { class: "ws-lab__panes" }, this.picture,
+        make("div", { class: "ws-lab__meaning" }, pane("explanation", this.explanation), pane("states", this.states)),
+        pane("code", this.handlers, this.elsewhere), pane("transcript", this.lines)),
       this.keep)
   }
 

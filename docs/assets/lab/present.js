@@ -78,6 +78,8 @@ export class Presentation {
 
   press(event) {
     if (event.isComposing || event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return
+    // Where the keyboard writes other letters, a key is found by its place.
+    const letter = /^[a-z]$/i.test(event.key) ? event.key : event.code.replace(/^Key/, "")
     const typing = event.target.closest?.("input, textarea, select")
     const act = {
       r: () => this.lab.start("run"),
@@ -85,7 +87,7 @@ export class Presentation {
       p: () => this.lab.panel.play.click(),
       n: () => this.move(1),
       b: () => this.move(-1),
-    }[event.key.toLowerCase()]
+    }[letter.toLowerCase()]
     if (event.key === "Escape") this.end()
     else if (typing) return
     else if (act) act()
