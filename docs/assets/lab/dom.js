@@ -1,11 +1,16 @@
-// make("button", { type: "button", click: start }, "Run"): functions listen, `true` is an attribute without a value,
-// `false` and null leave it out. Strings become text, never markup.
+// make("button", { type: "button", click: start }, "Run"): strings become text, never markup.
 export function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag)
+  const element = set(document.createElement(tag), attributes)
+  element.append(...children.filter(child => child != null))
+  return element
+}
+
+// Functions listen; `true` is an attribute without a value; `false`, null and undefined take it away.
+export function set(element, attributes) {
   for (const [name, value] of Object.entries(attributes))
     if (typeof value === "function") element.addEventListener(name, value)
-    else if (value !== false && value != null) element.setAttribute(name, value === true ? "" : value)
-  element.append(...children.filter(child => child != null))
+    else if (value === false || value == null) element.removeAttribute(name)
+    else element.setAttribute(name, value === true ? "" : value)
   return element
 }
 
@@ -17,8 +22,12 @@ export function parse(html) {
 }
 
 // `disabled` would take the focus away from a button that has just been pressed.
-export const enable = (button, on) => button.setAttribute("aria-disabled", !on)
-export const isEnabled = button => button.getAttribute("aria-disabled") !== "true"
+export const enable = (button, on) => set(button, { "aria-disabled": !on && "true" })
+export const isEnabled = button => !button.ariaDisabled
+
+// A key by itself, for the page rather than for a dialog, an input method or the browser.
+export const isPlain = event =>
+  !(event.isComposing || event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]"))
 
 // Scrolls inside `box` only, never the page: as far as `part` needs to be seen, with some air around it.
 export function reveal(box, part, air = 24) {

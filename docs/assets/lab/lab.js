@@ -1,11 +1,12 @@
 // The lab: every example of the page can be run, stepped through and played with.
 // `reference-ws serve` plays them on its server; a host that only has files shows what was recorded.
+import { isEnabled, isPlain } from "./dom.js"
 import { Live } from "./live.js"
 import { live } from "./mode.js"
 import { Panel } from "./panel.js"
 import { Presentation, isPresented } from "./present.js"
 import { Recorded } from "./recorded.js"
-import { link, shared } from "./share.js"
+import { shared } from "./share.js"
 import { fill, words } from "./words.js"
 
 const labs = []
@@ -19,30 +20,11 @@ class Lab {
     this.heading = headingAbove(figure)
     this.place = fill(words.example, { number, count })
     this.button = null // where the focus returns to when the lab is closed
-    this.panel = new Panel(figure, live, {
-      run: () => this.start("run"),
-      step: () => this.start("step"),
-      play: () => this.start("play"),
-      next: () => this.next(),
-      stop: () => this.stop(),
-      close: () => presentation ? presentation.end() : this.close(),
-      present: () => present(this),
-      line: (line, headers) => this.session.line(line, headers),
-      link: transcript => link(this.example, transcript),
-    })
-    const told = {
-      show: show => this.panel.show(show),
-      code: ({ block, html }) => this.panel.keepCode(block, html),
-      over: over => this.panel.over(over),
-      problem: ({ text }) => this.panel.problem(text),
-      end: () => this.panel.end(),
-    }
-    const { language, page } = { language: document.documentElement.lang, page: figure.dataset.page }
-    const line = number => this.panel.source.split("\n")[number - 1] ?? ""
+    this.panel = new Panel(figure, live, this)
     this.session = live
-      ? new Live({ page, language, example: this.example }, told)
-      : new Recorded(this.example, this.panel.still, line, told)
-    this.panel.root.addEventListener("keydown", event => !presentation && this.press(event))
+      ? new Live({ page: figure.dataset.page, language: document.documentElement.lang, example: this.example }, this.panel)
+      : new Recorded(this.example, this.panel)
+    this.panel.root.addEventListener("keydown", event => this.press(event))
   }
 
   open() {
@@ -57,12 +39,11 @@ class Lab {
   close() {
     if (opened !== this) return
     const inside = this.panel.root.contains(document.activeElement)
-    opened = null
+    opened = this.shared = null
     seen.disconnect()
     document.body.classList.remove("ws-lab-seen")
     this.session.leave()
     this.panel.shut()
-    this.shared = null
     if (inside) (this.button ?? this.panel.run).focus()
   }
 
@@ -87,6 +68,20 @@ class Lab {
     this.session.stop()
   }
 
+  say(line, headers) {
+    this.session.line(line, headers)
+  }
+
+  present() {
+    presentation = new Presentation(labs, this, () => presentation = null)
+  }
+
+  // What only a server can do.
+  refuse() {
+    this.open()
+    this.panel.problem({ text: words.needs_server })
+  }
+
   // A conversation from a link: it starts when the reader wants it to.
   offer(transcript) {
     this.open()
@@ -95,24 +90,20 @@ class Lab {
   }
 
   press(event) {
-    if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.altKey || event.metaKey) return
-    if (event.key === "Escape" && opened === this && !document.querySelector("dialog[open]")) {
-      event.preventDefault()
-      this.close()
-    } else if (["ArrowRight", " "].includes(event.key) && this.mayStep(event)) {
-      event.preventDefault()
-      this.next()
-    }
+    if (presentation || event.defaultPrevented || !isPlain(event)) return
+    if (event.key === "Escape") this.close()
+    else if (this.mayStep(event)) this.next()
+    else return
+    event.preventDefault()
   }
 
   // Keys that have another meaning where the focus is keep it: in a field, on a button, in what can be scrolled.
   mayStep({ key, target }) {
-    const { next } = this.panel
-    if (next.getAttribute("aria-disabled") === "true" || this.panel.stepping.hidden) return false
+    const space = key === " "
+    if (!space && key !== "ArrowRight" || !isEnabled(this.panel.next)) return false
     if (target === document.body) return true
-    if (target.closest("input, textarea, select")) return false
-    if (key === " ") return !target.closest("button, summary, a") && target.scrollHeight <= target.clientHeight
-    return target === this.panel.root || target.closest("button") || target.scrollWidth <= target.clientWidth
+    if (target.closest("input, textarea, select") || space && target.closest("button, a")) return false
+    return space ? target.scrollHeight <= target.clientHeight : target.scrollWidth <= target.clientWidth
   }
 }
 
@@ -130,10 +121,6 @@ function headingAbove(figure) {
   return text?.textContent.trim() ?? ""
 }
 
-function present(lab) {
-  presentation = new Presentation(labs, lab, () => presentation = null)
-}
-
 function begin() {
   const figures = [...document.querySelectorAll("figure.ws-transcript")]
   labs.push(...figures.map((figure, index) => new Lab(figure, index + 1, figures.length)))
@@ -142,7 +129,7 @@ function begin() {
     labs.find(lab => lab.example === Number(example))?.offer(transcript)
   }
   addEventListener("hashchange", offered)
-  if (isPresented() && labs.length) present(labs.find(lab => location.hash === `#${lab.figure.id}`) ?? labs[0])
+  if (isPresented()) (labs.find(lab => location.hash === `#${lab.figure.id}`) ?? labs[0]).present()
   offered()
 }
 

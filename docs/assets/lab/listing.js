@@ -1,11 +1,11 @@
 // Lines of code and of conversations, and the marks on them.
-import { make } from "./dom.js"
+import { make, set } from "./dom.js"
 
 // A conversation that isn't on the page, in the colours of those that are (the classes of the TranscriptLexer).
 export function listing(transcript) {
   const lines = transcript.replace(/\n+$/, "").split("\n").map(text => {
     const [, name, arrow, verb, rest] = /^(\w+\s+(?=->|<-|!!|==|\.\.))?(->|<-|!!|==|\.\.)?(\s*\w+)?(.*)$/.exec(text)
-    if (!arrow) return make("span", { class: /^\s*#/.test(text) ? "c1" : "" }, `${text}\n`)
+    if (!arrow) return make("span", {}, `${text}\n`)
     const kind = { "->": "k", "<-": "nf", "!!": "ne" }[arrow] ?? "o"
     return make("span", {}, make("span", { class: "nv" }, name ?? ""), make("span", { class: kind }, arrow, verb ?? ""),
       make("span", { class: "s2" }, rest), "\n")
@@ -15,7 +15,7 @@ export function listing(transcript) {
 
 // The line of a conversation that has been reached.
 export function reach(box, number) {
-  for (const line of box.querySelectorAll("[aria-current]")) line.removeAttribute("aria-current")
+  for (const line of box.querySelectorAll("[aria-current]")) set(line, { "aria-current": null })
   const line = number && box.querySelector("code").children[number - 1]
   line?.setAttribute("aria-current", "step")
   return line

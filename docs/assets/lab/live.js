@@ -5,9 +5,9 @@ import { words } from "./words.js"
 const origin = location.origin.replace(/^http/, "ws")
 
 export class Live {
-  constructor(place, told) {
+  constructor(place, panel) {
     this.place = place
-    this.told = told // hears: show, code, over, problem
+    this.panel = panel
     this.sockets = new Map()
   }
 
@@ -31,7 +31,7 @@ export class Live {
       this.control = null
       this.hangUp()
       // Before it closes, the server says why.
-      if (this.running && !this.warned) this.told.problem({ text: words.lost })
+      if (this.running && !this.warned) this.panel.problem({ text: words.lost })
       this.end()
     }
   }
@@ -42,19 +42,19 @@ export class Live {
       case "connect": return this.connect(message)
       case "send": return this.whenOpen(message.client, socket => socket.send(message.text ?? bytes(message.base64)))
       case "close": return this.whenOpen(message.client, socket => socket.close(...closing(message)))
-      case "show": return this.running && this.told.show(message)
-      case "code": return this.told.code(message)
+      case "show": return this.running && this.panel.show(message)
+      case "code": return this.panel.code(message)
       case "over":
-        if (this.running) this.told.over(message)
+        if (this.running) this.panel.over(message)
         return this.end()
       case "problem":
-        this.told.problem(message)
+        this.panel.problem(message)
         if (this.running !== "play") this.end() // who plays can try again
     }
   }
 
   end() {
-    if (this.running) this.told.end()
+    if (this.running) this.panel.end()
     this.running = null
   }
 
@@ -65,7 +65,7 @@ export class Live {
       socket.binaryType = "arraybuffer"
       this.sockets.set(client, socket)
     } catch (error) { // the browser doesn't accept a subprotocol's name
-      this.told.problem({ text: error.message })
+      this.panel.problem({ text: error.message })
     }
   }
 

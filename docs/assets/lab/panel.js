@@ -1,17 +1,18 @@
 // What a lab looks like: the buttons under an example, and, once one is pressed, all that is seen of a run.
 // It shows what it is told and knows nothing of where that comes from.
-import { enable, isEnabled, make, parse, reveal } from "./dom.js"
+import { enable, isEnabled, make, parse, reveal, set } from "./dom.js"
 import { annotate, listing, reach } from "./listing.js"
 import { playForm } from "./play.js"
-import { saveSvg } from "./share.js"
+import { link, saveSvg } from "./share.js"
 import { words } from "./words.js"
 
+const MODES = ["run", "step", "play"]
+
 export class Panel {
-  // `does` is what the buttons do: run, step, play, next, stop, close, present, line, link.
-  constructor(figure, live, does) {
+  constructor(figure, live, lab) {
     this.figure = figure
     this.live = live
-    this.does = does
+    this.lab = lab // does what the buttons say
     this.root = figure.querySelector(".ws-lab")
     this.text = figure.querySelector(".ws-transcript__text")
     this.diagram = figure.querySelector(".ws-transcript__diagram")
@@ -35,16 +36,16 @@ export class Panel {
   // --- what it consists of ---
 
   bar() {
-    const button = name => make("button", {
-      type: "button", class: `ws-lab__button ws-lab__button--${name}`,
-      click: () => isEnabled(this[name]) && this.does[name](),
-    }, words[name])
-    for (const name of ["run", "step", "play", "next", "stop", "present", "close"]) this[name] = button(name)
+    const button = (name, act = () => this.lab[name]()) => {
+      const click = () => isEnabled(this[name]) && act()
+      this[name] = make("button", { type: "button", class: `ws-lab__button--${name}`, click }, words[name])
+    }
+    for (const mode of MODES) button(mode, () => this.lab.start(mode))
+    for (const name of ["next", "stop", "present", "close"]) button(name)
     if (!this.live) {
       enable(this.play, false)
-      this.play.title = words.needs_server
-      this.play.setAttribute("aria-description", words.needs_server)
-      this.play.addEventListener("click", () => this.problem(words.needs_server))
+      const why = words.needs_server
+      set(this.play, { title: why, "aria-description": why, click: () => this.lab.refuse() })
     }
     this.asks = make("code", { class: "ws-lab__asks" })
     this.stepping = make("div", { class: "ws-lab__stepping", hidden: true }, this.next, this.asks)
@@ -66,7 +67,7 @@ export class Panel {
     this.alert = make("div", { class: "ws-lab__alert", role: "alert" })
     this.told = make("p", { class: "ws-lab__told", role: "status", "aria-live": "polite" })
     this.verdict = make("p", { class: "ws-lab__verdict", role: "status" })
-    this.playing = playForm(this.source, (line, headers) => this.does.line(line, headers))
+    this.playing = playForm(this.source, (line, headers) => this.lab.say(line, headers))
     this.lines = scroller("lines", "transcript")
     this.handlers = scroller("handlers", "code")
     this.elsewhere = make("ul", { class: "ws-lab__elsewhere" })
@@ -104,7 +105,7 @@ export class Panel {
     return make("div", { class: "ws-lab__keep", hidden: true },
       button("copy_transcript", () => copy(this.transcript)),
       button("save_svg", () => saveSvg(this.svg, `${this.name}.svg`)),
-      button("share", () => copy(this.does.link(this.transcript))),
+      button("share", () => copy(link(this.lab.example, this.transcript))),
       said, hand)
   }
 
@@ -114,16 +115,12 @@ export class Panel {
     if (this.body) return
     this.body = this.build()
     this.lines.append(this.text)
-    this.drawing.tabIndex = 0
-    this.drawing.setAttribute("role", "group")
-    this.drawing.setAttribute("aria-label", words.diagram)
+    set(this.drawing, { tabindex: 0, role: "group", "aria-label": words.diagram })
     // The picture grows to what the page shows: room for that is there from the start.
     this.drawing.style.setProperty("--height", this.still.style.getPropertyValue("--ws-height"))
     this.picture.append(this.diagram)
     this.root.append(this.body)
-    this.root.setAttribute("role", "group")
-    this.root.setAttribute("aria-label", label)
-    this.root.tabIndex = -1
+    set(this.root, { tabindex: -1, role: "group", "aria-label": label })
     this.figure.classList.add("ws-transcript--lab")
     this.windows.hidden = false
   }
@@ -133,8 +130,7 @@ export class Panel {
     this.conversation(null)
     this.figure.prepend(this.text, this.diagram)
     this.draw(this.still)
-    for (const name of ["tabindex", "role", "aria-label"]) this.drawing.removeAttribute(name)
-    for (const name of ["tabindex", "role", "aria-label"]) this.root.removeAttribute(name)
+    for (const box of [this.drawing, this.root]) set(box, { tabindex: null, role: null, "aria-label": null })
     this.figure.classList.remove("ws-transcript--lab")
     this.body.remove()
     this.body = this.transcript = null
@@ -148,14 +144,9 @@ export class Panel {
     this.setMode(mode)
     this.transcript = null
     this.keep.hidden = true
-    this.alert.replaceChildren()
-    this.verdict.textContent = this.told.textContent = ""
-    this.drawing.replaceChildren()
     this.conversation(other ?? (mode === "play" ? "" : null))
-    this.explanation.replaceChildren()
-    this.states.replaceChildren()
-    this.handlers.replaceChildren()
-    this.elsewhere.replaceChildren()
+    const { alert, told, verdict, drawing, explanation, states, handlers, elsewhere } = this
+    for (const part of [alert, told, verdict, drawing, explanation, states, handlers, elsewhere]) part.replaceChildren()
     this.stop.hidden = false
     enable(this.stop, true)
   }
@@ -168,10 +159,7 @@ export class Panel {
   }
 
   setMode(mode) {
-    for (const name of ["run", "step", "play"]) {
-      if (name === mode) this[name].setAttribute("aria-current", "true")
-      else this[name].removeAttribute("aria-current")
-    }
+    for (const name of MODES) set(this[name], { "aria-current": name === mode && "true" })
     this.stepping.hidden = mode !== "step"
     this.waitFor(null)
     if (this.playing) this.playing.element.hidden = mode !== "play"
@@ -186,8 +174,7 @@ export class Panel {
 
   // Shows the page's conversation, or another one.
   conversation(other) {
-    const before = this.lines.querySelector(".ws-lab__other")
-    before?.remove()
+    this.lines.querySelector(".ws-lab__other")?.remove()
     this.text.hidden = other != null
     reach(this.text, null)
     if (other) this.lines.append(make("div", { class: "ws-lab__other" }, listing(other)))
@@ -198,11 +185,12 @@ export class Panel {
     this.asks.textContent = next ?? ""
   }
 
-  keepCode(block, html) {
+  code({ block, html }) {
     this.codes.set(block, parse(html).firstElementChild)
   }
 
   show({ svg, drawing = svg && parse(svg).firstElementChild, ...show }) {
+    const focused = document.activeElement // perhaps a link of the explanation
     this.alert.replaceChildren()
     if (show.told) this.told.textContent = show.told
     if (drawing) this.draw(drawing)
@@ -216,6 +204,7 @@ export class Panel {
     this.showWaits(show.waits ?? [])
     this.showStates(show.states ?? [])
     this.playing.know((show.states ?? []).map(state => state.client))
+    if (document.activeElement === document.body && focused !== document.body) this.root.focus({ preventScroll: true })
   }
 
   showLine({ line, transcript }) {
@@ -248,7 +237,7 @@ export class Panel {
     const side = (name, state) => make("span", { class: "ws-lab__side" }, make("code", {}, name), " ",
       make("b", { class: `ws-state ws-state--${state.toLowerCase()}` }, state))
     this.states.replaceChildren(...states.map(state => make("li", {},
-      make("span", { class: "ws-lab__client" }, state.client),
+      state.client ? make("span", { class: "ws-lab__client" }, state.client) : null,
       side("client_state", state.client_state), side("application_state", state.application_state))))
   }
 
@@ -258,24 +247,18 @@ export class Panel {
     if (!row) return
     const { y, height } = row.getBBox()
     const mark = document.createElementNS("http://www.w3.org/2000/svg", "rect")
-    for (const [name, value] of Object.entries({ class: "ws-lab__row", x: 0, y, width: "100%", height }))
-      mark.setAttribute(name, value)
+    set(mark, { class: "ws-lab__row", x: 0, y, width: "100%", height })
     drawing.querySelector(".background").after(mark)
     reveal(this.drawing, mark, 10)
   }
 
   over({ ok, title, expected, got }) {
-    if (ok) {
-      this.verdict.textContent = title
-      return
-    }
-    const said = (label, text) => text == null ? null
-      : make("div", {}, make("dt", {}, words[label]), make("dd", {}, make("code", {}, text)))
-    this.alert.replaceChildren(make("div", { class: "ws-lab__failed" }, make("p", {}, title),
-      expected == null && got == null ? null : make("dl", {}, said("expected", expected), said("got", got))))
+    const said = (label, text) => text == null ? [] : [make("dt", {}, words[label]), make("dd", {}, make("code", {}, text))]
+    if (ok) this.verdict.textContent = title
+    else this.alert.replaceChildren(make("p", {}, title), make("dl", {}, ...said("expected", expected), ...said("got", got)))
   }
 
-  problem(text) {
-    this.alert?.replaceChildren(make("p", { class: "ws-lab__problem" }, text))
+  problem({ text }) {
+    this.alert.replaceChildren(make("p", {}, text))
   }
 }

@@ -20,7 +20,7 @@ export function playForm(example, send) {
   const [clientBox, client] = field("client", "input", { value: name, list: names.id, size: 8 })
   const [targetBox, path] = field("target", "input", { value: target, required: true, inputmode: "url" })
   const [protocolsBox, protocols] = field("protocols", "input", { size: 12 })
-  const [headersBox, headers] = field("headers", "textarea", { rows: 2, "aria-describedby": `${id}-hint` })
+  const [headersBox, headers] = field("headers", "textarea", { rows: 1, "aria-describedby": `${id}-hint` })
   const [kindBox, kind] = field("kind", "select", {},
     ...["text", "json", "bytes"].map(value => make("option", {}, value)))
   const [messageBox, message] = field("message", "input", {})
@@ -41,8 +41,8 @@ export function playForm(example, send) {
     const lines = headers.value.split("\n").map(line => line.trim()).filter(Boolean)
     if (protocols.value.trim()) lines.push(`sec-websocket-protocol: ${protocols.value.trim()}`)
     line(`connect ${path.value.trim()}`, lines)
-  }, clientBox, names, targetBox, protocolsBox, submit("connect"),
-  make("details", {}, make("summary", {}, words.headers), headersBox, make("p", { id: `${id}-hint` }, words.headers_hint)))
+  }, clientBox, names, targetBox, protocolsBox, headersBox, submit("connect"),
+  make("p", { id: `${id}-hint`, class: "ws-lab__hint" }, `${words.headers}: ${words.headers_hint}`))
 
   const sending = form("send", () => {
     line(`${kind.value} ${kind.value === "text" ? JSON.stringify(message.value) : message.value}`)

@@ -1,5 +1,5 @@
 // `?present`: one example at a time, over the whole screen, for a class; with the keys that a presenter has at hand.
-import { make } from "./dom.js"
+import { isPlain, make } from "./dom.js"
 import { words } from "./words.js"
 
 export const isPresented = () => new URL(location).searchParams.has("present")
@@ -77,7 +77,7 @@ export class Presentation {
   }
 
   press(event) {
-    if (event.isComposing || event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return
+    if (!isPlain(event)) return
     // Where the keyboard writes other letters, a key is found by its place.
     const letter = /^[a-z]$/i.test(event.key) ? event.key : event.code.replace(/^Key/, "")
     const typing = event.target.closest?.("input, textarea, select")
@@ -91,7 +91,7 @@ export class Presentation {
     if (event.key === "Escape") this.end()
     else if (typing) return
     else if (act) act()
-    else if (["ArrowRight", " "].includes(event.key) && this.lab.mayStep(event)) this.lab.next()
+    else if (this.lab.mayStep(event)) this.lab.next()
     else return
     event.preventDefault()
     event.stopPropagation()

@@ -6,12 +6,9 @@ const PACE = 700 // milliseconds from step to step: time to read a line and look
 let recordings
 
 export class Recorded {
-  // `still` is the page's finished diagram, `line` tells what stands in a line of its conversation.
-  constructor(example, still, line, told) {
+  constructor(example, panel) {
     this.example = example
-    this.still = still
-    this.line = line
-    this.told = told
+    this.panel = panel
   }
 
   async start(mode) {
@@ -22,15 +19,15 @@ export class Recorded {
       const { codes, examples } = await recordings
       if (run !== this.run) return
       Object.assign(run, examples[this.example])
-      for (const [block, html] of Object.entries(codes)) this.told.code({ block: Number(block), html })
+      for (const [block, html] of Object.entries(codes)) this.panel.code({ block: Number(block), html })
       const asks = this.asks(run.shows[0])
       if (mode === "run") this.next()
-      else this.told.show({ next: asks })
+      else this.panel.show({ next: asks })
     } catch {
       recordings = null
       if (run !== this.run) return
-      this.told.problem({ text: words.needs_server })
-      this.told.end()
+      this.panel.problem({ text: words.needs_server })
+      this.panel.end()
     }
   }
 
@@ -39,29 +36,29 @@ export class Recorded {
     if (!run?.shows || run.at >= run.shows.length) return
     const show = run.shows[run.at++], following = run.shows[run.at]
     const asks = run.mode === "step" && following ? this.asks(following) : null
-    this.told.show({ ...show, drawing: this.upTo(show.step), next: asks })
+    this.panel.show({ ...show, drawing: this.upTo(show.step), next: asks })
     if (following) {
       if (run.mode === "run") run.timer = setTimeout(() => this.next(), PACE)
       return
     }
-    this.told.over({ ok: true, title: run.title })
-    this.told.end()
+    this.panel.over({ ok: true, title: run.title })
+    this.panel.end()
   }
 
   asks(show) {
-    return show.line ? this.line(show.line) : ""
+    return this.panel.source.split("\n")[show.line - 1] ?? ""
   }
 
   // The whole picture has its final size from the start: nothing moves while the steps appear.
   upTo(step) {
-    const drawing = this.still.cloneNode(true)
+    const drawing = this.panel.still.cloneNode(true)
     for (const row of drawing.querySelectorAll(".step")) if (row.dataset.step > step) row.remove()
     return drawing
   }
 
   stop() {
     clearTimeout(this.run?.timer)
-    if (this.run) this.told.end()
+    if (this.run) this.panel.end()
     this.run = null
   }
 
