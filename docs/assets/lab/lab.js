@@ -33,13 +33,14 @@ class Lab {
     opened = this
     this.panel.open(`${this.heading} · ${this.place}`)
     seen.observe(this.figure)
-    if (!presentation) this.figure.scrollIntoView({ block: "start", behavior: calm() })
+    if (!presentation) this.figure.scrollIntoView({ block: "start" })
   }
 
   close() {
     if (opened !== this) return
     const inside = this.panel.root.contains(document.activeElement)
-    opened = this.shared = null
+    opened = null
+    this.shared = undefined
     seen.disconnect()
     document.body.classList.remove("ws-lab-seen")
     this.session.leave()
@@ -51,7 +52,7 @@ class Lab {
     const focused = document.activeElement
     this.button = this.panel[mode]
     this.open()
-    const script = mode === "play" ? null : this.shared
+    const script = mode === "play" ? undefined : this.shared
     this.session.start(mode, script) // ends what is under way
     this.panel.begin(mode, script)
     if (mode === "step") this.panel.next.focus({ preventScroll: true })
@@ -85,7 +86,7 @@ class Lab {
   // A conversation from a link: it starts when the reader wants it to.
   offer(transcript) {
     this.open()
-    this.shared = live ? transcript : null
+    this.shared = live ? transcript : undefined
     this.panel.offer(transcript, live ? words.shared : `${words.shared}. ${words.needs_server}`)
   }
 
@@ -110,8 +111,6 @@ class Lab {
 // Where a lab is wider than the text, it lies over the table of contents: that is away as long as the lab is in sight.
 const seen = new IntersectionObserver(entries =>
   document.body.classList.toggle("ws-lab-seen", entries.at(-1).isIntersecting))
-
-const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"
 
 function headingAbove(figure) {
   const headings = [...document.querySelectorAll(".md-content :is(h1, h2, h3)")]

@@ -4,11 +4,10 @@ import { make, set } from "./dom.js"
 // A conversation that isn't on the page, in the colours of those that are (the classes of the TranscriptLexer).
 export function listing(transcript) {
   const lines = transcript.replace(/\n+$/, "").split("\n").map(text => {
-    const [, name, arrow, verb, rest] = /^(\w+\s+(?=->|<-|!!|==|\.\.))?(->|<-|!!|==|\.\.)?(\s*\w+)?(.*)$/.exec(text)
+    const [, name = "", arrow, verb, rest] = /^(\w+ +)?(->|<-|!!)( \S+)(.*)$/.exec(text) ?? []
     if (!arrow) return make("span", {}, `${text}\n`)
-    const kind = { "->": "k", "<-": "nf", "!!": "ne" }[arrow] ?? "o"
-    return make("span", {}, make("span", { class: "nv" }, name ?? ""), make("span", { class: kind }, arrow, verb ?? ""),
-      make("span", { class: "s2" }, rest), "\n")
+    const kind = { "->": "k", "<-": "nf", "!!": "ne" }[arrow]
+    return make("span", {}, name, make("span", { class: kind }, arrow, verb), make("span", { class: "s2" }, rest), "\n")
   })
   return make("div", { class: "highlight" }, make("pre", {}, make("code", {}, ...lines)))
 }

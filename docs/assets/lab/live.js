@@ -12,8 +12,7 @@ export class Live {
   }
 
   start(mode, script) {
-    const begin = { do: "start", ...this.place, mode }
-    if (script) begin.script = script
+    const begin = { do: "start", ...this.place, mode, script } // JSON leaves out what is undefined
     // A run that is under way may have messages for us on their way: they must not mix with those of the new one.
     if (this.running) this.leave()
     this.hangUp()
@@ -23,8 +22,9 @@ export class Live {
   }
 
   open(begin) {
+    this.control?.close()
     const control = this.control = new WebSocket(`${origin}/lab`)
-    control.onopen = () => this.say(begin)
+    control.onopen = () => control === this.control && this.running && this.say(begin)
     control.onmessage = ({ data }) => control === this.control && this.obey(JSON.parse(data))
     control.onclose = () => {
       if (control !== this.control) return
@@ -60,19 +60,22 @@ export class Live {
 
   connect({ client, path, protocols }) {
     this.sockets.get(client)?.close()
-    try {
-      const socket = new WebSocket(origin + path, protocols ?? [])
-      socket.binaryType = "arraybuffer"
-      this.sockets.set(client, socket)
-    } catch (error) { // the browser doesn't accept a subprotocol's name
-      this.panel.problem({ text: error.message })
-    }
+    this.attempt(() => this.sockets.set(client, new WebSocket(origin + path, protocols ?? [])))
   }
 
   whenOpen(client, act) {
     const socket = this.sockets.get(client)
-    if (socket?.readyState === WebSocket.OPEN) act(socket)
-    else if (socket?.readyState === WebSocket.CONNECTING) socket.addEventListener("open", () => act(socket))
+    if (socket?.readyState === WebSocket.OPEN) this.attempt(() => act(socket))
+    else if (socket?.readyState === WebSocket.CONNECTING) socket.addEventListener("open", () => this.attempt(() => act(socket)))
+  }
+
+  // Browsers don't accept every subprotocol, nor every close code and reason.
+  attempt(act) {
+    try {
+      act()
+    } catch (error) {
+      this.panel.problem({ text: error.message })
+    }
   }
 
   next() {
@@ -80,7 +83,7 @@ export class Live {
   }
 
   line(line, headers) {
-    this.say(headers ? { do: "line", line, headers } : { do: "line", line })
+    this.say({ do: "line", line, headers })
   }
 
   stop() {

@@ -77,7 +77,7 @@ export class Panel {
     this.keep = this.keepsakes()
     return make("div", { class: "ws-lab__body" },
       this.live ? null : make("p", { class: "ws-lab__recording" }, words.recording),
-      this.alert, this.playing.element, make("div", { class: "ws-lab__now" }, this.told, this.verdict),
+      this.playing.element, this.alert, make("div", { class: "ws-lab__now" }, this.told, this.verdict),
       make("div", { class: "ws-lab__panes" }, this.picture,
         make("div", { class: "ws-lab__meaning" }, pane("explanation", this.explanation), pane("states", this.states)),
         pane("code", this.handlers, this.elsewhere), pane("transcript", this.lines)),
@@ -170,6 +170,9 @@ export class Panel {
   end() {
     this.waitFor(null)
     enable(this.stop, false)
+    const { element } = this.playing
+    if (element.contains(document.activeElement)) this.play.focus()
+    element.hidden = true
   }
 
   // Shows the page's conversation, or another one.

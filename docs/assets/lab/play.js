@@ -17,15 +17,15 @@ export function playForm(example, send) {
       make("label", { for: input.id }, words[label]), input)
     return [box, input]
   }
-  const [clientBox, client] = field("client", "input", { value: name, list: names.id, size: 8 })
-  const [targetBox, path] = field("target", "input", { value: target, required: true, inputmode: "url" })
-  const [protocolsBox, protocols] = field("protocols", "input", { size: 12 })
+  const [clientBox, client] = field("client", "input", { value: name, list: names.id })
+  const [targetBox, path] = field("target", "input", { value: target })
+  const [protocolsBox, protocols] = field("protocols", "input")
   const [headersBox, headers] = field("headers", "textarea", { rows: 1, "aria-describedby": `${id}-hint` })
   const [kindBox, kind] = field("kind", "select", {},
     ...["text", "json", "bytes"].map(value => make("option", {}, value)))
-  const [messageBox, message] = field("message", "input", {})
+  const [messageBox, message] = field("message", "input")
   const [codeBox, code] = field("close_code", "input", { value: "1000", inputmode: "numeric", size: 5 })
-  const [reasonBox, reason] = field("reason", "input", {})
+  const [reasonBox, reason] = field("reason", "input")
 
   const line = (text, headers) => send(`${client.value.trim()} -> ${text}`.trim(), headers)
   const submit = label => make("button", {}, words[label])

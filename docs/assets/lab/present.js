@@ -7,10 +7,9 @@ export const isPresented = () => new URL(location).searchParams.has("present")
 // Keeps the address in step with what is seen, so that it can be loaded again or passed on.
 function setAddress(present, lab) {
   const address = new URL(location)
-  if (present) address.searchParams.set("present", "")
-  else address.searchParams.delete("present")
+  address.search = present ? "?present" : ""
   address.hash = lab.figure.id
-  history.replaceState(history.state, "", address.href.replace("present=", "present"))
+  history.replaceState(history.state, "", address)
 }
 
 export class Presentation {

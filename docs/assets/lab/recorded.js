@@ -36,7 +36,7 @@ export class Recorded {
     if (!run?.shows || run.at >= run.shows.length) return
     const show = run.shows[run.at++], following = run.shows[run.at]
     const asks = run.mode === "step" && following ? this.asks(following) : null
-    this.panel.show({ ...show, drawing: this.upTo(show.step), next: asks })
+    this.panel.show({ ...show, drawing: this.upTo(show.step ?? 0), next: asks })
     if (following) {
       if (run.mode === "run") run.timer = setTimeout(() => this.next(), PACE)
       return

@@ -2,7 +2,7 @@
 
 export function link(example, transcript) {
   const address = new URL(location)
-  address.searchParams.delete("present")
+  address.search = ""
   address.hash = `lab=${example}&replay=${encode(transcript)}`
   return address.href
 }
