@@ -7,7 +7,7 @@ import { Panel } from "./panel.js"
 import { Presentation, isPresented } from "./present.js"
 import { Recorded } from "./recorded.js"
 import { shared } from "./share.js"
-import { fill, words } from "./words.js"
+import { words } from "./words.js"
 
 const labs = []
 let opened = null // one at a time
@@ -18,7 +18,7 @@ class Lab {
     this.figure = figure
     this.example = Number(figure.dataset.example)
     this.heading = headingAbove(figure)
-    this.place = fill(words.example, { number, count })
+    this.place = words.example.replace("%(number)s", number).replace("%(count)s", count)
     this.button = null // where the focus returns to when the lab is closed
     this.panel = new Panel(figure, live, this)
     this.session = live
@@ -49,15 +49,14 @@ class Lab {
   }
 
   start(mode) {
-    const focused = document.activeElement
     this.button = this.panel[mode]
     this.open()
     const script = mode === "play" ? undefined : this.shared
     this.session.start(mode, script) // ends what is under way
     this.panel.begin(mode, script)
-    if (mode === "step") this.panel.next.focus({ preventScroll: true })
-    else if (mode === "play") this.panel.playing.focus()
-    else focused?.focus({ preventScroll: true })
+    const { next, playing, run } = this.panel
+    const first = { step: next, play: playing.first, run }[mode]
+    first.focus({ preventScroll: true })
   }
 
   next() {

@@ -21,9 +21,11 @@ export function reach(box, number) {
 }
 
 // Where handlers wait, written under the line as a compiler would: `notes` are [line, text].
-export function annotate(code, notes) {
-  for (const mark of code.querySelectorAll(".ws-lab__waits")) mark.remove()
-  for (const line of code.querySelectorAll("[data-waits]")) line.removeAttribute("data-waits")
+export function annotate(box, notes) {
+  for (const mark of box.querySelectorAll(".ws-lab__waits")) {
+    delete mark.parentNode.dataset.waits
+    mark.remove()
+  }
   for (const [line, text] of notes) {
     line.dataset.waits = ""
     const indent = /^\s*/.exec(line.textContent)[0].length

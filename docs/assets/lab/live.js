@@ -65,8 +65,9 @@ export class Live {
 
   whenOpen(client, act) {
     const socket = this.sockets.get(client)
-    if (socket?.readyState === WebSocket.OPEN) this.attempt(() => act(socket))
-    else if (socket?.readyState === WebSocket.CONNECTING) socket.addEventListener("open", () => this.attempt(() => act(socket)))
+    const now = () => this.attempt(() => act(socket))
+    if (socket?.readyState === WebSocket.OPEN) now()
+    else if (socket?.readyState === WebSocket.CONNECTING) socket.addEventListener("open", now)
   }
 
   // Browsers don't accept every subprotocol, nor every close code and reason.

@@ -19,7 +19,6 @@ export class Panel {
     this.drawing = figure.querySelector(".ws-transcript__drawing")
     this.still = this.drawing.querySelector("svg")
     this.codes = new Map()
-    this.name = `${figure.dataset.page}-${figure.dataset.example}`
     this.root.append(...this.bar())
     this.root.hidden = false
   }
@@ -27,10 +26,6 @@ export class Panel {
   // The text of the page's own conversation.
   get source() {
     return this.text.querySelector("pre code").textContent
-  }
-
-  get svg() {
-    return this.drawing.querySelector("svg")
   }
 
   // --- what it consists of ---
@@ -44,8 +39,7 @@ export class Panel {
     for (const name of ["next", "stop", "present", "close"]) button(name)
     if (!this.live) {
       enable(this.play, false)
-      const why = words.needs_server
-      set(this.play, { title: why, "aria-description": why, click: () => this.lab.refuse() })
+      set(this.play, { title: words.needs_server, click: () => this.lab.refuse() })
     }
     this.asks = make("code", { class: "ws-lab__asks" })
     this.stepping = make("div", { class: "ws-lab__stepping", hidden: true }, this.next, this.asks)
@@ -56,14 +50,12 @@ export class Panel {
   }
 
   build() {
-    const pane = (name, ...children) => {
-      const title = make("p", { class: "ws-lab__title", id: `ws-lab-${this.name}-${name}` }, words[name])
-      return make("section", { class: `ws-lab__pane ws-lab__pane--${name}`, "aria-labelledby": title.id }, title, ...children)
-    }
+    const pane = (name, ...children) => make("section", {
+      class: `ws-lab__pane ws-lab__pane--${name}`, "aria-label": words[name],
+    }, make("p", { class: "ws-lab__title" }, words[name]), ...children)
     // Whoever has no mouse scrolls with the arrow keys, which needs the focus.
-    const scroller = (name, label = name) => make("div", {
-      class: `ws-lab__${name}`, tabindex: 0, role: "group", "aria-label": words[label],
-    })
+    const scroller = (name, label) =>
+      make("div", { class: `ws-lab__${name}`, tabindex: 0, role: "group", "aria-label": words[label] })
     this.alert = make("div", { class: "ws-lab__alert", role: "alert" })
     this.told = make("p", { class: "ws-lab__told", role: "status", "aria-live": "polite" })
     this.verdict = make("p", { class: "ws-lab__verdict", role: "status" })
@@ -74,20 +66,21 @@ export class Panel {
     this.states = make("ul", { class: "ws-lab__states" })
     this.explanation = make("div", { class: "ws-lab__explanation" })
     this.picture = pane("diagram")
+    const meaning = scroller("meaning", "explanation")
+    meaning.append(pane("explanation", this.explanation), pane("states", this.states))
     this.keep = this.keepsakes()
     return make("div", { class: "ws-lab__body" },
       this.live ? null : make("p", { class: "ws-lab__recording" }, words.recording),
       this.playing.element, this.alert, make("div", { class: "ws-lab__now" }, this.told, this.verdict),
-      make("div", { class: "ws-lab__panes" }, this.picture,
-        make("div", { class: "ws-lab__meaning" }, pane("explanation", this.explanation), pane("states", this.states)),
+      make("div", { class: "ws-lab__panes" }, this.picture, meaning,
         pane("code", this.handlers, this.elsewhere), pane("transcript", this.lines)),
       this.keep)
   }
 
   keepsakes() {
     const said = make("span", { class: "ws-lab__copied", role: "status" })
-    const byHand = make("textarea", { readonly: true, rows: 4, "aria-label": words.copy_by_hand })
-    const hand = make("div", { class: "ws-lab__hand", hidden: true }, make("p", {}, words.copy_by_hand), byHand)
+    const byHand = make("textarea", { readonly: true, rows: 4 })
+    const hand = make("label", { class: "ws-lab__hand", hidden: true }, words.copy_by_hand, byHand)
     const copy = async text => {
       said.textContent = ""
       try {
@@ -104,7 +97,7 @@ export class Panel {
     const button = (name, click) => make("button", { type: "button", click }, words[name])
     return make("div", { class: "ws-lab__keep", hidden: true },
       button("copy_transcript", () => copy(this.transcript)),
-      button("save_svg", () => saveSvg(this.svg, `${this.name}.svg`)),
+      button("save_svg", () => saveSvg(this.drawing.firstElementChild, `${this.figure.dataset.page}-${this.lab.example}.svg`)),
       button("share", () => copy(link(this.lab.example, this.transcript))),
       said, hand)
   }
@@ -219,19 +212,18 @@ export class Panel {
   }
 
   showWaits(waits) {
-    const blocks = [...new Set(waits.map(wait => wait.block))].filter(block => this.codes.has(block)).sort((a, b) => a - b)
-    const elements = blocks.map(block => this.codes.get(block))
+    const blocks = [...this.codes.keys()].filter(block => waits.some(wait => wait.block === block)).sort((a, b) => a - b)
     // When a handler has ended, its code stays to be read.
-    if (blocks.length && elements.some(element => element.parentNode !== this.handlers)) this.handlers.replaceChildren(...elements)
-    const text = ({ client, where }) => [client, words.waits, where].filter(Boolean).join(" · ")
-    const places = new Map(), elsewhere = []
-    for (const wait of waits) {
-      const line = wait.line && this.codes.get(wait.block)?.querySelector(`[id="lab-code-${wait.block}-${wait.line}"]`)
-      if (line) places.set(line, [...places.get(line) ?? [], wait.client])
-      else elsewhere.push(make("li", {}, text(wait)))
+    if (blocks.length) this.handlers.replaceChildren(...blocks.map(block => this.codes.get(block)))
+    const label = (...parts) => parts.filter(Boolean).join(" · ")
+    const clients = new Map(), elsewhere = []
+    for (const { client, block, line, where } of waits) {
+      const at = this.codes.get(block)?.querySelector(`#lab-code-${block}-${line}`)
+      if (at) clients.set(at, label(clients.get(at), client))
+      else elsewhere.push(make("li", {}, label(client, words.waits, where)))
     }
-    const notes = [...places].map(([line, clients]) => [line, text({ client: clients.filter(Boolean).join(", ") })])
-    for (const element of this.handlers.children) annotate(element, notes.filter(([line]) => element.contains(line)))
+    const notes = [...clients].map(([line, names]) => [line, label(names, words.waits)])
+    annotate(this.handlers, notes)
     this.elsewhere.replaceChildren(...elsewhere)
     if (notes.length) reveal(this.handlers, notes.at(-1)[0], 40)
   }

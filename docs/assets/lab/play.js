@@ -12,10 +12,8 @@ export function playForm(example, send) {
   const [, target = "/"] = /->\s+connect\s+(\S+)/.exec(example) ?? []
   const names = make("datalist", { id: `${id}-names` })
   const field = (label, tag, attributes, ...children) => {
-    const input = make(tag, { id: `${id}-${++count}`, autocomplete: "off", spellcheck: "false", ...attributes }, ...children)
-    const box = make("div", { class: `ws-lab__field ws-lab__field--${label}` },
-      make("label", { for: input.id }, words[label]), input)
-    return [box, input]
+    const input = make(tag, { autocomplete: "off", spellcheck: "false", ...attributes }, ...children)
+    return [make("label", { class: `ws-lab__field ws-lab__field--${label}` }, words[label], input), input]
   }
   const [clientBox, client] = field("client", "input", { value: name, list: names.id })
   const [targetBox, path] = field("target", "input", { value: target })
@@ -53,13 +51,12 @@ export function playForm(example, send) {
     const why = reason.value ? ` ${JSON.stringify(reason.value)}` : ""
     line(`close ${code.value.trim() || (why && "1000")}${why}`.trim())
   }, codeBox, reasonBox, submit("close_connection"),
-  make("button", { type: "button", title: words.drop_hint, "aria-describedby": `${id}-drop`, click: () => line("drop") }, words.drop),
-  make("span", { id: `${id}-drop`, hidden: true }, words.drop_hint))
+  make("button", { type: "button", title: words.drop_hint, click: () => line("drop") }, words.drop))
 
   const element = make("div", { class: "ws-lab__play", hidden: true }, connecting, sending, closing)
   return {
     element,
-    focus: () => connecting.querySelector("button").focus({ preventScroll: true }),
+    first: connecting.querySelector("button"),
     know: clients => {
       for (const value of clients)
         if (value && ![...names.children].some(option => option.value === value)) names.append(make("option", { value }))
