@@ -25,7 +25,7 @@ export function parse(html) {
 export const enable = (button, on) => set(button, { "aria-disabled": !on && "true" })
 export const isEnabled = button => !button.ariaDisabled
 
-// A key by itself, for the page rather than for a dialog, an input method or the browser.
+// A key for the page, not for a dialog, an input method or the browser.
 export const isPlain = event =>
   !(event.isComposing || event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]"))
 

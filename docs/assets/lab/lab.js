@@ -107,7 +107,7 @@ class Lab {
   }
 }
 
-// Where a lab is wider than the text, it lies over the table of contents: that is away as long as the lab is in sight.
+// A lab that is wider than the text lies over the table of contents, which is away as long as the lab is in sight.
 const seen = new IntersectionObserver(entries =>
   document.body.classList.toggle("ws-lab-seen", entries.at(-1).isIntersecting))
 

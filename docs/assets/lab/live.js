@@ -41,7 +41,7 @@ export class Live {
     switch (message.do) {
       case "connect": return this.connect(message)
       case "send": return this.whenOpen(message.client, socket => socket.send(message.text ?? bytes(message.base64)))
-      case "close": return this.whenOpen(message.client, socket => socket.close(...closing(message)))
+      case "close": return this.whenOpen(message.client, socket => socket.close(message.code, message.reason))
       case "show": return this.running && this.panel.show(message)
       case "code": return this.panel.code(message)
       case "over":
@@ -112,5 +112,3 @@ export class Live {
 }
 
 const bytes = base64 => Uint8Array.from(atob(base64), character => character.charCodeAt())
-
-const closing = ({ code, reason }) => code === undefined ? [] : [code, reason ?? ""]

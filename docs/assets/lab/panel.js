@@ -1,5 +1,5 @@
 // What a lab looks like: the buttons under an example, and, once one is pressed, all that is seen of a run.
-// It shows what it is told and knows nothing of where that comes from.
+// It shows what it is told, and doesn't know where that comes from.
 import { enable, isEnabled, make, parse, reveal, set } from "./dom.js"
 import { annotate, listing, reach } from "./listing.js"
 import { playForm } from "./play.js"
@@ -33,7 +33,7 @@ export class Panel {
   bar() {
     const button = (name, act = () => this.lab[name]()) => {
       const click = () => isEnabled(this[name]) && act()
-      this[name] = make("button", { type: "button", class: `ws-lab__button--${name}`, click }, words[name])
+      this[name] = make("button", { type: "button", class: `ws-lab__${name}`, click }, words[name])
     }
     for (const mode of MODES) button(mode, () => this.lab.start(mode))
     for (const name of ["next", "stop", "present", "close"]) button(name)

@@ -53,7 +53,7 @@ export function playForm(example, send) {
   }, codeBox, reasonBox, submit("close_connection"),
   make("button", { type: "button", title: words.drop_hint, click: () => line("drop") }, words.drop))
 
-  const element = make("div", { class: "ws-lab__play", hidden: true }, connecting, sending, closing)
+  const element = make("div", { class: "ws-lab__fields", hidden: true }, connecting, sending, closing)
   return {
     element,
     first: connecting.querySelector("button"),

@@ -49,7 +49,7 @@ export class Recorded {
     return this.panel.source.split("\n")[show.line - 1] ?? ""
   }
 
-  // The whole picture has its final size from the start: nothing moves while the steps appear.
+  // The picture has its final size from the start: nothing moves while steps appear.
   upTo(step) {
     const drawing = this.panel.still.cloneNode(true)
     for (const row of drawing.querySelectorAll(".step")) if (row.dataset.step > step) row.remove()

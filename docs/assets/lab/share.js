@@ -1,4 +1,5 @@
 // What can be taken along: the conversation as text, the picture as a file, and a link that plays it again.
+import { make } from "./dom.js"
 
 export function link(example, transcript) {
   const address = new URL(location)
@@ -21,11 +22,9 @@ export function saveSvg(svg, name) {
   const copy = svg.cloneNode(true)
   for (const mark of copy.querySelectorAll(".ws-lab__row")) mark.remove()
   const file = new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" })
-  const anchor = document.createElement("a")
-  anchor.href = URL.createObjectURL(file)
-  anchor.download = name
-  anchor.click()
-  setTimeout(() => URL.revokeObjectURL(anchor.href))
+  const href = URL.createObjectURL(file)
+  make("a", { href, download: name }).click()
+  setTimeout(() => URL.revokeObjectURL(href))
 }
 
 const encode = text => btoa(String.fromCharCode(...new TextEncoder().encode(text)))
