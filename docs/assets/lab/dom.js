@@ -23,7 +23,7 @@ export function parse(html) {
 
 // `disabled` would take the focus away from a button that has just been pressed.
 export const enable = (button, on) => set(button, { "aria-disabled": !on && "true" })
-export const isEnabled = button => !button.ariaDisabled
+export const isEnabled = button => !button.hasAttribute("aria-disabled")
 
 // A key for the page, not for a dialog, an input method or the browser.
 export const isPlain = event =>

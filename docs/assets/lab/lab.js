@@ -84,6 +84,7 @@ class Lab {
 
   // A conversation from a link: it starts when the reader wants it to.
   offer(transcript) {
+    opened?.close()
     this.open()
     this.shared = live ? transcript : undefined
     this.panel.offer(transcript, live ? words.shared : `${words.shared}. ${words.needs_server}`)
@@ -112,11 +113,11 @@ const seen = new IntersectionObserver(entries =>
   document.body.classList.toggle("ws-lab-seen", entries.at(-1).isIntersecting))
 
 function headingAbove(figure) {
-  const headings = [...document.querySelectorAll(".md-content :is(h1, h2, h3)")]
-  const above = headings.filter(heading => heading.compareDocumentPosition(figure) & Node.DOCUMENT_POSITION_FOLLOWING).at(-1)
-  const text = above?.cloneNode(true)
-  text?.querySelector(".headerlink")?.remove()
-  return text?.textContent.trim() ?? ""
+  const heading = [...document.querySelectorAll(".md-content :is(h1, h2, h3)")]
+    .findLast(heading => heading.compareDocumentPosition(figure) & Node.DOCUMENT_POSITION_FOLLOWING)
+    .cloneNode(true)
+  heading.querySelector(".headerlink")?.remove()
+  return heading.textContent.trim()
 }
 
 function begin() {

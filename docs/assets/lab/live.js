@@ -48,7 +48,7 @@ export class Live {
         if (this.running) this.panel.over(message)
         return this.end()
       case "problem":
-        this.panel.problem(message)
+        if (this.running) this.panel.problem(message)
         if (this.running !== "play") this.end() // who plays can try again
     }
   }

@@ -179,6 +179,7 @@ export class Panel {
   waitFor(next) {
     enable(this.next, next != null)
     this.asks.textContent = next ?? ""
+    this.asks.hidden = !next
   }
 
   code({ block, html }) {
