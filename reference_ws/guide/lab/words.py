@@ -21,6 +21,8 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "code": _("The handler's code"),
         "waits": _("waits here"),
         "diagram": _("Diagram"),
+        "transcript": _("Transcript"),
+        "states": _("States"),
         "explanation": _("What is happening"),
         "recording": _("Recording: this page has no server behind it, so you see the run from when it was built."),
         "expected": _("expected"),
