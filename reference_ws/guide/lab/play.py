@@ -102,7 +102,8 @@ class Play:
         """Play to the end, or, in mode ``"play"``, until cancelled. Raises `TooMuch`."""
         async with background() as tasks:
             self.world = World(tasks)
-            self.story = Story(self.run.page, self.words, self.world)
+            room = None if self.mode == "play" else self.script
+            self.story = Story(self.run.page, self.words, self.world, room)
             self.clock = Clock()
             tasks.start_soon(self._narrate)
             try:

@@ -52,6 +52,8 @@ class Story:
     page: Page
     words: NullTranslations
     world: World
+    room: Transcript | None = None
+    """What will come, as far as it is known: the picture has room for it from the beginning."""
     steps: list[Step] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     line: int | None = None
@@ -95,10 +97,10 @@ class Story:
             "next": format_step(self.next) if self.next else None,
             "transcript": self.text(),
         }
+        if drawn and (new or not self.steps):
+            show["svg"] = self.svg()
         if new:
             moves = list(states(Transcript(tuple(self.steps))))
-            if drawn:
-                show["svg"] = self.svg()
             show["told"] = " ".join(self._told(*moves[index]) for index in new)
             show["explanation"] = self._explanation(*moves[-1])
         return show
@@ -116,6 +118,7 @@ class Story:
             application=self.words.gettext("application"),
             hidden=True,
             seconds=self.seconds,
+            room=self.room,
         )
 
     # --- where the handlers wait --------------------------------------------------------------------------------------
