@@ -177,8 +177,8 @@ def svg(
 
     `title` and `description` are what a screen reader says, in the language `lang` (a BCP 47 tag); left empty, they are
     the first target and the transcript's own text. With `hidden`, for a page where the transcript itself stands beside
-    its picture, a screen reader passes over it. `client` and `application` are the headings of the two sides. `seconds`
-    are the times of the steps, written beside them. A picture that grows keeps its places if `room` says what will come.
+    its picture, a screen reader passes over it. `client` and `application` are the headings of the two sides, `seconds`
+    the times of the steps, written beside them. A picture that grows keeps its places if `room` says what will come.
 
     The picture grows with the page's font size (its lengths are in rem), shrinks a little where there is no room, and
     follows the colour scheme. A site overrides the colours by the custom properties ``--ws-text``, ``--ws-connected``
@@ -246,7 +246,7 @@ class _Figure:
         for number, name in enumerate(names):
             self.lanes[name] = self.gap_right + _BAND // 2 + number * lane
         self.right = max(self.lanes.values()) + _BAND // 2
-        latest = _time(max(9.99, *self.seconds)) if self.seconds or self.room else ""
+        latest = _time(max((9.99, *self.seconds))) if self.seconds or self.room else ""
         self.width = self.right + (_AIR + _wide(display_width(latest), _SMALL) if latest else 0) + _EDGE
 
     @property
