@@ -2,7 +2,8 @@
 
 Decoding: what msgspec reads, it reads as `json.loads` does; for what it refuses (NaN, lone surrogates, 1e400, and all
 that is no JSON), the standard library is asked. Encoding: msgspec writes some floats in another spelling, and NaN as
-null; where its answer might hold one of those, the standard library writes. A property test compares the two.
+null; where there are floats, and its answer might hold one of those, the standard library writes. A property test
+compares the two.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ __all__ = ["convert", "dumps", "loads"]
 
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
+_pack: Final = msgspec.msgpack.Encoder().encode
+
+# With this byte each float begins in MessagePack; where it isn't to be found there is none. To pack the data and look
+# for one byte is quicker than to look for every spelling in the JSON. Found, it may also be part of something else.
+_FLOAT: Final = 0xCB
 
 # An exponent. It begins with the rarer character, so that the search skips from one to the next.
 _EXPONENT: Final = re.compile("e(?<=[0-9]e)").search
@@ -86,13 +92,21 @@ def dumps(data: Any) -> str:
         text = _encode(data).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
         return _dumps(data)
-    # Keys that may have been NaN or an infinity, and floats that are spelled otherwise.
+    try:
+        if _FLOAT not in _pack(data):
+            return text
+    except (OverflowError, ValueError):
+        pass  # MessagePack holds no integer beyond 64 bits
+    return text if _as_ever(text, data) else _dumps(data)
+
+
+def _as_ever(text: str, data: Any) -> bool:
+    """Tell whether no float in what msgspec has written is spelled otherwise than the standard library spells it."""
+    # Keys that may have been NaN or an infinity, small floats, exponents.
     if 'nan"' in text or 'inf"' in text or ".0000" in text or _EXPONENT(text):
-        return _dumps(data)
-    # null may have been one of them too; to show the data is quicker than to write it in the standard library.
-    if "null" in text and ("nan" in (shown := repr(data)) or "inf" in shown):
-        return _dumps(data)
-    return text
+        return False
+    # null may have been NaN or an infinity too; to show the data is quicker than to write it in the standard library.
+    return "null" not in text or not ("nan" in (shown := repr(data)) or "inf" in shown)
 
 
 def _dumps(data: Any) -> str:

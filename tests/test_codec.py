@@ -1,13 +1,16 @@
+import enum
 import json
 import math
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_ws.codec import convert, dumps, loads
+from reference_ws.codec import _FLOAT, _pack, convert, dumps, loads
 
 keys = st.one_of(st.text(max_size=5), st.integers(), st.booleans(), st.none(), st.floats())
 scalars = st.one_of(
@@ -80,6 +83,47 @@ def test_what_msgspec_spells_otherwise_is_written_as_ever(value):
 class Point:
     x: float
     note: object = None
+
+
+class Weight(enum.Enum):
+    HEAVY = 1e16
+
+
+class Place(NamedTuple):
+    x: float
+
+
+class Thing(msgspec.Struct):
+    x: float
+
+
+class Row(msgspec.Struct, array_like=True):
+    x: float
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        *(lambda x: x, lambda x: [x], lambda x: (0, [x]), lambda x: {"a": {"b": x}}, lambda x: {x: 1}),
+        *(lambda x: {1: {x: None}}, lambda x: {x}, lambda x: OrderedDict(a=x), lambda x: defaultdict(int, {x: 1})),
+        *(Point, Place, Thing, Row, lambda x: Point(0, [Thing(x)])),
+    ],
+)
+@given(x=st.floats())
+@settings(max_examples=50, deadline=None)
+def test_no_float_is_overlooked(around, x):
+    assert _FLOAT in _pack(around(x))
+
+
+def test_a_float_of_an_enumeration_is_not_overlooked():
+    assert _FLOAT in _pack({"a": Weight.HEAVY})
+    assert _FLOAT in _pack({Weight.HEAVY: 1})
+
+
+@given(st.recursive(st.sampled_from([203, 0xCB00, "\u02c0", "x" * 203, 2**64, -(2**63) - 1, None]), st.lists))
+@settings(max_examples=200, deadline=None)
+def test_what_looks_like_a_float_but_is_none_changes_nothing(value):
+    assert standard_dumps(value) == dumps(value)
 
 
 def test_a_dataclass_is_written_also_where_the_standard_library_writes():
