@@ -58,13 +58,12 @@ class App(Starlette):
             return self._connect(scope, receive, send)
         return super().__call__(scope, receive, send)
 
-    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _connect(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """Lead a connection straight to its handler: Starlette's own middleware has nothing to do for those."""
         found = self.router.find(scope)
         route = found[0] if found is not None else None
         if found is None or not isinstance(route, SocketRoute) or not route.converses:
-            await super().__call__(scope, receive, send)
-            return
+            return super().__call__(scope, receive, send)
         if self._handlers is None:
             # Those of ServerErrorMiddleware, which leaves WebSockets alone: the exception goes on to the server's log.
             own = {kind: handler for kind, handler in self.exception_handlers.items() if kind not in (500, Exception)}
@@ -75,7 +74,7 @@ class App(Starlette):
         scope["starlette.exception_handlers"] = self._handlers
         scope["route"] = route
         scope.update(found[1])
-        await route.app(scope, receive, send)
+        return route.app(scope, receive, send)  # type: ignore[return-value]
 
     def include_routes(self, *routes: BaseRoute | Routes) -> None:
         """Register routes, in this order: Lihil's way to say ``app.router <<= route``."""

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from reference_ws.binding import Bound, Session
+from reference_ws.context import enter, leave
 from reference_ws.lifecycle import CONNECTING, DISCONNECTED
 from reference_ws.parameters import ParameterError, function_of
 from reference_ws.websocket import WebSocket, WebSocketDisconnect
@@ -31,12 +32,15 @@ CLEAN_UP_S: Final = 10.0
 async def converse(bound: Bound, websocket: WebSocket, session: Session | None) -> None:
     """Run a handler, and end the connection with it; ``session`` is ``None`` when nothing has to be bound.
 
+    While it runs, the connection is the one that `reference_ws.websocket` stands for.
+
     A handler that returns closes with 1000, or refuses what it has not accepted. One that raises refuses with 500 (or
     closes with 1011 after accept), and the exception goes on to the server's log. A `WebSocketDisconnect` that comes
     through because the client has left is how most handlers end, and is no error. A handler that is cancelled closes
     with 1001. Dependencies are cleaned up after the handler: before the connection is closed when it has returned, so
     that a dependency may close it; after it, when it has raised.
     """
+    token = enter(websocket)
     failure: Exception | None = None
     try:
         try:
@@ -63,6 +67,7 @@ async def converse(bound: Bound, websocket: WebSocket, session: Session | None) 
         raise
     finally:
         websocket.release()
+        leave(token)
     if failure is not None:
         raise failure
 

@@ -42,16 +42,23 @@ class RouteIndex:
         self._always: list[int] = []
         for place, route in enumerate(self._routes):
             self._sort(place, route)
-        # A path without parameters is most often asked for as it stands: its candidates are known beforehand.
-        fixed = [route.path for route in self._routes if isinstance(route, routing.WebSocketRoute)]
-        self._known = {path: self._candidates(path) for path in fixed if "{" not in path}
+        # A path without parameters is most often asked for as it stands: its route is known beforehand.
+        self._known: dict[str, routing.WebSocketRoute] = {}
+        for place, route in enumerate(self._routes):
+            if (
+                isinstance(route, routing.WebSocketRoute)
+                and type(route).matches is routing.WebSocketRoute.matches
+                and not route.param_convertors
+                and self._candidates(route.path)[:1] == [place]
+            ):
+                self._known[route.path] = route
 
     def find(self, path: str, scope: Scope) -> tuple[BaseRoute, dict[str, Any]] | None:
         """Return the route for `path` and what it adds to the scope, or ``None``."""
-        candidates = self._known.get(path)
-        if candidates is None:
-            candidates = self._candidates(path)
-        for place in candidates:
+        known = self._known.get(path)
+        if known is not None:
+            return known, {"endpoint": known.endpoint, "path_params": {**(scope.get("path_params") or {})}}
+        for place in self._candidates(path):
             route = self._routes[place]
             if type(route).matches is routing.WebSocketRoute.matches:
                 added = _match(route, path, scope)  # type: ignore[arg-type]

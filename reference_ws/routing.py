@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from starlette import routing
@@ -19,7 +19,6 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reference_ws.binding import Bound, Middleware, Session, bind
-from reference_ws.context import enter, leave
 from reference_ws.conversation import converse, refuse
 from reference_ws.finding import RouteList
 from reference_ws.views import SocketView, bind_view
@@ -68,11 +67,7 @@ class SocketRoute(routing.WebSocketRoute):
         self.endpoint = endpoint  # type: ignore[assignment]
         self.name = self.given_name or (routing.get_name(endpoint) if endpoint and self.given_name == "" else None)  # type: ignore[assignment]
         self.app = _missing if endpoint is None else self._application(endpoint)
-
-    @property
-    def converses(self) -> bool:
-        """True for a handler of ours, which deals with its own errors; False for an ASGI application."""
-        return self.app is not self.endpoint and self.endpoint is not None
+        self.converses = endpoint is not None and self.app is not endpoint
 
     def _application(self, endpoint: Callable[..., Any]) -> ASGIApp:
         if not callable(endpoint):
@@ -224,16 +219,12 @@ class Router(routing.Router):
 
 
 def _application(bound: Bound) -> ASGIApp:
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         websocket = WebSocket(scope, receive, send)
         session = None
         if bound.needs_session:
             websocket._bindings = session = Session(websocket)
-        token = enter(websocket)
-        try:
-            await converse(bound, websocket, session)
-        finally:
-            leave(token)
+        return converse(bound, websocket, session)
 
     return application
 

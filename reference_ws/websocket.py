@@ -80,6 +80,8 @@ class WebSocket(Connection, StarletteWebSocket):
         self._send = send
         self.client_state = CONNECTING
         self.application_state = CONNECTING
+        self._ahead = None
+        self._receiving = 0
 
     # --- raw messages -----------------------------------------------------------------------------------------------
 
