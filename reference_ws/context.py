@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Any, cast
 
 from reference_ws.errors import NoConnectionError
@@ -14,10 +14,8 @@ __all__ = ["current", "enter", "leave", "websocket"]
 _current: ContextVar[WebSocket] = ContextVar("reference_ws.websocket")
 
 
-def enter(connection: WebSocket) -> Token[WebSocket]:
-    """Make `connection` the one that `websocket` stands for, here and in what is awaited or started from here."""
-    return _current.set(connection)
-
+enter = _current.set
+"""Make a connection the one that `websocket` stands for, here and in what is awaited or started from here."""
 
 leave = _current.reset
 """Undo `enter`, with what it returned."""

@@ -144,20 +144,16 @@ def _convertors(segment: str) -> Iterator[str]:
 class RouteList(list[BaseRoute]):
     """A list of routes that knows when its index is out of date."""
 
-    _finder: RouteIndex | None = None
-
-    @property
+    @functools.cached_property
     def finder(self) -> RouteIndex:
         """The index of what the list holds now."""
-        if self._finder is None:
-            self._finder = RouteIndex(self)
-        return self._finder
+        return RouteIndex(self)
 
 
 def _changing(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def changing(self: RouteList, *arguments: Any, **options: Any) -> Any:
-        self._finder = None
+        self.__dict__.pop("finder", None)
         return method(self, *arguments, **options)
 
     return changing

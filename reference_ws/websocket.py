@@ -139,7 +139,15 @@ class WebSocket(Connection, StarletteWebSocket):
         if self._in_doubt:
             raise self._error("accept-twice", "accept()")
         if self.client_state is CONNECTING:
-            self._move(CONNECTING, await self._next())
+            if self._ahead is None:  # this is _next(), without the cost of awaiting it
+                self._receiving += 1
+                try:
+                    message = await self._receive()
+                finally:
+                    self._receiving -= 1
+            else:
+                message = await self._next()
+            self._move(CONNECTING, message)
         self.application_state = CONNECTED
         try:
             await self._deliver({"type": ACCEPT, "subprotocol": subprotocol, "headers": list(headers or ())})
