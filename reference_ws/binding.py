@@ -39,6 +39,8 @@ Middleware = Callable[[Endpoint], Endpoint]
 class Session:
     """What binding keeps for one connection: the values read from the handshake, the dependencies, their clean-ups."""
 
+    __slots__ = ("_generators", "_made", "_values", "websocket")
+
     def __init__(self, websocket: WebSocket) -> None:
         self.websocket = websocket
         self._values: dict[Plan, dict[str, Any]] = {}
@@ -62,14 +64,17 @@ class Session:
             named.update(self._values[plan])
         for name, dependency in plan.dependencies:
             named[name] = await self._make(dependency)
-        return [named.pop(name) for name in plan.by_place], named
+        return [named.pop(name) for name in plan.by_place] if plan.by_place else [], named
 
     async def _make(self, dependency: Dependency) -> Any:
         factory = dependency.factory
         if dependency.reuse and dependency.key in self._made:
             return self._made[dependency.key]
-        placed, named = await self.arguments(dependency.plan)
-        value = factory(*placed, **named)
+        if dependency.plan.empty:
+            value = factory()
+        else:
+            placed, named = await self.arguments(dependency.plan)
+            value = factory(*placed, **named)
         if isinstance(value, AsyncGeneratorType | GeneratorType):
             self._generators.append(value)
             try:
@@ -90,7 +95,8 @@ class Session:
             try:
                 if isinstance(generator, AsyncGeneratorType):
                     await anext(generator, None)
-                    await generator.aclose()
+                    if generator.ag_frame is not None:  # it has yielded a second time
+                        await generator.aclose()
                 else:
                     next(generator, None)
                     generator.close()

@@ -245,6 +245,11 @@ class Plan:
         """True when nothing but the connection has to be passed."""
         return not self.parameters and not self.dependencies
 
+    @property
+    def empty(self) -> bool:
+        """True when nothing at all has to be passed."""
+        return not (self.parameters or self.dependencies or self.connections)
+
     def all_parameters(self) -> Iterable[tuple[Plan, Parameter]]:
         """List the parameters of this function and of all that it depends on."""
         for parameter in self.parameters:
