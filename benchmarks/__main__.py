@@ -92,9 +92,9 @@ def main(quick: bool, only: str | None, note: tuple[str, ...]) -> None:
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     # It draws only between samples: a thread that draws would take the client's time.
     with Progress(*columns, console=console, auto_refresh=False) as progress:
-        steps = 2 * (rounds + 1) * (only != "sockets") + len(peers.NAMES) * (
-            2 + 2 * plan.rounds + plan.memory_rounds
-        ) * (only != "memory")
+        steps = 2 * (rounds + 1) * (only != "sockets") + len(peers.NAMES) * (2 * plan.rounds + plan.memory_rounds) * (
+            only != "memory"
+        )
         task = progress.add_task("starting", total=steps)
 
         def advance(said: str) -> None:

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ __all__ = ["Server", "measure", "running"]
 
 CONNECTIONS = 64
 IDLE = 2000
+WARM_UP_S = 0.2
 BEFORE_IDLE = 200
 """Connections that are open before the memory is looked at, so that what is made once is not counted."""
 
@@ -121,32 +122,21 @@ def _rates(
     opening = Row("connections", "connections", "connections/CPU s", target=">= 0.93")
     rows = [echo, opening] if scenario is TEXT else [echo]
     seen: dict[tuple[str, str], list[Rate]] = {}
-    with ExitStack() as stack:
-        servers: dict[str, Server] = {}
+    for number in range(plan.rounds):
         for name in names:
+            progress(f"{scenario.title} over sockets, round {number + 1} of {plan.rounds}: {name}")
+            if any(name in row.out for row in rows):
+                continue
             try:
-                servers[name] = stack.enter_context(running(name, scenario.builder, core))
-            except WrongAnswerError as error:
+                # A new process each time: where its memory happens to lie makes it faster or slower by several percent.
+                with running(name, scenario.builder, core) as server:
+                    conversation = Conversation.of(server.port, scenario.sent)
+                    for row in rows:
+                        rate = run(_rate(row is opening, conversation, server, plan.seconds))
+                        seen.setdefault((row.id, name), []).append(rate)
+            except (WrongAnswerError, OSError, asyncio.TimeoutError) as error:
                 for row in rows:
-                    row.out[name] = str(error)
-            progress(f"{scenario.title} over sockets: starting {name}")
-        conversations = {name: Conversation.of(server.port, scenario.sent) for name, server in servers.items()}
-        for number in range(plan.rounds):
-            for name, server in servers.items():
-                for row in rows:
-                    if name in row.out:
-                        continue
-                    conversation = conversations[name]
-                    measured = (
-                        connection_rate(conversation, server.port, CONNECTIONS, plan.seconds, server.cpu_s)
-                        if row is opening
-                        else echo_rate(conversation, server.port, CONNECTIONS, 0.2, plan.seconds, server.cpu_s)
-                    )
-                    try:
-                        seen.setdefault((row.id, name), []).append(run(measured))
-                    except (WrongAnswerError, OSError, asyncio.TimeoutError) as error:
-                        row.out[name] = f"{type(error).__name__}: {error}"[:200]
-                progress(f"{scenario.title} over sockets, round {number + 1} of {plan.rounds}: {name}")
+                    row.out[name] = f"{type(error).__name__}: {error}"[:200]
     for row in rows:
         for name in names:
             if name not in row.out:
@@ -155,6 +145,13 @@ def _rates(
                 row.server_load[name] = statistics.median(rate.server_load for rate in rates)
                 row.client_load[name] = max(rate.client_load for rate in rates)
     return rows
+
+
+async def _rate(opening: bool, conversation: Conversation, server: Server, seconds: float) -> Rate:
+    if not opening:
+        return await echo_rate(conversation, server.port, CONNECTIONS, WARM_UP_S, seconds, server.cpu_s)
+    await connection_rate(conversation, server.port, CONNECTIONS, WARM_UP_S, server.cpu_s)
+    return await connection_rate(conversation, server.port, CONNECTIONS, seconds, server.cpu_s)
 
 
 def _memory(names: list[str], core: int, plan: Plan, run: Callable[[Any], Any], progress: Callable[[str], Any]) -> Row:
