@@ -31,7 +31,7 @@ ALLOWED = {
     "transcript": {"lifecycle", "inmemory", "transcript"},
     "explanations": {"lifecycle", "transcript"},
     "catalogs": {"lifecycle", "explanations", "catalogs"},
-    "guide": {"lifecycle", "guards", "transcript", "explanations", "catalogs", "guide"},
+    "guide": {*CORE, "inmemory", "transcript", "explanations", "catalogs", "guide"},
     "cli": {"lifecycle", "testing", "transcript", "explanations", "guide", "catalogs", "cli"},
 }
 CORE_LIBRARIES = {"anyio", "msgspec", "starlette"}
