@@ -35,10 +35,10 @@ class PageScript:
     async def say(self, do: str, **words: Any) -> None:
         await self.control.send(json.dumps({"do": do, **words}))
 
-    async def hear(self, *kinds: str) -> Message:
+    async def hear(self, *kinds: str, within_s: float = 20) -> Message:
         """Do what the lab says until it says something of these kinds."""
         while True:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(within_s):
                 message = json.loads(await self.control.recv())
             self.messages.append(message)
             client, do = message.get("client", ""), message["do"]
@@ -62,6 +62,13 @@ class PageScript:
                 return message
             if mode == "step" and message["next"]:
                 await self.say("next")
+
+    async def end(self, client: str) -> int:
+        """Wait until a connection is over; return the close code that the browser sees."""
+        socket = await self._sockets[client]
+        async with asyncio.timeout(5):
+            await socket.wait_closed()
+        return socket.close_code or 0
 
     @property
     def shows(self) -> list[Message]:

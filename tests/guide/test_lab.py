@@ -1,15 +1,27 @@
 import asyncio
-from collections.abc import AsyncIterator
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from inside_server import Server
 from page_script import PageScript
+from starlette.types import Message
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from reference_ws.guide.lab import play
+from reference_ws.guide.lab.clock import LabLoop
 from reference_ws.guide.lab.server import Lab
 from reference_ws.guide.pages import Page, read_page
+from reference_ws.guide.running import PageRun, transcript
+from reference_ws.transcript import Report, parse
+from reference_ws.transcript import play as play_transcript
+from reference_ws.transcript.observer import Observer
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [page for page in map(read_page, sorted(DOCS.glob("??/*.md"))) if page.examples]
@@ -46,3 +58,425 @@ def test_every_example_plays_as_written(page):
             await asyncio.gather(*plays)
 
     asyncio.run(main())
+
+
+# --- what a show holds ------------------------------------------------------------------------------------------------
+
+ECHO = """\
+# Echo {#echo}
+
+```python
+import anyio
+
+from reference_ws import App, WebSocket
+
+app = App()
+
+
+@app.router.websocket("/echo")
+async def echo(websocket: WebSocket):
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        await websocket.send_text(text.upper())
+
+
+@app.router.websocket("/ticks")
+async def ticks(websocket: WebSocket):
+    await websocket.accept()
+    number = 0
+    while True:
+        await websocket.send_json([number])
+        number += 1
+        await anyio.sleep(0.05)
+
+
+@app.router.websocket("/headers")
+async def headers(websocket: WebSocket):
+    await websocket.accept(websocket.scope["subprotocols"][0])
+    await websocket.send_json([websocket.headers.get(name) for name in ("cookie", "origin", "x-key")])
+
+
+@app.router.websocket("/fails")
+async def fails(websocket: WebSocket):
+    await websocket.send_text("too early")
+```
+
+```transcript
+-> connect /echo
+<- accept
+-> text "hi"
+<- text "HI"
+-> close 4000 "bye"
+```
+"""
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    """Documents with one page, which echoes."""
+    (tmp_path / "ru").mkdir()
+    (tmp_path / "ru/echo.md").write_text(ECHO, "utf-8")
+    return tmp_path
+
+
+def run(scenario: Callable[[PageScript], Awaitable[None]], docs: Path, **bounds: float) -> None:
+    """Run a scenario with one reader's script, on the event loop whose clocks can stand still."""
+
+    async def main() -> None:
+        async with lab(docs, **bounds) as url, PageScript(url) as script:
+            await scenario(script)
+
+    loop = LabLoop()
+    try:
+        loop.run_until_complete(main())
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+def test_each_step_shows_the_picture_the_states_the_waiting_line_and_what_it_means(docs):
+    async def scenario(script: PageScript) -> None:
+        assert "Всё как написано: 5 шагов" == (await script.play("echo", "ru", 1))["title"]
+        (code,) = (message for message in script.messages if message["do"] == "code")
+        assert 1 == code["block"]
+        lines = ECHO.split("```python\n")[1].split("\n")
+        told = {show["told"]: show for show in script.shows if "told" in show}
+        seen = [
+            (text.split(" – ")[0], show["states"], [lines[wait["line"] - 1].strip() for wait in show["waits"]])
+            for text, show in told.items()
+        ]
+
+        def states(client: str, application: str) -> list[dict[str, str]]:
+            return [{"client": "", "client_state": client, "application_state": application}]
+
+        assert [
+            ("-> connect /echo", states("CONNECTED", "CONNECTING"), ["await websocket.accept()"]),
+            ("<- accept", states("CONNECTED", "CONNECTED"), ["async for text in websocket.iter_text():"]),
+            ('-> text "hi"', states("CONNECTED", "CONNECTED"), ["await websocket.send_text(text.upper())"]),
+            ('<- text "HI"', states("CONNECTED", "CONNECTED"), ["async for text in websocket.iter_text():"]),
+        ] == seen[:4]
+        text, _, _ = seen[4]
+        last = told[next(key for key in told if key.startswith(text))]
+        assert '-> close 4000 "bye"' == text
+        assert "Клиент отключается" in last["told"]
+        assert '<a href="../lifecycle/#close-codes"><code>4000</code></a>' in last["explanation"]
+        assert "DISCONNECTED" in last["explanation"]
+        assert 5 == last["svg"].count('<g class="step"')
+        assert ECHO.split("```transcript\n")[1].split("```")[0] == last["transcript"]
+        widths = {re.search(r'viewBox="0 0 (\d+) ', show["svg"])[1] for show in script.shows if "svg" in show}
+        assert 1 == len(widths)
+
+    run(scenario, docs)
+
+
+def test_a_step_waits_until_the_reader_wants_it(docs):
+    async def scenario(script: PageScript) -> None:
+        await script.say("start", page="echo", language="ru", example=1, mode="step")
+        for expected, done in (("-> connect /echo", 0), ("<- accept", 1), ('-> text "hi"', 2)):
+            while (show := await script.hear("show"))["next"] != expected:
+                pass
+            assert done == len(show["transcript"].splitlines())
+            with pytest.raises(TimeoutError):
+                await script.hear("over", "show", within_s=0.2)
+            await script.say("next")
+
+    run(scenario, docs)
+
+
+def test_the_clock_of_an_example_stands_still_while_a_reader_looks(docs, monkeypatch):
+    monkeypatch.setattr(play, "PACE_S", 0.2)
+    ticks = "-> connect /ticks\n<- accept\n<- json [0]\n<- json [1]\n<- json [2]\n-> close 4000\n"
+
+    async def scenario(script: PageScript) -> None:
+        over = await script.play("echo", "ru", 1, script=ticks)
+        assert over["ok"], over  # else it would have sent a lot meanwhile
+        *_, picture = (show["svg"] for show in script.shows if "svg" in show)
+        times = re.findall(r">(\d\.\d\d) s<", picture)
+        assert times == sorted(times)
+        assert 0.1 <= float(times[-1]) < 0.3, times
+
+    run(scenario, docs)
+
+
+def test_what_comes_instead_is_told(docs, monkeypatch):
+    wrong = '-> connect /echo\n<- accept\n-> text "hi"\n<- text "hi"\n'
+
+    async def scenario(script: PageScript) -> None:
+        over = await script.play("echo", "ru", 1, script=wrong)
+        assert {
+            "do": "over",
+            "ok": False,
+            "title": "Пришло не то, что написано",
+            "expected": '<- text "hi"',
+            "got": '<- text "HI"',
+        } == over
+        assert None is script.shows[-1]["line"]
+        over = await script.play("echo", "ru", 1, script="-> connect /echo\n<- accept\n<- text ...\n")
+        assert "ничего за 0.3 секунд" == over["got"]
+        over = await script.play("echo", "ru", 1, script='-> connect /ticks\n<- accept\n-> text "a"\n<- json [0]\n')
+        assert "больше ничего" == over["expected"]
+
+    monkeypatch.setattr(play, "ANSWER_S", 0.3)
+    run(scenario, docs)
+
+
+def test_an_error_of_the_handler_is_explained(docs):
+    fails = "-> connect /fails\n<- deny 500\n!! LifecycleError\n"
+
+    async def scenario(script: PageScript) -> None:
+        over = await script.play("echo", "ru", 1, script=fails)
+        assert over["ok"], over
+        *_, explained = (show["explanation"] for show in script.shows if "explanation" in show)
+        assert '<a href="../lifecycle/#before-accept"><code>send-before-accept</code></a>' in explained
+        assert "рукопожатие" in explained
+
+    run(scenario, docs)
+
+
+# --- playing freely ---------------------------------------------------------------------------------------------------
+
+
+async def told(script: PageScript, line: str) -> dict[str, Any]:
+    """Wait until the story ends with `line`."""
+    while not (show := await script.hear("show", "problem"))["do"] == "problem":
+        if show["transcript"].endswith(line + "\n"):
+            return show
+    raise AssertionError(show["text"])
+
+
+def test_a_reader_does_what_the_page_does_not(docs):
+    async def scenario(script: PageScript) -> None:
+        await script.say("start", page="echo", language="ru", example=1, mode="play")
+        await script.say("line", line="ana -> connect /echo?x=1")
+        show = await told(script, "ana <- accept")
+        assert ["ana"] == show["open"]
+        await script.say("line", line='ana -> text "olá"')
+        await told(script, 'ana <- text "OLÁ"')
+        await script.say("line", line="li -> connect /echo")
+        await told(script, "li <- accept")
+        await script.say("line", line="ana -> drop")
+        show = await told(script, "ana -> drop")
+        assert "1006" in show["explanation"]
+        await script.say("line", line="li -> close 1001")  # no browser sends this code
+        show = await told(script, "li -> close 1001")
+        assert [] == show["open"]
+        assert 8 == len(parse(show["transcript"]).steps)
+
+    run(scenario, docs)
+
+
+def test_a_drop_cuts_the_browsers_connection_without_a_close_frame(docs):
+    async def scenario(script: PageScript) -> None:
+        await script.say("start", page="echo", language="ru", example=1, mode="play")
+        await script.say("line", line="-> connect /echo")
+        await told(script, "<- accept")
+        await script.say("line", line="-> drop")
+        await told(script, "-> drop")
+        assert 1006 == await script.end("")
+
+    run(scenario, docs)
+
+
+def test_the_headers_are_those_that_are_written(docs):
+    async def scenario(script: PageScript) -> None:
+        await script.say("start", page="echo", language="ru", example=1, mode="play")
+        headers = ["cookie: a=b", "x-key: 7", "sec-websocket-protocol: chat, superchat"]
+        await script.say("line", line="-> connect /headers", headers=headers)
+        show = await told(script, "<- close 1000")
+        assert '<- json ["a=b", null, "7"]' in show["transcript"]
+        assert "<- accept\n    sec-websocket-protocol: chat\n" in show["transcript"]
+
+    run(scenario, docs)
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (['-> text "hi"'], "Этот клиент не подключён: сначала подключите его."),
+        (["-> connect /echo", "<- accept", "-> connect /echo"], "Этот клиент подключён: закройте или оборвите"),
+        (["-> connect /echo", "<- accept", "-> json {"], "Это не JSON."),
+        (["-> connect /echo", "<- accept", "-> bytes 0"], "Запишите каждый байт двумя шестнадцатеричными цифрами"),
+        (["-> connect echo"], "Путь начинается с /"),
+        (["<- accept"], "Этот клиент не подключён"),
+        (
+            ["-> connect /echo", "<- accept", "== client=CONNECTED application=CONNECTED"],
+            "Здесь можно делать только то",
+        ),
+        (["-> connect /echo", "<- accept", "li -> connect /echo"], "У первого клиента нет имени"),
+        (["a -> connect /echo", "a <- accept", "-> connect /echo"], "У других клиентов есть имена"),
+        (["-> connect /fails", "!! LifecycleError", '-> text "hi"'], "Соединение этого клиента окончено"),
+        (["-> connect /echo", "<- accept", "-> close 99"], "Сейчас этого сделать нельзя. Ожидалось: a close code"),
+    ],
+)
+def test_what_can_not_be_done_is_told_in_the_readers_language(docs, lines, problem):
+    async def scenario(script: PageScript) -> None:
+        await script.say("start", page="echo", language="ru", example=1, mode="play")
+        for line in lines[:-1]:
+            if "->" in line:
+                await script.say("line", line=line)
+            else:
+                while line not in (await script.hear("show"))["transcript"]:
+                    pass
+        await script.say("line", line=lines[-1])
+        assert (await script.hear("problem"))["text"].startswith(problem)
+
+    run(scenario, docs)
+
+
+# --- bounds -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [{"page": "nothing"}, {"language": "xx"}, {"example": 2}, {"example": 0}])
+def test_what_is_no_example_is_told(docs, words):
+    async def scenario(script: PageScript) -> None:
+        await script.say("start", **{"page": "echo", "language": "ru", "example": 1, **words})
+        assert "problem" == (await script.hear("problem"))["do"]
+        assert (await script.play("echo", "ru", 1))["ok"]  # nothing is lost
+
+    run(scenario, docs)
+
+
+def test_a_shared_conversation_that_was_cut_off_is_told(docs):
+    async def scenario(script: PageScript) -> None:
+        over = await script.play("echo", "ru", 1, script="-> connect /echo\n<- acc")
+        assert "Эта запись неполная: возможно, ссылка обрезана?" == over["text"]
+
+    run(scenario, docs)
+
+
+@pytest.mark.parametrize("command", ["{", "[]", '{"do": "eval"}', '{"do": "start", "more": 1}', '"start"'])
+def test_what_is_no_command_is_told(docs, command):
+    async def scenario(script: PageScript) -> None:
+        await script.control.send(command)
+        assert "problem" == (await script.hear("problem"))["do"]
+        assert (await script.play("echo", "ru", 1))["ok"]
+
+    run(scenario, docs)
+
+
+def test_a_play_ends_when_more_has_happened_than_can_be_shown(docs, monkeypatch):
+    monkeypatch.setattr(play, "MAX_STEPS", 5)
+
+    async def scenario(script: PageScript) -> None:
+        await script.say("start", page="echo", language="ru", example=1, mode="play")
+        await script.say("line", line="-> connect /ticks")
+        assert "Лаборатория на этом останавливается" in (await script.hear("problem"))["text"]
+        assert 1006 == await script.end("")
+
+    run(scenario, docs)
+
+
+def test_a_session_ends_when_its_time_is_up(docs):
+    async def scenario(script: PageScript) -> None:
+        await script.say("start", page="echo", language="ru", example=1, mode="step")
+        assert "Время этого сеанса вышло" in (await script.hear("problem"))["text"]
+        await script.control.wait_closed()
+        assert 1000 == script.control.close_code
+
+    run(scenario, docs, max_seconds=0.5)
+
+
+def test_a_full_lab_says_so(docs):
+    async def scenario(script: PageScript) -> None:
+        async with PageScript(script.url) as other:
+            assert "实验台已满" in (await other.hear("problem"))["text"]
+            await other.control.wait_closed()
+            assert 1013 == other.control.close_code
+
+    run(scenario, docs, max_sessions=1)
+
+
+def test_a_connection_belongs_to_the_session_that_asked_for_it(docs):
+    async def scenario(script: PageScript) -> None:
+        for path in ("/lab/guessed/1.1/live/echo/echo", "/lab/", "/lab/x"):
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(script.url + path, proxy=None)
+            assert 404 == refused.value.response.status_code
+        await script.say("start", page="echo", language="ru", example=1, mode="play")
+        await script.say("line", line="-> connect /echo")
+        asked = await script.hear("connect")
+        await told(script, "<- accept")
+        for path in (asked["path"], asked["path"].replace("/1.1/", "/1.2/")):  # a second time, and never asked for
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(script.url + path, proxy=None)
+            assert 404 == refused.value.response.status_code
+        assert len(asked["path"].split("/")[2]) >= 22  # 128 bits
+
+    run(scenario, docs)
+
+
+def test_a_foreign_page_is_refused(docs):
+    async def scenario(script: PageScript) -> None:
+        await script.say("start", page="echo", language="ru", example=1, mode="play")
+        await script.say("line", line="-> connect /echo")
+        asked = await script.hear("connect")
+        for path in ("/lab", asked["path"].replace("/1.1/", "/1.2/")):
+            for origin in ("https://friend.example", "http://127.0.0.1:1", "null"):
+                with pytest.raises(InvalidStatus) as refused:
+                    await connect(script.url + path, proxy=None, origin=Origin(origin))
+                assert 403 == refused.value.response.status_code
+
+    run(scenario, docs)
+
+
+def test_nothing_is_left_when_the_reader_goes(docs):
+    async def scenario(script: PageScript) -> None:
+        before = len(asyncio.all_tasks())
+        async with PageScript(script.url) as other:
+            await other.say("start", page="echo", language="ru", example=1, mode="play")
+            await other.say("line", line="-> connect /ticks")
+            await other.hear("show")
+            await other.say("start", page="echo", language="ru", example=1, mode="step")
+            await other.hear("show")
+        async with asyncio.timeout(5):
+            while len(asyncio.all_tasks()) > before:
+                await asyncio.sleep(0.01)
+        # One more run of the page is ready for the next reader.
+        assert 1 == sum(name.startswith("docs.ru.echo") for name in set(sys.modules) - known)
+
+    known = set(sys.modules)
+    run(scenario, docs)
+
+
+# --- many readers, and the observer -----------------------------------------------------------------------------------
+
+
+def test_fifty_readers_at_once():
+    async def reader(url: str, number: int) -> None:
+        pages = [("closing", 1), ("messages", 1), ("handlers", 2), ("connection", 1), ("views", 1)]
+        page, example = pages[number % len(pages)]
+        async with PageScript(url) as script:
+            over = await script.play(page, ("zh", "pt", "ru")[number % 3], example, ("run", "step")[number % 2])
+            assert over.get("ok"), (page, over)
+
+    async def main() -> None:
+        async with lab() as url:
+            await asyncio.gather(*(reader(url, number) for number in range(50)))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.language == "pt"], ids=lambda page: page.name)
+def test_an_example_behaves_the_same_when_it_is_observed(page):
+    async def reports(*, observed: bool) -> list[Report]:
+        played, events, passed = [], [], []
+
+        async def gate(_client: str, message: Message) -> None:
+            passed.append(message)
+
+        page_run = PageRun(page)
+        for fence in page.fences:
+            if fence.kind == "python":
+                await page_run.python(fence)
+            elif fence.kind == "transcript":
+                app = page_run.application(fence)
+                app = Observer(app, events.append, gate) if observed else app
+                script = transcript(page, fence)
+                played.append(await play_transcript(app, script, denial=fence.denial))
+        page_run.close()
+        assert not observed or (events and passed)
+        return played
+
+    plain, seen = asyncio.run(reports(observed=False)), asyncio.run(reports(observed=True))
+    assert [str(report) for report in plain] == [str(report) for report in seen]
+    assert all(report.ok for report in seen)
