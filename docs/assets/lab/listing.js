@@ -15,7 +15,7 @@ export function listing(transcript) {
 // The line of a conversation that has been reached.
 export function reach(box, number) {
   for (const line of box.querySelectorAll("[aria-current]")) set(line, { "aria-current": null })
-  const line = number && box.querySelector("code").children[number - 1]
+  const line = box.querySelector("code").children[number - 1]
   line?.setAttribute("aria-current", "step")
   return line
 }

@@ -1,5 +1,5 @@
 // What a lab looks like: the buttons under an example, and, once one is pressed, all that is seen of a run.
-// It shows what it is told, and doesn't know where that comes from.
+// It shows what it is told, wherever that comes from.
 import { enable, isEnabled, make, parse, reveal, set } from "./dom.js"
 import { annotate, listing, reach } from "./listing.js"
 import { playForm } from "./play.js"
@@ -140,14 +140,14 @@ export class Panel {
     this.conversation(other ?? (mode === "play" ? "" : null))
     const { alert, told, verdict, drawing, explanation, states, handlers, elsewhere } = this
     for (const part of [alert, told, verdict, drawing, explanation, states, handlers, elsewhere]) part.replaceChildren()
-    this.stop.hidden = false
+    this.stop.hidden = this.picture.hidden = false
     enable(this.stop, true)
   }
 
   // Shows a conversation that may be played.
   offer(transcript, note) {
     this.conversation(transcript)
-    this.drawing.replaceChildren()
+    this.picture.hidden = true
     this.told.textContent = note
   }
 
@@ -205,10 +205,9 @@ export class Panel {
   }
 
   showLine({ line, transcript }) {
-    const playing = this.figure.dataset.mode === "play"
-    if (playing && transcript) this.conversation(transcript)
-    const box = this.lines.querySelector(".ws-lab__other") ?? this.text
-    const reached = reach(box, playing ? box.querySelector("code").children.length : line)
+    if (transcript && this.figure.dataset.mode === "play") this.conversation(transcript)
+    const other = this.lines.querySelector(".ws-lab__other")
+    const reached = reach(other ?? this.text, other ? transcript.split("\n").length - 1 : line)
     if (reached) reveal(this.lines, reached)
   }
 

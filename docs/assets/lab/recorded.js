@@ -20,9 +20,7 @@ export class Recorded {
       if (run !== this.run) return
       Object.assign(run, examples[this.example])
       for (const [block, html] of Object.entries(codes)) this.panel.code({ block: Number(block), html })
-      const asks = this.asks(run.shows[0])
-      if (mode === "run") this.next()
-      else this.panel.show({ next: asks })
+      this.next() // what there is before the first step
     } catch {
       recordings = null
       if (run !== this.run) return
@@ -33,20 +31,13 @@ export class Recorded {
 
   next() {
     const { run } = this
-    if (!run?.shows || run.at >= run.shows.length) return
-    const show = run.shows[run.at++], following = run.shows[run.at]
-    const asks = run.mode === "step" && following ? this.asks(following) : null
-    this.panel.show({ ...show, drawing: this.upTo(show.step ?? 0), next: asks })
-    if (following) {
-      if (run.mode === "run") run.timer = setTimeout(() => this.next(), PACE)
-      return
-    }
-    this.panel.over({ ok: true, title: run.title })
-    this.panel.end()
-  }
-
-  asks(show) {
-    return this.panel.source.split("\n")[show.line - 1] ?? ""
+    if (!run) return
+    const show = run.shows[run.at++], steps = run.mode === "step"
+    this.panel.show({ ...show, drawing: this.upTo(show.step), next: steps ? show.next : null })
+    if (run.at === run.shows.length) {
+      this.panel.over({ ok: true, title: run.title })
+      this.panel.end()
+    } else if (!steps) run.timer = setTimeout(() => this.next(), show.step && PACE)
   }
 
   // The picture has its final size from the start: nothing moves while steps appear.
