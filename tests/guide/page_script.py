@@ -35,7 +35,7 @@ class PageScript:
     async def say(self, do: str, **words: Any) -> None:
         await self.control.send(json.dumps({"do": do, **words}))
 
-    async def hear(self, *kinds: str, within_s: float = 20) -> Message:
+    async def hear(self, *kinds: str, within_s: float = 10) -> Message:
         """Do what the lab says until it says something of these kinds."""
         while True:
             async with asyncio.timeout(within_s):

@@ -213,7 +213,7 @@ def test_what_comes_instead_is_told(docs, monkeypatch):
         assert None is script.shows[-1]["line"]
         over = await script.play("echo", "ru", 1, script="-> connect /echo\n<- accept\n<- text ...\n")
         assert "ничего за 0.3 секунд" == over["got"]
-        over = await script.play("echo", "ru", 1, script='-> connect /ticks\n<- accept\n-> text "a"\n<- json [0]\n')
+        over = await script.play("echo", "ru", 1, script='-> connect /echo\n<- accept\n-> text "a"\n')
         assert "больше ничего" == over["expected"]
 
     monkeypatch.setattr(play, "ANSWER_S", 0.3)
@@ -238,7 +238,7 @@ def test_an_error_of_the_handler_is_explained(docs):
 
 async def told(script: PageScript, line: str) -> dict[str, Any]:
     """Wait until the story ends with `line`."""
-    while not (show := await script.hear("show", "problem"))["do"] == "problem":
+    while (show := await script.hear("show", "problem"))["do"] != "problem":
         if show["transcript"].endswith(line + "\n"):
             return show
     raise AssertionError(show["text"])
@@ -429,7 +429,7 @@ def test_nothing_is_left_when_the_reader_goes(docs):
             await other.say("start", page="echo", language="ru", example=1, mode="step")
             await other.hear("show")
         async with asyncio.timeout(5):
-            while len(asyncio.all_tasks()) > before:
+            while len(asyncio.all_tasks()) > before:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.01)
         # One more run of the page is ready for the next reader.
         assert 1 == sum(name.startswith("docs.ru.echo") for name in set(sys.modules) - known)

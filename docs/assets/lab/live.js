@@ -49,7 +49,7 @@ export class Live {
         return this.end()
       case "problem":
         if (this.running) this.panel.problem(message)
-        if (this.running !== "play") this.end() // who plays can try again
+        if (message.ends) this.end() // else the reader can try again
     }
   }
 

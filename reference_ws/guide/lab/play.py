@@ -98,14 +98,15 @@ class Play:
     _told_blocks: set[int] = field(init=False, default_factory=set)
     _last: Show = field(init=False, default_factory=dict)
 
-    async def perform(self) -> None:
-        """Play to the end, or, in mode ``"play"``, until cancelled. Raises `TooMuch`."""
+    async def perform(self, begun: anyio.Event) -> None:
+        """Play to the end, or, in mode ``"play"``, until cancelled; set `begun` at the beginning. Raises `TooMuch`."""
         async with background() as tasks:
             self.world = World(tasks)
             room = None if self.mode == "play" else self.script
             self.story = Story(self.run.page, self.words, self.world, room)
             self.clock = Clock()
             tasks.start_soon(self._narrate)
+            begun.set()
             try:
                 if self.mode == "play":
                     await anyio.sleep_forever()
@@ -151,7 +152,16 @@ class Play:
 
     async def _settle(self) -> None:
         with anyio.move_on_after(SETTLE_S):
-            await self.world.settle()
+            settled = False
+            while not settled:
+                await self.world.signal.wait(self._all_begun)
+                await self.world.settle()
+                settled = self._all_begun()  # none has arrived meanwhile
+
+    def _all_begun(self) -> bool:
+        """Tell whether the application has every connection that has arrived."""
+        arrived = sum(expected.connection is not None for expected in self._expected.values())
+        return arrived == len(self.world.connections)
 
     async def _narrate(self) -> None:
         """Show what has changed, each time that the application has settled."""

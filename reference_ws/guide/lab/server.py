@@ -127,6 +127,8 @@ class _Session:
     _signal: Signal = field(default_factory=Signal)
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     _plays: int = 0
+    _begun: anyio.Event = field(default_factory=anyio.Event)
+    """Set once what was started last is under way, or can't be."""
 
     # --- to the page --------------------------------------------------------------------------------------------------
 
@@ -135,9 +137,9 @@ class _Session:
         self._messages.append(message)
         self._signal.notify()
 
-    def tell_problem(self, text: str) -> None:
-        """Say what is wrong."""
-        self.tell({"do": "problem", "text": text})
+    def tell_problem(self, text: str, *, ends: bool = False) -> None:
+        """Say what is wrong, and whether that is the end of the play."""
+        self.tell({"do": "problem", "text": text, "ends": ends})
 
     async def tell_all(self, websocket: WebSocket) -> None:
         """Send what is to be told, as it comes."""
@@ -174,43 +176,45 @@ class _Session:
                     return
                 if command.do == "start":
                     self._scope.cancel()
-                    self._scope = anyio.CancelScope()
-                    tasks.start_soon(self._start, command, self._scope)
+                    self._scope, self._begun = anyio.CancelScope(), anyio.Event()
+                    tasks.start_soon(self._start, command, self._scope, self._begun)
                 elif command.do == "stop":
                     self._scope.cancel()
-                elif self.play is not None and command.do == "next":
-                    self.play.let_go()
-                elif self.play is not None:
-                    await self._do(self.play, command)
+                else:
+                    await self._begun.wait()
+                    await self._go_on(command)
 
-    async def _start(self, command: Command, scope: anyio.CancelScope) -> None:
+    async def _start(self, command: Command, scope: anyio.CancelScope, begun: anyio.Event) -> None:
         with scope:
             run: PageRun | None = None
             try:
                 self.words = catalog(command.language if command.language in LANGUAGES else LANGUAGES[0])
                 run = await self.runs.take(command.language, command.page)
                 if run is None or not 1 <= command.example <= len(run.page.examples):
-                    self.tell_problem(self._not_run())
+                    self.tell_problem(self._not_run(), ends=True)
                     return
-                await self._perform(run, command)
+                await self._perform(run, command, begun)
             except Refused as refused:
-                self.tell_problem(str(refused))
+                self.tell_problem(str(refused), ends=True)
             except TooMuch:
-                self.tell_problem(self.words.gettext("The lab stops here: more has happened than it can show."))
+                problem = self.words.gettext("The lab stops here: more has happened than it can show.")
+                self.tell_problem(problem, ends=True)
             except Exception:
                 logger.exception("the lab, page %s, example %d", command.page, command.example)
-                self.tell_problem(self._not_run())
+                self.tell_problem(self._not_run(), ends=True)
             finally:
+                begun.set()
                 if run is not None:
                     run.close()
 
-    async def _perform(self, run: PageRun, command: Command) -> None:
+    async def _perform(self, run: PageRun, command: Command, begun: anyio.Event) -> None:
         fence = run.page.examples[command.example - 1]
         shared = command.script is not None
         try:
             script = parse((command.script or "")[:MAX_SCRIPT_CHARACTERS] if shared else fence.source)
         except TranscriptError:
-            self.tell_problem(self.words.gettext("The shared conversation isn't one: was the link cut off?"))
+            problem = self.words.gettext("The shared conversation isn't one: was the link cut off?")
+            self.tell_problem(problem, ends=True)
             return
         self._plays += 1
         self.play = play = Play(
@@ -225,16 +229,21 @@ class _Session:
             tell=self.tell,
         )
         try:
-            await play.perform()
+            await play.perform(begun)
         finally:
             if self.play is play:
                 self.play = None
 
-    async def _do(self, play: Play, command: Command) -> None:
-        try:
-            await play.do(command.line, command.headers)
-        except Refused as refused:
-            self.tell_problem(str(refused))
+    async def _go_on(self, command: Command) -> None:
+        if self.play is None:
+            self.tell_problem(self.words.gettext("Nothing is being played now: press a button."), ends=True)
+        elif command.do == "next":
+            self.play.let_go()
+        else:
+            try:
+                await self.play.do(command.line, command.headers)
+            except Refused as refused:
+                self.tell_problem(str(refused))
 
 
 class _Runs:
