@@ -155,7 +155,7 @@ def test_each_step_shows_the_picture_the_states_the_waiting_line_and_what_it_mea
         lines = ECHO.split("```python\n")[1].split("\n")
         told = {show["told"]: show for show in script.shows if "told" in show}
         seen = [
-            (text.split(" – ")[0], show["states"], [lines[wait["line"] - 1].strip() for wait in show["waits"]])
+            (text.split(" — ")[0], show["states"], [lines[wait["line"] - 1].strip() for wait in show["waits"]])
             for text, show in told.items()
         ]
 
@@ -306,7 +306,7 @@ def test_the_headers_are_those_that_are_written(docs):
     ("lines", "problem"),
     [
         (['-> text "hi"'], "Этот клиент не подключён: сначала подключите его."),
-        (["-> connect /echo", "<- accept", "-> connect /echo"], "Этот клиент подключён: закройте или оборвите"),
+        (["-> connect /echo", "<- accept", "-> connect /echo"], "Этот клиент уже подключён: сначала закройте"),
         (["-> connect /echo", "<- accept", "-> json {"], "Это не JSON."),
         (["-> connect /echo", "<- accept", "-> bytes 0"], "Запишите каждый байт двумя шестнадцатеричными цифрами"),
         (["-> connect echo"], "Путь начинается с /"),
@@ -317,8 +317,8 @@ def test_the_headers_are_those_that_are_written(docs):
         ),
         (["-> connect /echo", "<- accept", "li -> connect /echo"], "У первого клиента нет имени"),
         (["a -> connect /echo", "a <- accept", "-> connect /echo"], "У других клиентов есть имена"),
-        (["-> connect /fails", "!! LifecycleError", '-> text "hi"'], "Соединение этого клиента окончено"),
-        (["-> connect /echo", "<- accept", "-> close 99"], "Сейчас этого сделать нельзя. Ожидалось: a close code"),
+        (["-> connect /fails", "!! LifecycleError", '-> text "hi"'], "Соединение этого клиента закончилось"),
+        (["-> connect /echo", "<- accept", "-> close 99"], "Сейчас этого сделать нельзя. Ожидается: a close code"),
     ],
 )
 def test_what_can_not_be_done_is_told_in_the_readers_language(docs, lines, problem):
@@ -352,7 +352,7 @@ def test_what_is_no_example_is_told(docs, words):
 def test_a_shared_conversation_that_was_cut_off_is_told(docs):
     async def scenario(script: PageScript) -> None:
         over = await script.play("echo", "ru", 1, script="-> connect /echo\n<- acc")
-        assert "Эта запись неполная: возможно, ссылка обрезана?" == over["text"]
+        assert "Разговор из ссылки не читается: может быть, она обрезана?" == over["text"]
 
     run(scenario, docs)
 
@@ -373,7 +373,7 @@ def test_a_play_ends_when_more_has_happened_than_can_be_shown(docs, monkeypatch)
     async def scenario(script: PageScript) -> None:
         await script.say("start", page="echo", language="ru", example=1, mode="play")
         await script.say("line", line="-> connect /ticks")
-        assert "Лаборатория на этом останавливается" in (await script.hear("problem"))["text"]
+        assert "Запуск остановлен" in (await script.hear("problem"))["text"]
         assert 1006 == await script.end("")
 
     run(scenario, docs)
