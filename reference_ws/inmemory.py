@@ -18,6 +18,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 from starlette.types import ASGIApp, Message, Scope
 from starlette.websockets import WebSocketState
@@ -117,6 +118,7 @@ class InMemoryConnection:
         self._both_keys = both_keys
         self._send_raises = send_raises
         self._held = held
+        self._freed = False
         self._inbox: deque[Message] = deque([{"type": CONNECT}])
         self._sent: deque[tuple[Message, anyio.Event]] = deque()
         # What is legal is decided when a message is sent, not when it is released.
@@ -173,6 +175,8 @@ class InMemoryConnection:
         self._happened()
         if self._held:
             await released.wait()
+        elif self._freed:
+            await anyio.lowlevel.checkpoint()  # who sends in a loop must not keep the event loop for itself
         self.application_state = entry
         if event == CLOSE and self.accepted:
             self._leave(message.get("code", 1000), message.get("reason") or "")
@@ -232,7 +236,7 @@ class InMemoryConnection:
         """Let every ``send`` return, now and from now on."""
         while self.let_go():
             pass
-        self._held = False
+        self._held, self._freed = False, self._freed or self._held
 
     def waiting_at(self) -> str:
         """Tell where the application waits: file, line and source of the innermost frame of the user's code."""

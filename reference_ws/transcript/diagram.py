@@ -393,11 +393,15 @@ def _wide(columns: int, size: int) -> int:
 
 def _shorten(text: str, width: int, size: int) -> str:
     """Cut `text` to so many pixels; an ellipsis shows that it was cut."""
-    if _wide(display_width(text), size) <= width:
+    longest = 10 * width  # more characters can't fit, whatever combines with whatever
+    if len(text) <= longest and _wide(display_width(text), size) <= width:
         return text
-    while text and _wide(display_width(text) + 1, size) > width:
-        text = text[:-1]
-    return f"{text}…"
+    columns = 1  # the ellipsis
+    for end, character in enumerate(text):
+        columns += display_width(character)
+        if _wide(columns, size) > width:
+            return f"{text[:end]}…"
+    return text
 
 
 def _text(text: str) -> str:

@@ -131,12 +131,12 @@ class MemoryPeer:
     async def answer(self, timeout_s: float) -> Step:
         """Take the next thing that the application did."""
         with anyio.move_on_after(timeout_s):
-            if not await self._next_is_there():
+            if not await self.next_is_there():
                 return self._end()
             message = self.connection.take()
             body, more = b"", message["type"] == RESPONSE_START
             while more:  # a refusal is complete with the last part of its body
-                if not await self._next_is_there():
+                if not await self.next_is_there():
                     return self._end()
                 part = self.connection.take()
                 body += part.get("body", b"")
@@ -148,7 +148,7 @@ class MemoryPeer:
     async def silence(self, seconds: float) -> Step | None:
         """Wait for so long; return what the application sent in that time, if anything."""
         with anyio.move_on_after(seconds):
-            if await self._next_is_there():
+            if await self.next_is_there():
                 return self._read(self.connection.take())
             await anyio.sleep_forever()
         return None
@@ -185,7 +185,7 @@ class MemoryPeer:
             return None
         return self._end()
 
-    async def _next_is_there(self) -> bool:
+    async def next_is_there(self) -> bool:
         """Wait for a message of the application; False when it has ended without one."""
         connection = self.connection
         while not connection.sent and not connection.ended:

@@ -1,14 +1,12 @@
 """Looking on while clients and a running application talk, without a change of what happens.
 
-`Observer` wraps an ASGI application; the recorder stands on it, and so can whatever shows a connection live. Its gate
-can hold a message back, so that somebody can step through a connection.
+`Observer` wraps an ASGI application; the recorder stands on it, and so does the lab, which shows a connection live.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,7 +38,7 @@ from reference_ws.transcript.steps import (
     Step,
 )
 
-__all__ = ["Event", "Gate", "Observer"]
+__all__ = ["Event", "Observer"]
 
 OF_EVERY_CLIENT: Final = frozenset(
     {
@@ -59,9 +57,6 @@ OF_EVERY_CLIENT: Final = frozenset(
     }
 )
 """Headers that clients add by themselves; a transcript doesn't repeat them."""
-
-Gate = Callable[[str, Message], Awaitable[None]]
-"""Awaited with the client's name and each ASGI message before it passes, in either direction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +84,9 @@ class Observer:
     the client of every connection, where somebody knows who it is.
     """
 
-    def __init__(
-        self, app: ASGIApp, on_event: Callable[[Event], None], gate: Gate | None = None, *, client: str | None = None
-    ) -> None:
+    def __init__(self, app: ASGIApp, on_event: Callable[[Event], None], *, client: str | None = None) -> None:
         self.app = app
         self._on_event = on_event
-        self._gate = gate
         self._client = client
         self._connections = 0
 
@@ -106,22 +98,13 @@ class Observer:
         self._connections += 1
         name = f"client{self._connections}" if self._client is None else self._client
         connection = _Connection(scope, name, self._on_event)
-        kept: deque[Message] = deque()  # a receive that is cancelled at the gate must not lose its message
 
         async def observed_receive() -> Message:
-            message = kept.popleft() if kept else await receive()
-            if self._gate is not None:
-                try:
-                    await self._gate(connection.name, message)
-                except BaseException:
-                    kept.appendleft(message)
-                    raise
+            message = await receive()
             connection.received(message)
             return message
 
         async def observed_send(message: Message) -> None:
-            if self._gate is not None:
-                await self._gate(connection.name, message)
             undo = connection.sent(message)
             try:
                 await send(message)

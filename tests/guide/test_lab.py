@@ -10,7 +10,6 @@ import anyio
 import pytest
 from inside_server import Server
 from page_script import PageScript
-from starlette.types import Message
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
@@ -47,6 +46,8 @@ def on_lab_loop(main: Coroutine[Any, Any, None]) -> None:
 
     async def end() -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
+        # A page that is being run for the next reader may have threads of its own.
+        await asyncio.gather(*(task for task in others if task.get_name().startswith("the lab's")))
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -62,8 +63,11 @@ def on_lab_loop(main: Coroutine[Any, Any, None]) -> None:
 async def played(url: str, page: Page, number: int, mode: str) -> None:
     async with PageScript(url) as script:
         over = await script.play(page.name, page.language, number, mode)
-        last = script.shows[-1]
-        assert over.get("ok"), (page.file, page.examples[number - 1].line, over, last["transcript"])
+        story = script.shows[-1]["transcript"] if script.shows else ""
+        assert over.get("ok"), (page.file, page.examples[number - 1].line, over, story)
+        # All that was played is told; where a handler raises, the error may come before the last lines of the others.
+        written, seen = parse(page.examples[number - 1].source).steps, parse(story).steps
+        assert sorted(type(step).__name__ for step in written) == sorted(type(step).__name__ for step in seen)
 
 
 @pytest.mark.parametrize("mode", ["run", "step"])
@@ -374,7 +378,7 @@ def test_a_play_ends_when_more_has_happened_than_can_be_shown(docs, monkeypatch)
         await script.say("start", page="echo", language="ru", example=1, mode="play")
         await script.say("line", line="-> connect /ticks")
         assert "Запуск остановлен" in (await script.hear("problem"))["text"]
-        assert 1006 == await script.end("")
+        assert await script.end("") in (1001, 1006)
 
     run(scenario, docs)
 
@@ -472,10 +476,7 @@ def test_fifty_readers_at_once():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_an_example_behaves_the_same_when_it_is_observed(page):
     async def reports(*, observed: bool) -> list[Report]:
-        played, events, passed = [], [], []
-
-        async def gate(_client: str, message: Message) -> None:
-            passed.append(message)
+        played, events = [], []
 
         page_run = PageRun(page)
         for fence in page.fences:
@@ -483,11 +484,11 @@ def test_an_example_behaves_the_same_when_it_is_observed(page):
                 await page_run.python(fence)
             elif fence.kind == "transcript":
                 app = page_run.application(fence)
-                app = Observer(app, events.append, gate) if observed else app
+                app = Observer(app, events.append) if observed else app
                 script = transcript(page, fence)
                 played.append(await play_transcript(app, script, denial=fence.denial))
         page_run.close()
-        assert not observed or (events and passed)
+        assert observed == bool(events)
         return played
 
     plain, seen = asyncio.run(reports(observed=False)), asyncio.run(reports(observed=True))

@@ -38,12 +38,11 @@ async def passes(client, message):
     await anyio.lowlevel.checkpoint()
 
 
-@pytest.mark.parametrize("gate", [None, passes])
 @pytest.mark.parametrize(("application", "text"), PLAYS)
-async def test_an_observed_application_does_what_it_did(application, text, gate):
+async def test_an_observed_application_does_what_it_did(application, text):
     transcript, timeout_s = parse(text), patience(text)
     alone = await play(application, transcript, timeout_s=timeout_s)
-    observed = await play(Observer(application, lambda event: None, gate), transcript, timeout_s=timeout_s)
+    observed = await play(Observer(application, lambda event: None), transcript, timeout_s=timeout_s)
     assert without_place(alone) == without_place(observed)
 
 
@@ -151,52 +150,6 @@ async def test_what_comes_after_the_end_is_not_reported():
     await connection.run(Observer(application, events.append))
     assert connection.error is None
     assert "client1 <- close 1000 | CONNECTING DISCONNECTED" == told(events)[-1]
-
-
-async def test_a_gate_holds_each_message_back_in_both_directions():
-    waits, seen, events = [], [], []
-
-    async def gate(client, message):
-        opened = anyio.Event()
-        waits.append(opened)
-        seen.append((client, message["type"]))
-        await opened.wait()
-
-    async with anyio.create_task_group() as tasks:
-        connection = InMemoryConnection(handshake("/echo"))
-        tasks.start_soon(connection.run, Observer(app, events.append, gate))
-        await anyio.wait_all_tasks_blocked()
-        assert ([("client1", "websocket.connect")], 1) == (seen, len(events))
-        waits.pop().set()
-        await anyio.wait_all_tasks_blocked()
-        assert ("client1", "websocket.accept") == seen[-1]
-        assert (False, 2) == (connection.sent, len(events))
-        waits.pop().set()
-        await anyio.wait_all_tasks_blocked()
-        assert (True, 3) == (connection.sent, len(events))
-        tasks.cancel_scope.cancel()
-
-
-async def test_a_receive_that_is_cancelled_at_the_gate_loses_no_message():
-    got = []
-
-    async def gate(client, message):
-        if message["type"] == "websocket.receive" and not got:
-            got.append("gate")
-            await anyio.sleep_forever()
-
-    async def application(scope, receive, send):
-        await receive()
-        with anyio.move_on_after(0.01):
-            await receive()
-        got.append((await receive())["text"])
-        got.append((await receive())["text"])
-
-    connection = InMemoryConnection(handshake("/"))
-    connection.deliver("one")
-    connection.deliver("two")
-    await connection.run(Observer(application, lambda event: None, gate))
-    assert ["gate", "one", "two"] == got
 
 
 def test_http_passes_through():

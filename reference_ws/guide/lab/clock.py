@@ -2,7 +2,8 @@
 
 An example that sends every 200 ms would have sent a lot by the time that somebody presses a button. `LabLoop` is
 asyncio's event loop, except that the tasks of a play see that play's `Clock` as its time: when the clock stands still,
-so do their timers, whoever set them (``anyio.sleep``, ``asyncio.timeout`` and so on all ask the event loop).
+so do their timers, whoever set them (``anyio.sleep``, ``asyncio.timeout`` and so on all ask the event loop; who asks
+``time.monotonic()`` gets the world's).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class LabLoop(asyncio.SelectorEventLoop):
         clock = CLOCK.get()
         if clock is None:
             return self.really_call_at(when, callback, *args, context=context)
-        return clock.call_at(when, callback, args, context or copy_context())
+        return clock.call_at(when, callback, args, copy_context() if context is None else context)
 
     def really_call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -50,7 +51,7 @@ class Clock:
         self._loop = asyncio.get_running_loop()
         self._stopped_at: float | None = None
         self._stood_still = 0.0
-        self._timers: set[_Timer] = set()
+        self._timers: dict[_Timer, None] = {}  # in order
 
     def time(self) -> float:
         """Tell the time in seconds; it doesn't grow while the clock stands still."""
@@ -77,7 +78,7 @@ class Clock:
     ) -> asyncio.TimerHandle:
         """Call back at a time of this clock."""
         timer = _Timer(when, callback, args, self._loop, context, self._timers)
-        self._timers.add(timer)
+        self._timers[timer] = None
         if self._stopped_at is None:
             self._start(timer)
         return timer
@@ -104,13 +105,12 @@ class _Timer(asyncio.TimerHandle):
         args: tuple[Any, ...],
         loop: asyncio.AbstractEventLoop,
         context: Context,
-        timers: set[_Timer],
+        timers: dict[_Timer, None],
     ) -> None:
         super().__init__(when, callback, args, loop, context)
-        self._call, self._given, self._in = callback, args, context
+        self._in = context
         self._timers = timers
         self._real: asyncio.TimerHandle | None = None
-        self._called_off = False
 
     __hash__ = object.__hash__  # asyncio's is the time's
 
@@ -127,15 +127,10 @@ class _Timer(asyncio.TimerHandle):
 
     def cancel(self) -> None:
         """Don't call back."""
-        self._called_off = True
         self.stop()
-        self._timers.discard(self)
-        # Not asyncio's own cancel(): it would count this handle among those in the event loop's heap.
-
-    def cancelled(self) -> bool:
-        """Tell whether it was called off."""
-        return self._called_off
+        self._timers.pop(self, None)
+        super().cancel()
 
     def _fire(self) -> None:
-        self._timers.discard(self)
-        self._call(*self._given)
+        self._timers.pop(self, None)
+        self._callback(*self._args)  # type: ignore[attr-defined]

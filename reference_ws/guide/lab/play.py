@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import base64
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from gettext import NullTranslations
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 
 import anyio
 from starlette.types import Message, Receive, Scope, Send
@@ -47,6 +47,10 @@ __all__ = ["MAX_STEPS", "Mode", "Play"]
 Mode = Literal["run", "step", "play"]
 
 MAX_STEPS: Final = 500
+MAX_CHARACTERS: Final = 200_000
+"""So long may the transcript of a play become."""
+MAX_CONNECTIONS: Final = 20
+"""So many may be open at once in a play."""
 PACE_S: Final = 0.7
 """How long a step can be looked at in a run."""
 ANSWER_S: Final = 5.0
@@ -94,22 +98,27 @@ class Play:
     _peers: dict[str, BrowserPeer] = field(init=False, default_factory=dict)
     _done: int = field(init=False, default=0)
     _over: bool = field(init=False, default=False)
+    _waiting: int = field(init=False, default=0)
     _too_much: bool = field(init=False, default=False)
+    _asked: int = field(init=False, default=0)
+    _lines: deque[tuple[str, list[str]]] = field(init=False, default_factory=deque)
     _told_blocks: set[int] = field(init=False, default_factory=set)
     _last: Show = field(init=False, default_factory=dict)
 
-    async def perform(self, begun: anyio.Event) -> None:
-        """Play to the end, or, in mode ``"play"``, until cancelled; set `begun` at the beginning. Raises `TooMuch`."""
+    async def perform(self, begun: Callable[[], None]) -> None:
+        """Play to the end, or, in mode ``"play"``, until cancelled; tell when it has begun. Raises `TooMuch`."""
         async with background() as tasks:
             self.world = World(tasks)
             room = None if self.mode == "play" else self.script
             self.story = Story(self.run.page, self.words, self.world, room)
             self.clock = Clock()
+            if self.mode != "play":
+                self.clock.stop()
             tasks.start_soon(self._narrate)
-            begun.set()
+            begun()
             try:
                 if self.mode == "play":
-                    await anyio.sleep_forever()
+                    await self._obey()
                 player = Player(self.script, ANSWER_S, before=self._before, after=self._after)
                 report = await player.play(lambda name: BrowserPeer(self, name))
                 await self._settle()
@@ -125,16 +134,13 @@ class Play:
 
     async def _before(self, step: Step) -> None:
         if self.mode == "step":
-            self.clock.stop()
             self.story.next = step
             self.world.signal.notify()
             await self._let_go.wait()
             self._let_go = anyio.Event()
             self.story.next = None
         elif self.story.line is not None:
-            self.clock.stop()
             await anyio.sleep(PACE_S)
-        self.clock.go_on()
 
     async def _after(self, step: Step) -> None:
         self._done += 1
@@ -147,6 +153,18 @@ class Play:
     def let_go(self) -> None:
         """Let the next step happen."""
         self._let_go.set()
+
+    @contextmanager
+    def time_passes(self) -> Iterator[None]:
+        """Let the example's clock run meanwhile: the reader, the browser and the network take their own time."""
+        self._waiting += 1
+        self.clock.go_on()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if not self._waiting and self.mode != "play":
+                self.clock.stop()
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
@@ -203,7 +221,7 @@ class Play:
     def _happened(self, step: Step) -> None:
         if self._over:
             return
-        if len(self.story.steps) >= MAX_STEPS:
+        if len(self.story.steps) >= MAX_STEPS or self.story.size >= MAX_CHARACTERS:
             self._too_much = True
             self.world.tasks.cancel_scope.cancel()
             return
@@ -216,7 +234,10 @@ class Play:
 
     async def connect(self, client: str, target: str, headers: Headers) -> BrowserConnection:
         """Ask the browser to connect; return the connection once it has arrived."""
-        number = f"{self.number}.{len(self._expected) + 1}"
+        if sum(not connection.ended for connection in self.world.connections) >= MAX_CONNECTIONS:
+            raise Refused(self.words.gettext("So many connections are enough: close one first."))
+        self._asked += 1
+        number = f"{self.number}.{self._asked}"
         offers = ",".join(value for name, value in headers if name == "sec-websocket-protocol")
         offered = [token.strip() for token in offers.split(",") if token.strip()]
         expected = self._expected[number] = _Expected(client, headers)
@@ -225,6 +246,7 @@ class Play:
         with anyio.move_on_after(ANSWER_S):
             await self.world.signal.wait(lambda: expected.connection is not None)
         if expected.connection is None:
+            del self._expected[number]
             raise Refused(self.words.gettext("The browser didn't connect: are the path and the subprotocols right?"))
         return expected.connection
 
@@ -237,8 +259,10 @@ class Play:
         if expected is None or expected.connection is not None:
             return False
         base = live_path(self.run.page.name, self.fence.app, self.fence.denial)
-        path = scope["path"].split(base, 1)[1]
-        raw_path = scope["raw_path"].split(base.encode(), 1)[1]
+        _, found, path = scope["path"].partition(base)
+        _, _, raw_path = scope["raw_path"].partition(percent_encoded(base).encode())
+        if not found:
+            return False
         scope = {**scope, "path": path, "raw_path": raw_path, "headers": _headers(scope, expected.headers)}
         inner = {**scope, "path": base + path, "raw_path": base.encode() + raw_path, "root_path": base}
         connection = expected.connection = BrowserConnection(inner, signal=self.world.signal, wire=_Wire(receive))
@@ -276,11 +300,25 @@ class Play:
 
     # --- what the reader does in mode "play" --------------------------------------------------------------------------
 
-    async def do(self, line: str, headers: list[str]) -> None:
-        """Do one line of the notation. Raises `Refused`."""
+    def do(self, line: str, headers: list[str]) -> None:
+        """Do one line of the notation, once those before it are done; what can't be done is told."""
+        if self.mode == "play" and len(self._lines) < MAX_STEPS:
+            self._lines.append((line, headers))
+            self.world.signal.notify()
+
+    async def _obey(self) -> NoReturn:
+        """Do the reader's lines, one after the other."""
+        while True:
+            await self.world.signal.wait(lambda: bool(self._lines))
+            try:
+                await self._do(*self._lines.popleft())
+            except Refused as refused:
+                self.tell({"do": "problem", "text": str(refused), "ends": False})
+
+    async def _do(self, line: str, headers: list[str]) -> None:
         step = self._read("\n    ".join((line, *filter(str.strip, headers))))
         if isinstance(step, Connect):
-            peer = self._peers[step.client] = BrowserPeer(self, step.client)
+            peer = BrowserPeer(self, step.client)
             await peer.connect(step.target, step.headers)
             self.world.tasks.start_soon(self._release, peer.connection)
             return
@@ -365,6 +403,8 @@ class BrowserPeer(MemoryPeer):
     async def close(self, code: int, reason: str) -> None:
         """Ask the browser to close; with a code that browsers don't send, the server does as if one had."""
         await self.world.flush()
+        self.connection.pass_on()
+        await self.connection.given_out()
         if code in (1000, 1005) or 3000 <= code <= 4999:
             how = {} if code == 1005 else {"code": code, "reason": reason}
             self._play.tell({"do": "close", "client": self.name, **how})
@@ -372,11 +412,17 @@ class BrowserPeer(MemoryPeer):
             self.connection.wire.say({"type": DISCONNECT, "code": code, "reason": reason})
         await self._until(lambda: self.connection.gone)
 
+    async def next_is_there(self) -> bool:
+        """Wait for a message of the application; False when it has ended without one."""
+        with self._play.time_passes():
+            return await super().next_is_there()
+
     async def finish(self, timeout_s: float) -> Step | None:
         """End the connection if it is open; at the end of the script nobody is shown how."""
         if self._play.is_done:
             self._play.curtain()
-        return await super().finish(timeout_s)
+        with self._play.time_passes():
+            return await super().finish(timeout_s)
 
     @property
     def is_open(self) -> bool:
@@ -400,13 +446,24 @@ class BrowserConnection(InMemoryConnection):
         self.arrived = 0
         """So many frames have come from the browser."""
         self._outgoing: deque[Message] = deque()
+        self._passed_on = 0
+        """So many of the messages that wait to be taken have been sent."""
 
     def take(self) -> Message:
         """Take the oldest message of the application, and send it to the browser."""
         message = super().take()
-        self._outgoing.append(message)
-        self.signal.notify()
+        if self._passed_on:
+            self._passed_on -= 1
+        else:
+            self._outgoing.append(message)
+            self.signal.notify()
         return message
+
+    def pass_on(self) -> None:
+        """Send the browser what the application has sent; it stays there to be taken: the client is about to leave."""
+        self._outgoing.extend(message for message, _ in list(self._sent)[self._passed_on :])
+        self._passed_on = len(self._sent)
+        self.signal.notify()
 
     async def take_in(self, receive: Receive) -> None:
         """Hand over what the browser does, until it leaves."""
@@ -427,14 +484,14 @@ class BrowserConnection(InMemoryConnection):
                 return
             try:
                 await send(self._outgoing[0])
-            except OSError:
+            except (OSError, RuntimeError):  # uvicorn's word for a connection that it has just closed
                 self.leave(1006)
             self._outgoing.popleft()
             self.signal.notify()
 
     async def given_out(self) -> None:
-        """Wait until all that was taken is sent."""
-        await self.signal.wait(lambda: not self._outgoing)
+        """Wait until all that was taken is sent, or can't be any more."""
+        await self.signal.wait(lambda: not self._outgoing or self.gone)
 
 
 class _Wire:

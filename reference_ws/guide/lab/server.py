@@ -12,6 +12,7 @@ import secrets
 from collections import deque
 from dataclasses import dataclass, field
 from gettext import NullTranslations
+from math import inf
 from pathlib import Path
 from typing import Final, Literal
 
@@ -40,6 +41,11 @@ PREFIX: Final = "/lab"
 MAX_SESSIONS: Final = 200
 MAX_SECONDS: Final = 900.0
 MAX_SCRIPT_CHARACTERS: Final = 20_000
+MAX_WAITING: Final = 1_000
+"""So many messages may wait for a page that doesn't listen, and so many of the page for a play that begins."""
+FIRST_S: Final = 60.0
+"""How long a session may wait for its first play."""
+FAREWELL_S: Final = 5.0
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,11 +113,11 @@ class Lab:
                 with anyio.move_on_after(self.max_seconds) as bound:
                     await session.listen(websocket)
                 if bound.cancelled_caught:
-                    session.tell_problem(
-                        session.words.gettext("The time of this session is up. Press a button to start another.")
-                    )
+                    _ = session.words.gettext
+                    session.tell_problem(_("The time of this session is up. Press a button to start another."))
+                with anyio.move_on_after(FAREWELL_S):  # a page may not listen any more
                     await session.told()
-                    await websocket.close(1000)
+                    await websocket.close()
             finally:
                 del self._sessions[token]
 
@@ -128,14 +134,24 @@ class _Session:
     _signal: Signal = field(default_factory=Signal)
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     _plays: int = 0
-    _begun: anyio.Event = field(default_factory=anyio.Event)
-    """Set once what was started last is under way, or can't be."""
+    _listening: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    _beginning: Command | None = None
+    """What was started last, until its play has begun."""
+    _early: deque[Command] = field(default_factory=lambda: deque(maxlen=MAX_WAITING))
+    """What was said meanwhile."""
 
     # --- to the page --------------------------------------------------------------------------------------------------
 
     def tell(self, message: Show) -> None:
         """Say something to the page, in order."""
-        self._messages.append(message)
+        last = self._messages[-1] if len(self._messages) > 1 else {}  # the first one is being sent
+        if message["do"] == last.get("do") == "show":
+            told = [show["told"] for show in (last, message) if "told" in show]
+            self._messages[-1] = {**last, **message, **({"told": " ".join(told)} if told else {})}
+        else:
+            self._messages.append(message)
+        if len(self._messages) > MAX_WAITING:
+            self._listening.cancel()
         self._signal.notify()
 
     def tell_problem(self, text: str, *, ends: bool = False) -> None:
@@ -151,7 +167,8 @@ class _Session:
                 self._messages.popleft()
                 self._signal.notify()
         except WebSocketDisconnect:
-            pass
+            self._messages.clear()
+            self._signal.notify()
 
     def _not_run(self) -> str:
         return self.words.gettext("This example can't be run: load the page again. The server's log may say more.")
@@ -163,7 +180,12 @@ class _Session:
     # --- from the page ------------------------------------------------------------------------------------------------
 
     async def listen(self, websocket: WebSocket) -> None:
-        """Do what the page says, until it leaves."""
+        """Do what the page says, until it leaves, or doesn't begin, or doesn't listen."""
+        self._listening.deadline = anyio.current_time() + FIRST_S
+        with self._listening:
+            await self._obey(websocket)
+
+    async def _obey(self, websocket: WebSocket) -> None:
         async with background() as tasks:
             while True:
                 try:
@@ -176,16 +198,19 @@ class _Session:
                 except WebSocketDisconnect:
                     return
                 if command.do == "start":
+                    self._listening.deadline = inf
                     self._scope.cancel()
-                    self._scope, self._begun = anyio.CancelScope(), anyio.Event()
-                    tasks.start_soon(self._start, command, self._scope, self._begun)
+                    self._early.clear()
+                    self._scope, self._beginning = anyio.CancelScope(), command
+                    tasks.start_soon(self._start, command, self._scope)
                 elif command.do == "stop":
                     self._scope.cancel()
+                elif self._beginning is not None:
+                    self._early.append(command)
                 else:
-                    await self._begun.wait()
-                    await self._go_on(command)
+                    self._go_on(command)
 
-    async def _start(self, command: Command, scope: anyio.CancelScope, begun: anyio.Event) -> None:
+    async def _start(self, command: Command, scope: anyio.CancelScope) -> None:
         with scope:
             run: PageRun | None = None
             try:
@@ -194,7 +219,7 @@ class _Session:
                 if run is None or not 1 <= command.example <= len(run.page.examples):
                     self.tell_problem(self._not_run(), ends=True)
                     return
-                await self._perform(run, command, begun)
+                await self._perform(run, command)
             except Refused as refused:
                 self.tell_problem(str(refused), ends=True)
             except TooMuch:
@@ -204,15 +229,16 @@ class _Session:
                 logger.exception("the lab, page %s, example %d", command.page, command.example)
                 self.tell_problem(self._not_run(), ends=True)
             finally:
-                begun.set()
+                self._begun(command)
                 if run is not None:
                     run.close()
 
-    async def _perform(self, run: PageRun, command: Command, begun: anyio.Event) -> None:
+    async def _perform(self, run: PageRun, command: Command) -> None:
         fence = run.page.examples[command.example - 1]
         shared = command.script is not None
         try:
-            script = parse((command.script or "")[:MAX_SCRIPT_CHARACTERS] if shared else fence.source)
+            text = fence.source if command.script is None else command.script
+            script = parse(text if len(text) <= MAX_SCRIPT_CHARACTERS else "")
         except TranscriptError:
             problem = self.words.gettext("The shared conversation isn't one: was the link cut off?")
             self.tell_problem(problem, ends=True)
@@ -230,21 +256,25 @@ class _Session:
             tell=self.tell,
         )
         try:
-            await play.perform(begun)
+            await play.perform(lambda: self._begun(command))
         finally:
             if self.play is play:
                 self.play = None
 
-    async def _go_on(self, command: Command) -> None:
+    def _begun(self, command: Command) -> None:
+        """Go on with what was said before the play had begun, or couldn't."""
+        if self._beginning is command:
+            self._beginning = None
+            while self._early:
+                self._go_on(self._early.popleft())
+
+    def _go_on(self, command: Command) -> None:
         if self.play is None:
             self.tell_problem(self.words.gettext("Nothing is being played now: press a button."), ends=True)
         elif command.do == "next":
             self.play.let_go()
         else:
-            try:
-                await self.play.do(command.line, command.headers)
-            except Refused as refused:
-                self.tell_problem(str(refused))
+            self.play.do(command.line, command.headers)
 
 
 class _Runs:
@@ -260,8 +290,10 @@ class _Runs:
         if path is None:
             return
         changed = path.stat().st_mtime_ns
-        before, _ = self._ready.get((language, page), (None, None))
+        before, task = self._ready.get((language, page), (None, None))
         if before != changed:
+            if task is not None:
+                task.add_done_callback(_close)
             self._ready[language, page] = changed, asyncio.create_task(_run(path), name=f"the lab's {path}")
 
     async def take(self, language: str, page: str) -> PageRun | None:
@@ -270,7 +302,11 @@ class _Runs:
         if (language, page) not in self._ready:
             return None
         _, task = self._ready.pop((language, page))
-        run = await task
+        try:
+            run = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_close)
+            raise
         if run is not None:
             self.prepare(language, page)  # for the next press
         return run
@@ -278,6 +314,12 @@ class _Runs:
     def _path(self, language: str, page: str) -> Path | None:
         known = {path.stem: path for path in (self.docs / language).glob("*.md")} if language in LANGUAGES else {}
         return known.get(page)
+
+
+def _close(task: asyncio.Task[PageRun | None]) -> None:
+    """Forget a run that nobody will have."""
+    if not task.cancelled() and (run := task.result()) is not None:
+        run.close()
 
 
 async def _run(path: Path) -> PageRun | None:

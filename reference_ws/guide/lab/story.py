@@ -62,17 +62,24 @@ class Story:
     """What will happen when the reader lets it."""
     told: int = 0
     """So many steps have been told."""
+    size: int = 0
+    """Characters of the transcript so far."""
+    _changes: int = 0
+    _drawn_at: int = -1
 
     def add(self, step: Step, seconds: float) -> None:
         """Something happened, so many seconds after the beginning."""
         self.steps.append(step)
         self.seconds.append(seconds)
+        self.size += len(format_transcript(Transcript((step,))))
+        self._changes += 1
 
     def undo(self, step: Step) -> None:
         """Forget what didn't happen after all: the client had gone."""
         for index in (index for index, known in enumerate(self.steps) if known is step):
             del self.steps[index], self.seconds[index]
-            self.told = min(self.told, index)
+            self.told -= index < self.told
+            self._changes += 1
             break
 
     def show(self, *, drawn: bool = True) -> Show:
@@ -97,7 +104,8 @@ class Story:
             "next": format_step(self.next) if self.next else None,
             "transcript": self.text(),
         }
-        if drawn and (new or not self.steps):
+        if drawn and self._drawn_at != self._changes:
+            self._drawn_at = self._changes
             show["svg"] = self.svg()
         if new:
             moves = list(states(Transcript(tuple(self.steps))))
