@@ -20,6 +20,7 @@ class PageScript:
         self.url = url
         self.origin: Any = url.replace("ws", "http", 1)
         self.messages: list[Message] = []
+        self.deaf = False
         self._sockets: dict[str, asyncio.Future[ClientConnection]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -43,7 +44,7 @@ class PageScript:
                 message = json.loads(await self.control.recv())
             self.messages.append(message)
             client, do = message.get("client", ""), message["do"]
-            if do == "connect":
+            if do == "connect" and not self.deaf:
                 self._sockets[client] = asyncio.get_running_loop().create_future()
                 self._begin(self._connect(self._sockets[client], message))
             elif do == "send":

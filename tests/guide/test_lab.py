@@ -10,15 +10,17 @@ import anyio
 import pytest
 from inside_server import Server
 from page_script import PageScript
+from starlette.types import Message
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
-from reference_ws.guide.lab import play
+from reference_ws.guide.lab import play, server
 from reference_ws.guide.lab.clock import LabLoop
 from reference_ws.guide.lab.server import Lab
 from reference_ws.guide.pages import Page, read_page
 from reference_ws.guide.running import PageRun, transcript
+from reference_ws.inmemory import handshake
 from reference_ws.transcript import Report, parse
 from reference_ws.transcript import play as play_transcript
 from reference_ws.transcript.observer import Observer
@@ -35,9 +37,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def lab(docs: Path = DOCS, **bounds: float) -> AsyncIterator[str]:
-    server = Server()
-    server.app = Lab(docs, **bounds)
-    async with server.listening() as url:
+    serving = Server()
+    serving.app = Lab(docs, **bounds)
+    async with serving.listening() as url:
         yield url
 
 
@@ -116,6 +118,13 @@ async def ticks(websocket: WebSocket):
 async def headers(websocket: WebSocket):
     await websocket.accept(websocket.scope["subprotocols"][0])
     await websocket.send_json([websocket.headers.get(name) for name in ("cookie", "origin", "x-key")])
+
+
+@app.router.websocket("/flood")
+async def flood(websocket: WebSocket):
+    await websocket.accept()
+    while True:
+        await websocket.send_text("more")
 
 
 @app.router.websocket("/fails")
@@ -452,6 +461,139 @@ def test_nothing_is_left_when_the_reader_goes(docs):
         assert 1 == sum(name.startswith("docs.ru.echo") for name in set(sys.modules) - known)
 
     known = set(sys.modules)
+    run(scenario, docs)
+
+
+def test_a_handler_that_never_pauses_does_not_stop_the_server(docs):
+    async def scenario(script: PageScript) -> None:
+        with anyio.fail_after(5):
+            over = await script.play("echo", "ru", 1, script="-> connect /flood\n<- accept\n")
+            assert "<- text " in over["got"]
+            await script.say("start", page="echo", language="ru", example=1, mode="play")
+            await script.say("line", line="-> connect /flood")
+            assert "Запуск остановлен" in (await script.hear("problem"))["text"]
+            assert (await script.play("echo", "ru", 1))["ok"]
+
+    run(scenario, docs)
+
+
+def test_long_messages_end_a_play_before_they_fill_the_memory(docs, monkeypatch):
+    monkeypatch.setattr(play, "MAX_CHARACTERS", 50_000)
+
+    async def scenario(script: PageScript) -> None:
+        await script.say("start", page="echo", language="ru", example=1, mode="play")
+        await script.say("line", line="-> connect /echo")
+        await told(script, "<- accept")
+        for _ in range(3):
+            await script.say("line", line=f'-> text "{"a" * 20_000}"')
+        assert "Запуск остановлен" in (await script.hear("problem"))["text"]
+
+    run(scenario, docs)
+
+
+def test_a_play_has_so_many_connections_and_no_more(docs, monkeypatch):
+    monkeypatch.setattr(play, "MAX_CONNECTIONS", 2)
+
+    async def scenario(script: PageScript) -> None:
+        await script.say("start", page="echo", language="ru", example=1, mode="play")
+        for client in ("a", "b"):
+            await script.say("line", line=f"{client} -> connect /echo")
+            await told(script, f"{client} <- accept")
+        await script.say("line", line="c -> connect /echo")
+        assert "Соединений уже достаточно" in (await script.hear("problem"))["text"]
+        await script.say("line", line="a -> close")
+        await told(script, "a -> close 1000")
+        await script.say("line", line="c -> connect /echo")
+        await told(script, "c <- accept")
+
+    run(scenario, docs)
+
+
+def test_a_connection_that_comes_too_late_is_refused(docs, monkeypatch):
+    monkeypatch.setattr(play, "ANSWER_S", 0.2)
+
+    async def scenario(script: PageScript) -> None:
+        script.deaf = True
+        await script.say("start", page="echo", language="ru", example=1, mode="play")
+        await script.say("line", line="-> connect /echo")
+        asked = await script.hear("connect")
+        assert "Браузер не подключился" in (await script.hear("problem"))["text"]
+        with pytest.raises(InvalidStatus):
+            await connect(script.url + asked["path"], proxy=None)
+        script.deaf = False
+        await script.say("line", line="-> connect /echo")
+        await told(script, "<- accept")
+
+    run(scenario, docs)
+
+
+def test_only_a_reader_who_plays_freely_says_lines(docs):
+    async def scenario(script: PageScript) -> None:
+        await script.say("start", page="echo", language="ru", example=1, mode="step")
+        await script.say("line", line="zed -> connect /echo")
+        with pytest.raises(TimeoutError):
+            await script.hear("connect", within_s=0.3)
+        await script.say("stop")
+        await script.say("line", line="zed -> connect /echo")
+        assert "Сейчас ничего не запущено: нажмите кнопку." == (await script.hear("problem", "connect"))["text"]
+
+    run(scenario, docs)
+
+
+def test_a_session_without_a_play_ends_soon(docs, monkeypatch):
+    monkeypatch.setattr(server, "FIRST_S", 0.2)
+
+    async def scenario(script: PageScript) -> None:
+        await script.control.wait_closed()
+
+    run(scenario, docs)
+
+
+def test_a_page_that_does_not_listen_is_let_go(docs, monkeypatch):
+    monkeypatch.setattr(server, "MAX_WAITING", 20)
+    monkeypatch.setattr(server, "FAREWELL_S", 0.2)
+
+    async def main() -> None:
+        serving = Lab(docs)
+        inbox: asyncio.Queue[Message] = asyncio.Queue()
+        sent = anyio.Event()
+
+        async def send(message: Message) -> None:
+            if message["type"] == "websocket.send":
+                sent.set()
+                await anyio.sleep_forever()  # the client's window is full
+
+        inbox.put_nowait({"type": "websocket.connect"})
+        for _ in range(50):
+            inbox.put_nowait({"type": "websocket.receive", "text": "{"})
+        with anyio.fail_after(5):
+            await serving(handshake("/lab"), inbox.get, send)
+        assert sent.is_set()
+
+    on_lab_loop(main())
+
+
+def test_what_is_stopped_while_its_page_runs_leaves_nothing(docs):
+    async def scenario(script: PageScript) -> None:
+        for _ in range(5):
+            await script.say("start", page="echo", language="ru", example=1, mode="run")
+            await script.say("stop")
+        assert (await script.play("echo", "ru", 1))["ok"]
+        with anyio.fail_after(5):
+            while sum(name.startswith("docs.ru.echo") for name in set(sys.modules) - known) > 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    known = set(sys.modules)
+    run(scenario, docs)
+
+
+def test_what_the_application_sends_before_a_goodbye_is_told(docs):
+    script_text = '-> connect /echo\n<- accept\n-> text "a"\n-> close 4000\n<- text "A"\n'
+
+    async def scenario(script: PageScript) -> None:
+        assert (await script.play("echo", "ru", 1, script=script_text))["ok"]
+        assert '<- text "A"\n-> close 4000\n' in script.shows[-1]["transcript"]
+
     run(scenario, docs)
 
 

@@ -319,3 +319,9 @@ def test_mermaid_has_one_line_for_a_step(transcript: Transcript) -> None:
     for line in lines[len(transcript.clients) + 2 : -1]:
         _, said = line.split(": ", 1)
         assert "" == re.sub(r"#\d+;|<br/>|[^;#%:<>{}&$`\\]", "", said)
+
+
+def test_a_long_message_is_cut_at_once():
+    text = "я" * 1_000_000
+    drawn = svg(parse(f'-> connect /\n<- accept\n-> text "{text}"'), hidden=True)
+    assert re.search(r'"я{20,50}…</tspan>|"я{20,50}…', drawn)
