@@ -378,6 +378,28 @@ def test_the_presentation_is_led_with_single_keys(visit):
     expect(page.locator(".md-header")).to_be_visible()
 
 
+@pytest.mark.parametrize("size", [(1280, 720), (960, 660)])
+def test_what_was_reached_last_stays_in_sight(visit, size):
+    """Also when a verdict and a longer explanation leave the picture less room."""
+    page = visit(path_of("pt", "index", "?present"), viewport=dict(zip(("width", "height"), size, strict=True)))
+    lab = Lab(page, 1)
+    page.keyboard.press("s")
+    for step in example("pt", "index", 1).steps:
+        lab.says("asks", format_step(step))
+        page.keyboard.press("ArrowRight")
+    expect(lab.verdict).not_to_be_empty()
+    expect(lab.root.locator(".ws-lab__row")).to_be_in_viewport(ratio=0.9)
+    expect(lab.root.locator("[aria-current=step]")).to_be_in_viewport(ratio=0.9)
+
+
+def test_words_that_come_before_the_connection_are_not_lost(visit):
+    page = visit(path_of("zh", "index", "?present"))
+    for key in "pbp":  # nothing is before the first example
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    expect(Lab(page, 1).rows).to_have_count(2)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_an_open_lab_fits_a_small_screen(visit, language):
     page = visit(path_of(language, "index"), viewport={"width": 360, "height": 740})
