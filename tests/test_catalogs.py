@@ -1,5 +1,6 @@
 import gettext
 import os
+import re
 from pathlib import Path
 
 import click
@@ -54,7 +55,8 @@ def test_no_translation_is_fuzzy(language):
 
 @in_each_language
 def test_no_translation_is_the_english_sentence(language):
-    assert [] == [message.id for message in translations(language) if message.id and message.string == message.id]
+    same = [message.id for message in translations(language) if message.id and message.string == message.id]
+    assert [] == [sentence for sentence in same if re.search(r"\w", re.sub(r"%\(\w+\)s", "", sentence))]
 
 
 @in_each_language

@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import anyio
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -38,7 +39,7 @@ class PageScript:
     async def hear(self, *kinds: str, within_s: float = 10) -> Message:
         """Do what the lab says until it says something of these kinds."""
         while True:
-            async with asyncio.timeout(within_s):
+            with anyio.fail_after(within_s):
                 message = json.loads(await self.control.recv())
             self.messages.append(message)
             client, do = message.get("client", ""), message["do"]
@@ -66,7 +67,7 @@ class PageScript:
     async def end(self, client: str) -> int:
         """Wait until a connection is over; return the close code that the browser sees."""
         socket = await self._sockets[client]
-        async with asyncio.timeout(5):
+        with anyio.fail_after(5):
             await socket.wait_closed()
         return socket.close_code or 0
 

@@ -87,7 +87,7 @@ class Lab {
     opened?.close()
     this.open()
     this.shared = live ? transcript : undefined
-    this.panel.offer(transcript, live ? words.shared : `${words.shared}. ${words.needs_server}`)
+    this.panel.offer(transcript, live ? words.shared : words.shared_needs_server)
   }
 
   press(event) {

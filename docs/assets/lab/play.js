@@ -40,7 +40,7 @@ export function playForm(example, send) {
     if (protocols.value.trim()) lines.push(`sec-websocket-protocol: ${protocols.value.trim()}`)
     line(`connect ${path.value.trim()}`, lines)
   }, clientBox, names, targetBox, protocolsBox, headersBox, submit("connect"),
-  make("p", { id: `${id}-hint`, class: "ws-lab__hint" }, `${words.headers}: ${words.headers_hint}`))
+  make("p", { id: `${id}-hint`, class: "ws-lab__hint" }, words.headers_hint))
 
   const sending = form("send", () => {
     line(`${kind.value} ${kind.value === "text" ? JSON.stringify(message.value) : message.value}`)

@@ -55,7 +55,7 @@ SETTLE_S: Final = 0.1
 """How long to wait for the application to settle before what is there is shown."""
 
 # Of a browser's own headers these stay; a transcript's client says nothing but what is written.
-_KEPT: Final = frozenset({b"host", b"user-agent", b"connection", b"upgrade"})
+_KEPT: Final = frozenset({b"host", b"connection", b"upgrade"})
 
 
 class Refused(Exception):  # noqa: N818 - nothing failed

@@ -20,7 +20,7 @@ import msgspec
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from reference_ws.catalogs import LANGUAGES, catalog
+from reference_ws.catalogs import LANGUAGES, catalog, language_of, pages_language
 from reference_ws.conversation import refuse
 from reference_ws.errors import WebSocketDisconnect, WebSocketTypeError
 from reference_ws.guards import OriginGuard
@@ -92,15 +92,16 @@ class Lab:
 
     async def _converse(self, websocket: WebSocket) -> None:
         """Serve a reader's line until either side ends it."""
+        words = catalog(pages_language(language_of(websocket.headers.get("accept-language"))))
         await websocket.accept()
         if len(self._sessions) >= self.max_sessions:
-            problem = catalog(LANGUAGES[0]).gettext("The lab is full: please try again in a minute.")
+            problem = words.gettext("The lab is full: please try again in a minute.")
             await websocket.send_json({"do": "problem", "text": problem})
             await websocket.close(1013)
             return
         token = secrets.token_urlsafe(16)
         async with background() as tasks:
-            session = self._sessions[token] = _Session(token, self.runs)
+            session = self._sessions[token] = _Session(token, self.runs, words)
             tasks.start_soon(session.tell_all, websocket)
             try:
                 with anyio.move_on_after(self.max_seconds) as bound:
@@ -121,7 +122,7 @@ class _Session:
 
     token: str
     runs: _Runs
-    words: NullTranslations = field(default_factory=lambda: catalog(LANGUAGES[0]))
+    words: NullTranslations
     play: Play | None = None
     _messages: deque[Show] = field(default_factory=deque)
     _signal: Signal = field(default_factory=Signal)

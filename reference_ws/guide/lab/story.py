@@ -159,7 +159,11 @@ class Story:
         return self.words.gettext(explanations.of_step(step, *before))
 
     def _told(self, step: Step, before: Sides | None, _after: Sides | None) -> str:
-        return f"{format_step(step)} – {self._meaning(step, before).replace('`', '')}"
+        meaning = self._meaning(step, before).replace("`", "")
+        return self.words.gettext("%(step)s – %(meaning)s") % {"step": format_step(step), "meaning": meaning}
+
+    def _pair(self, name: str, meaning: str) -> str:
+        return self.words.gettext("%(name)s: %(meaning)s") % {"name": name, "meaning": meaning}
 
     def _explanation(self, step: Step, before: Sides | None, after: Sides | None) -> str:
         """Explain a step: its message, the states that it moves, its close code, the error behind it."""
@@ -171,7 +175,7 @@ class Story:
             for side, old, new in zip(_SIDES, _BEGINNING if isinstance(step, Connect) else before, after, strict=True):
                 if new is not old:
                     meaning = prose(self.words, explanations.STATES[new])
-                    parts.append(f"<code>{side}</code> {state_name(old)} → {state_name(new)}: {meaning}")
+                    parts.append(self._pair(f"<code>{side}</code> {state_name(old)} → {state_name(new)}", meaning))
         if isinstance(step, ClientClose | ApplicationClose | Drop):
             code = 1006 if isinstance(step, Drop) else step.code
             if row := close_code(code):
@@ -180,7 +184,7 @@ class Story:
                     f"{self._link(f'{code}', 'lifecycle#close-codes')} {name}: {prose(self.words, row.meaning)}"
                 )
         if isinstance(step, Raised):
-            parts.append(f"<code>{escape(step.exception)}</code>: {escape(step.message)}")
+            parts.append(self._pair(f"<code>{escape(step.exception)}</code>", escape(step.message)))
             if (found := _ERROR_ID.search(step.message)) and found[1] in ERRORS:
                 error = found[1]
                 parts.append(f"{self._link(error, explanations.place(error))} {error_text(self.words, error)}")
