@@ -22,3 +22,14 @@ document.addEventListener("click", event => {
   dialog.addEventListener("close", () => drawing.remove(), { once: true })
   dialog.showModal()
 })
+
+// A diagram that is wider than its place is scrolled with the arrow keys, which needs the focus.
+const drawings = new ResizeObserver(entries => {
+  for (const { target } of entries)
+    if (!target.closest(".ws-lab")) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1
+})
+for (const drawing of document.querySelectorAll(".ws-transcript__drawing")) drawings.observe(drawing)
+
+// What a screen reader calls the dialog around the search field, in the page's language.
+const search = document.querySelector("[data-md-component=search-query]")
+search?.closest("[role=dialog]")?.setAttribute("aria-label", search.placeholder)

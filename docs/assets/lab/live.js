@@ -101,8 +101,11 @@ export class Live {
     control?.close()
   }
 
+  // Quick fingers say more before the server answers: it is said after the beginning.
   say(message) {
-    if (this.control?.readyState === WebSocket.OPEN) this.control.send(JSON.stringify(message))
+    const { control } = this, now = () => control.send(JSON.stringify(message))
+    if (control?.readyState === WebSocket.OPEN) now()
+    else if (control?.readyState === WebSocket.CONNECTING) control.addEventListener("open", now)
   }
 
   hangUp() {

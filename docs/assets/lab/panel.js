@@ -113,12 +113,15 @@ export class Panel {
     this.drawing.style.setProperty("--height", this.still.style.getPropertyValue("--ws-height"))
     this.picture.append(this.diagram)
     this.root.append(this.body)
+    this.room = new ResizeObserver(() => this.keepInSight())
+    for (const box of [this.lines, this.handlers, this.drawing]) this.room.observe(box)
     set(this.root, { tabindex: -1, role: "group", "aria-label": label })
     this.figure.classList.add("ws-transcript--lab")
     this.windows.hidden = false
   }
 
   shut() {
+    this.room.disconnect()
     this.setMode(null)
     this.conversation(null)
     this.figure.prepend(this.text, this.diagram)
@@ -201,14 +204,23 @@ export class Panel {
     this.showWaits(show.waits ?? [])
     this.showStates(show.states ?? [])
     this.playing.know((show.states ?? []).map(state => state.client))
+    this.keepInSight()
     if (document.activeElement === document.body && focused !== document.body) this.root.focus({ preventScroll: true })
+  }
+
+  // What was reached last, whenever it or the room for it has changed: a verdict takes some of that.
+  keepInSight() {
+    const parts = [[this.lines, "[aria-current]"], [this.handlers, "[data-waits]", 40], [this.drawing, ".ws-lab__row", 10]]
+    for (const [box, part, air] of parts) {
+      const last = [...box.querySelectorAll(part)].at(-1)
+      if (last) reveal(box, last, air)
+    }
   }
 
   showLine({ line, transcript }) {
     if (transcript && this.figure.dataset.mode === "play") this.conversation(transcript)
     const other = this.lines.querySelector(".ws-lab__other")
-    const reached = reach(other ?? this.text, other ? transcript.split("\n").length - 1 : line)
-    if (reached) reveal(this.lines, reached)
+    reach(other ?? this.text, other ? transcript.split("\n").length - 1 : line)
   }
 
   showWaits(waits) {
@@ -225,7 +237,6 @@ export class Panel {
     const notes = [...clients].map(([line, names]) => [line, label(names, words.waits)])
     annotate(this.handlers, notes)
     this.elsewhere.replaceChildren(...elsewhere)
-    if (notes.length) reveal(this.handlers, notes.at(-1)[0], 40)
   }
 
   showStates(states) {
@@ -244,7 +255,6 @@ export class Panel {
     const mark = document.createElementNS("http://www.w3.org/2000/svg", "rect")
     set(mark, { class: "ws-lab__row", x: 0, y, width: "100%", height })
     drawing.querySelector(".background").after(mark)
-    reveal(this.drawing, mark, 10)
   }
 
   over({ ok, title, expected, got }) {
