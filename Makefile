@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: help serve test check servers faults bench format clean
+.PHONY: help serve test check servers faults lab bench format clean
 
 help:
 	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=)"
@@ -13,6 +13,7 @@ help:
 	@echo "make check   ruff, types, parity of the languages, layout, strict site build"
 	@echo "make servers play every transcript on uvicorn, hypercorn, granian and daphne"
 	@echo "make faults  let clients vanish, handlers be cancelled and servers stop, thousands of times; prints the numbers"
+	@echo "make lab     run, step and play an example of every page in every language, in a real Chromium"
 	@echo "make bench   measure this library beside its peers (QUICK=1: under two minutes; NOTE=: a remark for the result)"
 	@echo "make format  let ruff put the code in order"
 	@echo "make clean   remove what these commands have made"
@@ -41,6 +42,10 @@ servers: .venv/servers
 
 faults: .venv/dev
 	$(BIN)/python -m pytest tests/faults --full
+
+lab: .venv/dev
+	$(BIN)/python -m reference_ws.guide.site # once, before two workers want it
+	$(BIN)/python -m pytest tests/guide/test_lab_in_browser.py --full -q -n 2
 
 format: .venv/dev
 	$(BIN)/ruff check --fix

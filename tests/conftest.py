@@ -8,6 +8,10 @@ import pytest
 from reference_ws import cli
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="the whole numbers, in minutes instead of seconds")
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Run an async test (``@pytest.mark.anyio``) on asyncio and on trio."""

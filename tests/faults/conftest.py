@@ -9,18 +9,13 @@ NUMBERS = pytest.StashKey[list[str]]()
 SUMS = pytest.StashKey[Counter[str]]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="the whole numbers, in minutes instead of seconds")
-
-
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[NUMBERS], config.stash[SUMS] = [], Counter()
 
 
 @pytest.fixture(scope="session")
 def full(request: pytest.FixtureRequest) -> bool:
-    # In a run of all tests this file is read after the command line, and the option is not there.
-    return bool(request.config.getoption("full", default=False))
+    return bool(request.config.getoption("full"))
 
 
 @pytest.fixture
@@ -41,7 +36,7 @@ def add(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.getoption("full", default=False):
+    if config.getoption("full"):
         terminalreporter.section("numbers")
         for line in (*config.stash[NUMBERS], *(f"{count:,} {what}" for what, count in config.stash[SUMS].items())):
             terminalreporter.line(line)
