@@ -54,7 +54,7 @@ __all__ = [
     "STATES",
     "STEPS",
     "TRANSITIONS",
-    "message_of",
+    "messages_of",
     "of_step",
     "place",
     "reason",
@@ -170,16 +170,16 @@ _EVENTS: Final[Mapping[type[Step], str]] = {
 }
 
 
-def message_of(step: Step) -> str | None:
-    """Name the ASGI message that a step is: ``None`` for what is no message, the first one for a refusal."""
+def messages_of(step: Step) -> tuple[str, ...]:
+    """Name the ASGI messages that a step is; none for what is no message."""
     match step:
         case Drop():
-            return DISCONNECT
+            return (DISCONNECT,)
         case Deny(status=403, payload=None, headers=()):
-            return CLOSE
+            return (CLOSE,)
         case Deny():
-            return RESPONSE_START
-    return _EVENTS.get(type(step))
+            return RESPONSE_START, RESPONSE_BODY
+    return (_EVENTS[type(step)],) if type(step) in _EVENTS else ()
 
 
 def of_step(step: Step, client: WebSocketState, application: WebSocketState) -> str:

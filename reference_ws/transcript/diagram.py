@@ -7,7 +7,7 @@ a page shows a diagram step by step by hiding the groups that have not come yet.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from xml.sax.saxutils import escape, quoteattr
@@ -65,19 +65,39 @@ _SENT: dict[type[Step], tuple[str, ...]] = {
 }
 
 
-def states(transcript: Transcript) -> Iterator[tuple[Step, Sides | None, Sides | None]]:
+def states(
+    transcript: Transcript, unheard: Collection[int] | None = None
+) -> Iterator[tuple[Step, Sides | None, Sides | None]]:
     """Walk the tables of `lifecycle`: each step with the states of its connection before and after.
 
     None before a client's first ``connect``, and for silence that concerns all clients. A message that the tables
-    forbid moves nothing. After the application's close the client's state stays: it would move when the application
-    received ``websocket.disconnect``, which it need not do, as the end of either side ends both directions.
+    forbid moves nothing. `unheard` are the places of the steps whose ``websocket.connect`` the application hasn't
+    received: by default those that it answers with a refusal, for which it need not. After the application's close the
+    client's state stays: it would move when the application received ``websocket.disconnect``, which it need not do, as
+    the end of either side ends both directions.
     """
     now: dict[str, Sides] = {}
-    for step in transcript.steps:
+    if unheard is None:
+        unheard = _refused(transcript)
+    for place, step in enumerate(transcript.steps):
         before = (CONNECTING, CONNECTING) if isinstance(step, Connect) else now.get(step.client)
-        if before is not None:
+        if place in unheard:
+            now[step.client] = CONNECTING, CONNECTING
+        elif before is not None:
             now[step.client] = _after(step, *before)
         yield step, before, now.get(step.client)
+
+
+def _refused(transcript: Transcript) -> set[int]:
+    """Find the connects that are answered with a refusal."""
+    asked: dict[str, int] = {}
+    found: set[int] = set()
+    for place, step in enumerate(transcript.steps):
+        if isinstance(step, Connect):
+            asked[step.client] = place
+        elif isinstance(step, Deny) and step.client in asked:
+            found.add(asked[step.client])
+    return found
 
 
 def _after(step: Step, client: WebSocketState, application: WebSocketState) -> Sides:
@@ -172,6 +192,7 @@ def svg(
     hidden: bool = False,
     seconds: Sequence[float] = (),
     room: Transcript | None = None,
+    unheard: Collection[int] | None = None,
 ) -> str:
     """Draw a transcript: one self-contained ``<svg>`` element, the same text for the same input.
 
@@ -179,12 +200,13 @@ def svg(
     the first target and the transcript's own text. With `hidden`, for a page where the transcript itself stands beside
     its picture, a screen reader passes over it. `client` and `application` are the headings of the two sides, `seconds`
     the times of the steps, written beside them. A picture that grows keeps its places if `room` says what will come.
+    `unheard` is explained at `states`.
 
     The picture grows with the page's font size (its lengths are in rem), shrinks a little where there is no room, and
     follows the colour scheme. A site overrides the colours by the custom properties ``--ws-text``, ``--ws-connected``
     and so on; the picture's size in units is in ``--ws-width`` and ``--ws-height``.
     """
-    figure = _Figure(transcript, (client, application), tuple(seconds), room)
+    figure = _Figure(transcript, (client, application), tuple(seconds), room, unheard)
     rows = "\n".join(figure.rows())
     width, height = figure.width, figure.y + _EDGE
     spoken, told = 'aria-hidden="true"', []
@@ -221,6 +243,7 @@ class _Figure:
     sides: tuple[str, str]
     seconds: tuple[float, ...] = ()
     room: Transcript | None = None
+    unheard: Collection[int] | None = None
     clients: dict[str, int] = field(default_factory=dict)
     lanes: dict[str, int] = field(default_factory=dict)
     y: int = _TOP
@@ -267,7 +290,7 @@ class _Figure:
     def rows(self) -> Iterator[str]:
         """Draw the steps, each with the part of all bands that is beside it."""
         now: dict[str, Sides] = {}
-        for number, (step, before, after) in enumerate(states(self.transcript), 1):
+        for number, (step, before, after) in enumerate(states(self.transcript, self.unheard), 1):
             top, opening = self.y, ""
             if before and isinstance(step, Connect):
                 now[step.client] = before

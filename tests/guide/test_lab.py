@@ -331,7 +331,7 @@ def test_the_headers_are_those_that_are_written(docs):
         (["-> connect /echo", "<- accept", "li -> connect /echo"], "У первого клиента нет имени"),
         (["a -> connect /echo", "a <- accept", "-> connect /echo"], "У других клиентов есть имена"),
         (["-> connect /fails", "!! LifecycleError", '-> text "hi"'], "Соединение этого клиента закончилось"),
-        (["-> connect /echo", "<- accept", "-> close 99"], "Сейчас этого сделать нельзя. Ожидается: a close code"),
+        (["-> connect /echo", "<- accept", "-> close 99"], "Код закрытия — число от 1000 до 4999."),
     ],
 )
 def test_what_can_not_be_done_is_told_in_the_readers_language(docs, lines, problem):

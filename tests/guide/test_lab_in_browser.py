@@ -270,6 +270,13 @@ def test_an_example_of_every_page_is_run_stepped_and_played(visit, source):
 # --- what can go otherwise than well ----------------------------------------------------------------------------------
 
 
+def test_a_browser_whose_subprotocols_are_not_chosen_stays_as_the_transcript_says(visit):
+    lab = Lab(visit(path_of("ru", "connection")), 1)
+    lab.button("run").click()
+    script = parse(next(source for source in SOURCES if source.name == "connection").examples[0].source)
+    lab.says("verdict", played_as_written("ru", script))
+
+
 def test_a_refused_handshake_is_explained(visit):
     lab = Lab(visit(path_of("ru", "lifecycle")), 3)
     lab.button("run").click()
@@ -368,9 +375,13 @@ def test_everything_is_done_with_the_keyboard(visit):
     expect(lab.told).to_have_count(0)
 
     assert "ws-lab__play" == press(page, "Tab")
-    press(page, "Enter", "Enter")  # the first thing to do is to connect
+    press(page, "Enter", "Enter")  # the first thing to do is to connect, the next to say something
     expect(lab.rows).to_have_count(2)
-    assert "select" == press(page, "Tab")
+    assert "input" == focused(page)
+    page.keyboard.type("nps/")  # keys that have a meaning elsewhere on the site
+    assert "nps/" == lab.field("message").input_value()
+    lab.field("message").fill("")
+    assert "select" == press(page, "Shift+Tab")
     assert "input" == press(page, "j", "Tab")
     page.keyboard.type('["é", 1]')
     press(page, "Enter")

@@ -24,7 +24,11 @@ class Lab {
     this.session = live
       ? new Live({ page: figure.dataset.page, language: document.documentElement.lang, example: this.example }, this.panel)
       : new Recorded(this.example, this.panel)
-    this.panel.root.addEventListener("keydown", event => this.press(event))
+    this.panel.root.addEventListener("keydown", event => {
+      this.press(event)
+      // Material goes to another page at some letters, or into the search: not for what is typed here.
+      if (isPlain(event)) event.stopPropagation()
+    })
   }
 
   open() {
@@ -86,7 +90,8 @@ class Lab {
   offer(transcript) {
     opened?.close()
     this.open()
-    this.shared = live ? transcript : undefined
+    this.shared = live && transcript ? transcript : undefined
+    if (transcript == null) return this.panel.problem({ text: words.cut_off })
     this.panel.offer(transcript, live ? words.shared : words.shared_needs_server)
   }
 

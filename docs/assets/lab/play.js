@@ -39,6 +39,7 @@ export function playForm(example, send) {
     const lines = headers.value.split("\n").map(line => line.trim()).filter(Boolean)
     if (protocols.value.trim()) lines.push(`sec-websocket-protocol: ${protocols.value.trim()}`)
     line(`connect ${path.value.trim()}`, lines)
+    message.focus() // what comes next is a message, most of the time
   }, clientBox, names, targetBox, protocolsBox, headersBox, submit("connect"),
   make("p", { id: `${id}-hint`, class: "ws-lab__hint" }, words.headers_hint))
 

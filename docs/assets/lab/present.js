@@ -1,5 +1,5 @@
 // `?present`: one example at a time, over the whole screen, for a class; with the keys that a presenter has at hand.
-import { isPlain, make } from "./dom.js"
+import { isEnabled, isPlain, make } from "./dom.js"
 import { words } from "./words.js"
 
 export const isPresented = () => new URL(location).searchParams.has("present")
@@ -90,7 +90,8 @@ export class Presentation {
     if (event.key === "Escape") this.end()
     else if (typing) return
     else if (act) act()
-    else if (this.lab.mayStep(event)) this.lab.next()
+    else if (this.lab.mayStep(event) || event.key === "PageDown" && isEnabled(this.lab.panel.next)) this.lab.next()
+    else if (["ArrowRight", "PageDown"].includes(event.key) && !this.lab.figure.dataset.mode) this.lab.start("step")
     else return
     event.preventDefault()
     event.stopPropagation()

@@ -1,7 +1,7 @@
 // The run that was recorded when the site was built, for a host that only has files: a lab.json beside each page.
 import { words } from "./words.js"
 
-const PACE = 700 // milliseconds from step to step: time to read a line and look at the picture
+const PACE = 1500 // milliseconds from step to step: time to read a line and look at the picture
 
 let recordings
 

@@ -8,13 +8,14 @@ export function link(example, transcript) {
   return address.href
 }
 
-// The example and the conversation that the page's address names, or null.
+// The example and the conversation that the page's address names, or null; no conversation if it can't be read.
 export function shared() {
-  const { groups } = /^#lab=(?<example>\d+)&replay=(?<code>[\w-]+)$/.exec(location.hash) ?? {}
+  const { groups } = /^#lab=(?<example>\d+)(?:&replay=(?<code>.*))?$/.exec(location.hash) ?? {}
+  if (!groups) return null
   try {
-    return groups ? { example: groups.example, transcript: decode(groups.code) } : null
+    return { example: groups.example, transcript: decode(groups.code) }
   } catch { // cut off or mistyped
-    return null
+    return { example: groups.example, transcript: null }
   }
 }
 

@@ -8,6 +8,7 @@ what the browser then does arrives on a real connection, which `Play.serve` carr
 from __future__ import annotations
 
 import base64
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +25,7 @@ from reference_ws.guide.live import without_denial
 from reference_ws.guide.pages import Fence, live_path
 from reference_ws.guide.running import PageRun
 from reference_ws.inmemory import InMemoryConnection, Signal, background, percent_encoded
-from reference_ws.lifecycle import CONNECTED, DISCONNECT
+from reference_ws.lifecycle import ACCEPT, CONNECTED, DISCONNECT
 from reference_ws.transcript.grammar import TranscriptError, parse
 from reference_ws.transcript.memory import MemoryPeer, World
 from reference_ws.transcript.messages import wire
@@ -51,7 +52,7 @@ MAX_CHARACTERS: Final = 200_000
 """So long may the transcript of a play become."""
 MAX_CONNECTIONS: Final = 20
 """So many may be open at once in a play."""
-PACE_S: Final = 0.7
+PACE_S: Final = 1.5
 """How long a step can be looked at in a run."""
 ANSWER_S: Final = 5.0
 """How long the application may take for a line, and the browser for what it was asked to do."""
@@ -60,6 +61,9 @@ SETTLE_S: Final = 0.1
 
 # Of a browser's own headers these stay; a transcript's client says nothing but what is written.
 _KEPT: Final = frozenset({b"host", b"connection", b"upgrade"})
+
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Refused(Exception):  # noqa: N818 - nothing failed
@@ -242,6 +246,9 @@ class Play:
         offered = [token.strip() for token in offers.split(",") if token.strip()]
         expected = self._expected[number] = _Expected(client, headers)
         path = f"{self.address}/{number}{live_path(self.run.page.name, self.fence.app, self.fence.denial)}"
+        if not _are_protocols(offered):
+            problem = self.words.gettext("Subprotocols are words without spaces, each once, with commas between.")
+            raise Refused(problem)
         self.tell({"do": "connect", "client": client, "path": path + percent_encoded(target), "protocols": offered})
         with anyio.move_on_after(ANSWER_S):
             await self.world.signal.wait(lambda: expected.connection is not None)
@@ -287,10 +294,20 @@ class Play:
             elif not isinstance(event.step, States):
                 self._happened(event.step)
 
+        async def answer(message: Message) -> None:
+            if message["type"] == ACCEPT and scope["subprotocols"] and not message.get("subprotocol"):
+                # Browsers leave when none of their subprotocols is chosen.
+                if self.mode == "play":
+                    problem = self.words.gettext("The browser leaves: the application chose none of its subprotocols.")
+                    self.tell({"do": "problem", "text": problem, "ends": False})
+                else:  # a transcript's client stays
+                    message = {**message, "subprotocol": scope["subprotocols"][0]}
+            await send(message)
+
         async def observe() -> None:
             try:
                 with suppress(Exception):  # it is on the screen
-                    await Observer(carry, on_event, client=expected.client)(scope, connection.wire.receive, send)
+                    await Observer(carry, on_event, client=expected.client)(scope, connection.wire.receive, answer)
             finally:
                 connection.wire.cut()
 
@@ -347,17 +364,25 @@ class Play:
             "to connect again before this": _("This client's connection is over: connect it again first."),
             "<- accept before this": _("The application hasn't accepted yet: until then a client can only drop."),
             "an end of the open connection": _("This client is connected: close or drop it before it connects again."),
-            "no name:": _("The first client has no name, so there can be no other: start again with a name."),
+            "no name:": _("The first client has no name, so there can be no other: begin again, and name it."),
             "a name:": _("The other clients have names: give this one a name too."),
             "valid JSON": _("This is no JSON."),
             "two hex digits": _("Write each byte as two hex digits: 00 ff."),
             "a target": _("A path starts with / and has no spaces and no #."),
+            "a header's value in Latin-1": _("A header's value has only Latin characters: write others as %XX."),
             "a header": _("Write a header as name: value."),
+            "a close code from": _("A close code is a number from 1000 to 4999."),
+            "-> drop, for": _("Nobody can send 1006: it means a lost connection. Use Drop."),
+            "a code that can be sent": _("Nobody can send this close code: it only tells how a connection ended."),
+            "a reason of at most": _("A close reason has at most 123 bytes of UTF-8."),
+            "after the client's name": _("A client's name has letters, digits and _ only."),
+            "->, <-, !!": _("A client's name has letters, digits and _ only."),
+            "the end of the line": _("Here is more than belongs to it: has the path spaces or a #?"),
         }
         for part, sentence in sentences.items():
             if part in error.expected:
                 return sentence
-        return _("This can't be done now. Expected: %(expected)s") % {"expected": error.expected}
+        return _("This can't be done. Expected: %(expected)s") % {"expected": error.expected}
 
     async def _release(self, connection: BrowserConnection) -> None:
         """Let every message of the application go as it comes."""
@@ -530,6 +555,11 @@ class _Wire:
     def cut(self) -> None:
         self._is_cut = True
         self._signal.notify()
+
+
+def _are_protocols(offered: list[str]) -> bool:
+    """Tell whether browsers offer these: HTTP tokens, each once."""
+    return len(set(offered)) == len(offered) and all(_TOKEN.fullmatch(token) for token in offered)
 
 
 def _headers(scope: Scope, given: Headers) -> list[tuple[bytes, bytes]]:

@@ -19,7 +19,8 @@ from starlette.websockets import WebSocketState
 from reference_ws import explanations
 from reference_ws.guide.pages import Page
 from reference_ws.guide.tables import error_text, prose, state_name
-from reference_ws.lifecycle import ERRORS, close_code
+from reference_ws.inmemory import InMemoryConnection
+from reference_ws.lifecycle import DISCONNECTED, ERRORS, RESPONSE_START, close_code
 from reference_ws.transcript.diagram import Sides, states, svg
 from reference_ws.transcript.grammar import format_step, format_transcript
 from reference_ws.transcript.memory import World
@@ -28,6 +29,7 @@ from reference_ws.transcript.steps import (
     ApplicationClose,
     ClientClose,
     Connect,
+    Deny,
     Drop,
     Raised,
     Silence,
@@ -64,7 +66,10 @@ class Story:
     """So many steps have been told."""
     size: int = 0
     """Characters of the transcript so far."""
+    _served: dict[int, InMemoryConnection] = field(default_factory=dict)
+    """Place of a connect -> its connection."""
     _changes: int = 0
+    _seen_unheard: set[int] = field(default_factory=set)
     _drawn_at: int = -1
 
     def add(self, step: Step, seconds: float) -> None:
@@ -90,6 +95,7 @@ class Story:
         both counted from 1, or, for code that isn't on the page, its place.
         """
         new, self.told = range(self.told, len(self.steps)), len(self.steps)
+        unheard = self._unheard()
         show: Show = {
             "line": self.line,
             "states": [
@@ -106,9 +112,9 @@ class Story:
         }
         if drawn and self._drawn_at != self._changes:
             self._drawn_at = self._changes
-            show["svg"] = self.svg()
+            show["svg"] = self.svg(unheard)
         if new:
-            moves = list(states(Transcript(tuple(self.steps))))
+            moves = list(states(Transcript(tuple(self.steps)), unheard))
             show["told"] = " ".join(self._told(*moves[index]) for index in new)
             show["explanation"] = self._explanation(*moves[-1])
         return show
@@ -117,7 +123,18 @@ class Story:
         """Write what happened as a transcript."""
         return format_transcript(Transcript(tuple(self.steps))) if self.steps else ""
 
-    def svg(self) -> str:
+    def _unheard(self) -> set[int]:
+        """Find the connects whose ``websocket.connect`` the application hasn't received."""
+        for place, step in enumerate(self.steps):
+            if isinstance(step, Connect) and place not in self._served and step.client in self.world.latest:
+                self._served[place] = self.world.latest[step.client]
+        connecting = WebSocketState.CONNECTING
+        found = {place for place, connection in self._served.items() if connection.client_state is connecting}
+        if found - self._seen_unheard or self._seen_unheard - found:
+            self._changes, self._seen_unheard = self._changes + 1, found
+        return found
+
+    def svg(self, unheard: set[int]) -> str:
         """Draw what happened."""
         return svg(
             Transcript(tuple(self.steps)),
@@ -127,6 +144,7 @@ class Story:
             hidden=True,
             seconds=self.seconds,
             room=self.room,
+            unheard=unheard,
         )
 
     # --- where the handlers wait --------------------------------------------------------------------------------------
@@ -176,14 +194,19 @@ class Story:
     def _explanation(self, step: Step, before: Sides | None, after: Sides | None) -> str:
         """Explain a step: its message, the states that it moves, its close code, the error behind it."""
         # The sentence of the tables first; then only what this step brings with it.
-        message = explanations.message_of(step)
-        head = f"<code>{message}</code> " if message else ""
+        messages = [f"<code>{message}</code>" for message in explanations.messages_of(step)]
+        head = f"{', '.join(messages)} " if messages else ""
         parts = [f"{head}{prose(self.words, explanations.of_step(step, *(before or _BEGINNING)))}"]
         if before and after and not isinstance(step, States | Silence):
             for side, old, new in zip(_SIDES, _BEGINNING if isinstance(step, Connect) else before, after, strict=True):
                 if new is not old:
                     meaning = prose(self.words, explanations.STATES[new])
-                    parts.append(self._pair(f"<code>{side}</code> {state_name(old)} → {state_name(new)}", meaning))
+                    ways = [old, new]
+                    if isinstance(step, Deny) and RESPONSE_START in explanations.messages_of(step):
+                        ways.insert(1, WebSocketState.RESPONSE)
+                    parts.append(self._pair(f"<code>{side}</code> {' → '.join(map(state_name, ways))}", meaning))
+            if isinstance(step, ClientClose | Drop | ApplicationClose) and after.count(DISCONNECTED) == 1:
+                parts.append(self.words.gettext("The other side's state stays: no message moves it any more."))
         if isinstance(step, ClientClose | ApplicationClose | Drop):
             code = 1006 if isinstance(step, Drop) else step.code
             if row := close_code(code):
