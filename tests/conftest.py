@@ -12,6 +12,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="the whole numbers, in minutes instead of seconds")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("full"):
+        more = [item for item in items if item.get_closest_marker("full")]
+        items[:] = [item for item in items if item not in more]
+        config.hook.pytest_deselected(items=more)
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Run an async test (``@pytest.mark.anyio``) on asyncio and on trio."""

@@ -94,10 +94,10 @@ def test_a_section_is_played_line_by_line_with_states_and_a_sentence(run):
     assert (
         """\
 -> connect /private
-   client=CONNECTED application=CONNECTING
+   client=CONNECTING application=CONNECTING
    The client asks for a connection, and the application can answer.
 <- deny 403
-   client=CONNECTED application=DISCONNECTED
+   client=CONNECTING application=DISCONNECTED
    The application refuses the handshake: the client gets an HTTP response instead of a connection.
 """
         in output
