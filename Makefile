@@ -23,7 +23,7 @@ serve: .venv/serve
 
 test: .venv/dev
 	# A page is one run from top to bottom: its file stays with one worker.
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile
 
 check: .venv/dev
 	$(BIN)/ruff check
@@ -45,7 +45,7 @@ faults: .venv/dev
 
 lab: .venv/dev
 	$(BIN)/python -m reference_ws.guide.site # once, before two workers want it
-	$(BIN)/python -m pytest tests/guide/test_lab_in_browser.py --full -q -n 2
+	$(BIN)/python -m pytest tests/guide/test_lab.py tests/guide/test_lab_in_browser.py --full -q -n 2
 
 format: .venv/dev
 	$(BIN)/ruff check --fix

@@ -72,7 +72,7 @@ async def played(url: str, page: Page, number: int, mode: str) -> None:
         assert sorted(type(step).__name__ for step in written) == sorted(type(step).__name__ for step in seen)
 
 
-@pytest.mark.parametrize("mode", ["run", "step"])
+@pytest.mark.parametrize("mode", ["run", pytest.param("step", marks=pytest.mark.full)])
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_example_plays_as_written(page, mode):
     """All of a page's examples at once: what one reader's clients do is no news for another's."""
@@ -457,8 +457,8 @@ def test_nothing_is_left_when_the_reader_goes(docs):
         with anyio.fail_after(5):
             while len(asyncio.all_tasks()) > before:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.01)
-        # One more run of the page is ready for the next reader.
-        assert 1 == sum(name.startswith("docs.ru.echo") for name in set(sys.modules) - known)
+        # One more run of the page may be ready for the next reader.
+        assert 1 >= sum(name.startswith("docs.ru.echo") for name in set(sys.modules) - known)
 
     known = set(sys.modules)
     run(scenario, docs)

@@ -46,6 +46,7 @@ MAX_WAITING: Final = 1_000
 FIRST_S: Final = 60.0
 """How long a session may wait for its first play."""
 FAREWELL_S: Final = 5.0
+NEXT_RUN_S: Final = 0.5
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -309,7 +310,8 @@ class _Runs:
             task.add_done_callback(_close)
             raise
         if run is not None:
-            self.prepare(language, page)  # for the next press
+            # For the next press; but not in the moment in which this one wants to see something.
+            asyncio.get_running_loop().call_later(NEXT_RUN_S, self.prepare, language, page)
         return run
 
     def _path(self, language: str, page: str) -> Path | None:
