@@ -25,7 +25,7 @@ from reference_ws.guide.live import without_denial
 from reference_ws.guide.pages import Fence, live_path
 from reference_ws.guide.running import PageRun
 from reference_ws.inmemory import InMemoryConnection, Signal, background, percent_encoded
-from reference_ws.lifecycle import ACCEPT, CONNECTED, DISCONNECT
+from reference_ws.lifecycle import ACCEPT, DISCONNECT
 from reference_ws.transcript.grammar import TranscriptError, parse
 from reference_ws.transcript.memory import MemoryPeer, World
 from reference_ws.transcript.messages import wire
@@ -61,7 +61,6 @@ SETTLE_S: Final = 0.1
 
 # Of a browser's own headers these stay; a transcript's client says nothing but what is written.
 _KEPT: Final = frozenset({b"host", b"connection", b"upgrade"})
-
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -216,7 +215,6 @@ class Play:
         for block in {place["block"] for place in show["waits"]} - self._told_blocks - {None}:
             self._told_blocks.add(block)
             self.tell({"do": "code", "block": block, "html": self.story.code(block)})
-        show["open"] = [name for name, peer in self._peers.items() if peer.is_open]
         now = {key: value for key, value in show.items() if key not in ("svg", "told", "explanation")}
         if "told" in show or now != self._last:
             self._last = now
@@ -448,13 +446,6 @@ class BrowserPeer(MemoryPeer):
             self._play.curtain()
         with self._play.time_passes():
             return await super().finish(timeout_s)
-
-    @property
-    def is_open(self) -> bool:
-        """True while the client can send."""
-        connection: BrowserConnection | None = self.connection
-        accepted = connection is not None and connection.application_state is CONNECTED
-        return accepted and not self.connection.gone
 
     async def _until(self, ready: Callable[[], bool]) -> None:
         with anyio.move_on_after(ANSWER_S):
