@@ -67,7 +67,7 @@ class Story:
     size: int = 0
     """Characters of the transcript so far."""
     _served: dict[int, InMemoryConnection] = field(default_factory=dict)
-    """Place of a connect -> its connection."""
+    """The identity of a connect -> its connection."""
     _changes: int = 0
     _seen_unheard: set[int] = field(default_factory=set)
     _drawn_at: int = -1
@@ -125,12 +125,16 @@ class Story:
 
     def _unheard(self) -> set[int]:
         """Find the connects whose ``websocket.connect`` the application hasn't received."""
+        found: set[int] = set()
         for place, step in enumerate(self.steps):
-            if isinstance(step, Connect) and place not in self._served and step.client in self.world.latest:
-                self._served[place] = self.world.latest[step.client]
-        connecting = WebSocketState.CONNECTING
-        found = {place for place, connection in self._served.items() if connection.client_state is connecting}
-        if found - self._seen_unheard or self._seen_unheard - found:
+            if not isinstance(step, Connect):
+                continue
+            if id(step) not in self._served and step.client in self.world.latest:
+                self._served[id(step)] = self.world.latest[step.client]
+            connection = self._served.get(id(step))
+            if connection is not None and connection.client_state is WebSocketState.CONNECTING:
+                found.add(place)
+        if found != self._seen_unheard:
             self._changes, self._seen_unheard = self._changes + 1, found
         return found
 
