@@ -49,19 +49,19 @@ def standard_dumps(value):
 
 
 @given(values)
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 def test_it_writes_what_the_standard_library_writes(value):
     assert outcome(standard_dumps, value) == outcome(dumps, value)
 
 
 @given(texts)
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 def test_it_reads_what_the_standard_library_reads_from_text(text):
     assert outcome(json.loads, text) == outcome(loads, text)
 
 
 @given(st.one_of(texts.map(lambda text: text.encode(errors="surrogatepass")), st.binary(max_size=8)))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 def test_it_reads_what_the_standard_library_reads_from_utf_8(data):
     def standard(data):
         try:

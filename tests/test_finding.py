@@ -60,7 +60,7 @@ def searched(routes, scope):
 
 
 @given(st.lists(routes, max_size=8), asked, st.dictionaries(st.sampled_from(["n0", "outer"]), st.just("1"), max_size=1))
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 def test_the_index_finds_what_a_search_finds(routes, path, outer):
     scope = {**handshake("/"), "path": path, "path_params": outer}
     assert searched(routes, scope) == RouteIndex(routes).find(path, scope)

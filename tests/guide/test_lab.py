@@ -1,7 +1,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -613,7 +613,12 @@ def test_fifty_readers_at_once():
     on_lab_loop(main())
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def some(pages: Sequence[Page]) -> list[object]:
+    """Leave two thirds of the pages to `make lab`, which takes them all."""
+    return [page if at % 3 == 0 else pytest.param(page, marks=pytest.mark.full) for at, page in enumerate(pages)]
+
+
+@pytest.mark.parametrize("page", some(PAGES), ids=lambda page: page.name)
 def test_an_example_behaves_the_same_when_it_is_observed(page):
     async def reports(*, observed: bool) -> list[Report]:
         played, events = [], []
