@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from reference_ws.guide import server
+from reference_ws.guide.server import listen
 from reference_ws.transcript import check
 
 # The real command, with a small site in place of the real one.
@@ -250,3 +251,10 @@ def test_occupied_port_is_one_line(root):
         f"reference-ws: port {port} of 127.0.0.1 is in use:"
         " stop what listens there, or choose another one with --port (make: PORT=)\n"
     ) == done.stderr
+
+
+def test_small_messages_are_sent_at_once():
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
