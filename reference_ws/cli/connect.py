@@ -26,8 +26,7 @@ from reference_ws.cli import Problem, address
 from reference_ws.cli.screen import Screen
 from reference_ws.transcript.diagram import states
 from reference_ws.transcript.grammar import TranscriptError, format_transcript, parse
-from reference_ws.transcript.messages import wire
-from reference_ws.transcript.player import Ended, Peer
+from reference_ws.transcript.player import Ended, Peer, act
 from reference_ws.transcript.sockets import socket_peers
 from reference_ws.transcript.steps import (
     Accept,
@@ -172,14 +171,9 @@ class _Client:
             await self.hear(self.peer)
             if self.open:
                 self.tasks.start_soon(self.listen, self.peer)
-        elif isinstance(step, ClientData):
-            await self.peer.data(wire(step.payload))
-        elif isinstance(step, ClientClose):
-            self.open = False
-            await self.peer.close(step.code, step.reason)
-        elif isinstance(step, Drop):
-            self.open = False
-            await self.peer.drop()
+        elif isinstance(step, ClientData | ClientClose | Drop):
+            self.open = self.open and isinstance(step, ClientData)
+            await act(self.peer, step)
         await self.settle()
 
     async def wait(self, step: Silence) -> None:

@@ -30,7 +30,7 @@ from reference_ws.transcript.steps import (
     Transcript,
 )
 
-__all__ = ["Ended", "Nothing", "Peer", "Player", "Report", "TranscriptFailure", "check", "play"]
+__all__ = ["Ended", "Nothing", "Peer", "Player", "Report", "TranscriptFailure", "act", "check", "play"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +173,16 @@ async def check(
     return report
 
 
+async def act(peer: Peer, step: ClientData | ClientClose | Drop) -> None:
+    """Do what a client does once it has connected."""
+    if isinstance(step, ClientData):
+        await peer.data(wire(step.payload))
+    elif isinstance(step, ClientClose):
+        await peer.close(step.code, step.reason)
+    else:
+        await peer.drop()
+
+
 async def _nothing(_step: Step) -> None:
     pass
 
@@ -223,12 +233,8 @@ class Player:
         if isinstance(step, Silence):
             return await self._silence(step)
         peer = self.peers[step.client]
-        if isinstance(step, ClientData):
-            await peer.data(wire(step.payload))
-        elif isinstance(step, ClientClose):
-            await peer.close(step.code, step.reason)
-        elif isinstance(step, Drop):
-            await peer.drop()
+        if isinstance(step, ClientData | ClientClose | Drop):
+            await act(peer, step)
         elif isinstance(step, Raised | States) and not peer.checks_inside:
             self.unchecked.append(step)
         elif isinstance(step, States):

@@ -1,13 +1,11 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from small_docs import PAGES, TITLES
+from static_host import static_host
 
 pytestmark = pytest.mark.browser
 
@@ -19,20 +17,11 @@ def language_of(path: str) -> str:
     return next((language for language in ("pt", "ru") if path.startswith(f"/{language}/")), "zh")
 
 
-class Silent(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def address(small_site) -> Iterator[str]:
     """Serve the site on another port than its site_url says."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=small_site)) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with static_host(small_site) as address:
+        yield address
 
 
 @contextmanager

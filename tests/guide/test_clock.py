@@ -1,19 +1,11 @@
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import anyio
 import pytest
+from lab_loop import on_lab_loop
 
-from reference_ws.guide.lab.clock import CLOCK, Clock, LabLoop
-
-
-def on_lab_loop(main: Coroutine[Any, Any, None]) -> None:
-    loop = LabLoop()
-    try:
-        loop.run_until_complete(main)
-    finally:
-        loop.close()
+from reference_ws.guide.lab.clock import CLOCK, Clock
 
 
 def started(clock: Clock, function: Callable[[], Awaitable[object]]) -> "asyncio.Task[object]":

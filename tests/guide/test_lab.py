@@ -1,7 +1,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 from inside_server import Server
+from lab_loop import on_lab_loop
 from page_script import PageScript
 from starlette.types import Message
 from websockets.asyncio.client import connect
@@ -16,7 +17,6 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 from reference_ws.guide.lab import play, server
-from reference_ws.guide.lab.clock import LabLoop
 from reference_ws.guide.lab.server import Lab
 from reference_ws.guide.pages import Page, read_page
 from reference_ws.guide.running import PageRun, transcript
@@ -41,25 +41,6 @@ async def lab(docs: Path = DOCS, **bounds: float) -> AsyncIterator[str]:
     serving.app = Lab(docs, **bounds)
     async with serving.listening() as url:
         yield url
-
-
-def on_lab_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run on the event loop whose clocks can stand still, as `serve` does."""
-
-    async def end() -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        # A page that is being run for the next reader may have threads of its own.
-        await asyncio.gather(*(task for task in others if task.get_name().startswith("the lab's")))
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    loop = LabLoop()
-    try:
-        loop.run_until_complete(main)
-        loop.run_until_complete(end())
-    finally:
-        loop.close()
 
 
 async def played(url: str, page: Page, number: int, mode: str) -> None:

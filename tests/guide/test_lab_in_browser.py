@@ -6,16 +6,14 @@ import re
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from xml.etree import ElementTree
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from lab_server import DOCS, built_site, serving
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Route, TimeoutError, expect
+from static_host import static_host
 
 from reference_ws.catalogs import LANGUAGES, catalog
 from reference_ws.guide.lab import play
@@ -74,20 +72,11 @@ def address(site) -> Iterator[str]:
         yield address
 
 
-class Silent(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def static_address(site) -> Iterator[str]:
     """Where the same files are served by a host that knows nothing of them."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=site)) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with static_host(site) as address:
+        yield address
 
 
 def answer_search(route: Route) -> None:

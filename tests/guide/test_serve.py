@@ -14,7 +14,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from reference_ws.guide import server
-from reference_ws.guide.server import listen
 from reference_ws.transcript import check
 
 # The real command, with a small site in place of the real one.
@@ -254,7 +253,7 @@ def test_occupied_port_is_one_line(root):
 
 
 def test_small_messages_are_sent_at_once():
-    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+    with server.listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         connection, _ = listener.accept()
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -20,7 +20,7 @@ import anyio
 from starlette.types import Message, Receive, Scope, Send
 
 from reference_ws.guide.lab.clock import CLOCK, Clock
-from reference_ws.guide.lab.story import Show, Story, ended
+from reference_ws.guide.lab.story import Show, Story, ended, problem
 from reference_ws.guide.live import without_denial
 from reference_ws.guide.pages import Fence, live_path
 from reference_ws.guide.running import PageRun
@@ -28,9 +28,8 @@ from reference_ws.inmemory import InMemoryConnection, Signal, background, percen
 from reference_ws.lifecycle import ACCEPT, DISCONNECT
 from reference_ws.transcript.grammar import TranscriptError, parse
 from reference_ws.transcript.memory import MemoryPeer, World
-from reference_ws.transcript.messages import wire
 from reference_ws.transcript.observer import Event, Observer
-from reference_ws.transcript.player import Player
+from reference_ws.transcript.player import Player, act
 from reference_ws.transcript.steps import (
     ClientClose,
     ClientData,
@@ -43,7 +42,7 @@ from reference_ws.transcript.steps import (
     Transcript,
 )
 
-__all__ = ["MAX_STEPS", "Mode", "Play"]
+__all__ = ["Mode", "Play", "Refused", "TooMuch"]
 
 Mode = Literal["run", "step", "play"]
 
@@ -242,11 +241,11 @@ class Play:
         number = f"{self.number}.{self._asked}"
         offers = ",".join(value for name, value in headers if name == "sec-websocket-protocol")
         offered = [token.strip() for token in offers.split(",") if token.strip()]
+        if not _are_protocols(offered):
+            told = self.words.gettext("Subprotocols are words without spaces, each once, with commas between.")
+            raise Refused(told)
         expected = self._expected[number] = _Expected(client, headers)
         path = f"{self.address}/{number}{live_path(self.run.page.name, self.fence.app, self.fence.denial)}"
-        if not _are_protocols(offered):
-            problem = self.words.gettext("Subprotocols are words without spaces, each once, with commas between.")
-            raise Refused(problem)
         self.tell({"do": "connect", "client": client, "path": path + percent_encoded(target), "protocols": offered})
         with anyio.move_on_after(ANSWER_S):
             await self.world.signal.wait(lambda: expected.connection is not None)
@@ -296,8 +295,8 @@ class Play:
             if message["type"] == ACCEPT and scope["subprotocols"] and not message.get("subprotocol"):
                 # Browsers leave when none of their subprotocols is chosen.
                 if self.mode == "play":
-                    problem = self.words.gettext("The browser leaves: the application chose none of its subprotocols.")
-                    self.tell({"do": "problem", "text": problem, "ends": False})
+                    told = self.words.gettext("The browser leaves: the application chose none of its subprotocols.")
+                    self.tell(problem(told))
                 else:  # a transcript's client stays
                     message = {**message, "subprotocol": scope["subprotocols"][0]}
             await send(message)
@@ -328,7 +327,7 @@ class Play:
             try:
                 await self._do(*self._lines.popleft())
             except Refused as refused:
-                self.tell({"do": "problem", "text": str(refused), "ends": False})
+                self.tell(problem(str(refused)))
 
     async def _do(self, line: str, headers: list[str]) -> None:
         step = self._read("\n    ".join((line, *filter(str.strip, headers))))
@@ -336,16 +335,10 @@ class Play:
             peer = BrowserPeer(self, step.client)
             await peer.connect(step.target, step.headers)
             self.world.tasks.start_soon(self._release, peer.connection)
-            return
-        peer = self._peers[step.client]
-        if isinstance(step, ClientData):
-            await peer.data(wire(step.payload))
-        elif isinstance(step, ClientClose):
-            await peer.close(step.code, step.reason)
-        elif isinstance(step, Drop):
-            await peer.drop()
+        else:
+            await act(self._peers[step.client], step)
 
-    def _read(self, line: str) -> Step:
+    def _read(self, line: str) -> Connect | ClientData | ClientClose | Drop:
         try:
             item = parse(self.story.text() + line + "\n").items[-1]
         except TranscriptError as error:
@@ -540,7 +533,6 @@ class _Wire:
     def say(self, message: Message) -> None:
         """Let a message pass for the server's; a disconnect also cuts the connection."""
         self._inbox.append(message)
-        self._signal.notify()
         self.cut()
 
     def cut(self) -> None:

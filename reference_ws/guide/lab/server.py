@@ -26,7 +26,7 @@ from reference_ws.conversation import refuse
 from reference_ws.errors import WebSocketDisconnect, WebSocketTypeError
 from reference_ws.guards import OriginGuard
 from reference_ws.guide.lab.play import Mode, Play, Refused, TooMuch
-from reference_ws.guide.lab.story import Show
+from reference_ws.guide.lab.story import Show, problem
 from reference_ws.guide.pages import read_page
 from reference_ws.guide.running import PageRun, failure_text
 from reference_ws.inmemory import Signal, background
@@ -102,8 +102,7 @@ class Lab:
         words = catalog(pages_language(language_of(websocket.headers.get("accept-language"))))
         await websocket.accept()
         if len(self._sessions) >= self.max_sessions:
-            problem = words.gettext("The lab is full: please try again in a minute.")
-            await websocket.send_json({"do": "problem", "text": problem})
+            await websocket.send_json(problem(words.gettext("The lab is full: please try again in a minute.")))
             await websocket.close(1013)
             return
         token = secrets.token_urlsafe(16)
@@ -157,7 +156,7 @@ class _Session:
 
     def tell_problem(self, text: str, *, ends: bool = False) -> None:
         """Say what is wrong, and whether that is the end of the play."""
-        self.tell({"do": "problem", "text": text, "ends": ends})
+        self.tell(problem(text, ends=ends))
 
     async def tell_all(self, websocket: WebSocket) -> None:
         """Send what is to be told, as it comes."""
@@ -225,8 +224,8 @@ class _Session:
             except Refused as refused:
                 self.tell_problem(str(refused), ends=True)
             except TooMuch:
-                problem = self.words.gettext("The lab stops here: more has happened than it can show.")
-                self.tell_problem(problem, ends=True)
+                told = self.words.gettext("The lab stops here: more has happened than it can show.")
+                self.tell_problem(told, ends=True)
             except Exception:
                 logger.exception("the lab, page %s, example %d", command.page, command.example)
                 self.tell_problem(self._not_run(), ends=True)
@@ -242,8 +241,8 @@ class _Session:
             text = fence.source if command.script is None else command.script
             script = parse(text if len(text) <= MAX_SCRIPT_CHARACTERS else "")
         except TranscriptError:
-            problem = self.words.gettext("The shared conversation isn't one: was the link cut off?")
-            self.tell_problem(problem, ends=True)
+            told = self.words.gettext("The shared conversation isn't one: was the link cut off?")
+            self.tell_problem(told, ends=True)
             return
         self._plays += 1
         self.play = play = Play(
@@ -326,7 +325,7 @@ def _close(task: asyncio.Task[PageRun | None]) -> None:
 
 
 async def _run(path: Path) -> PageRun | None:
-    problem = ""
+    told = ""
     for _ in range(2):  # an example that lives by the clock may fail once on a machine that is busy
         run: PageRun | None = None
         try:
@@ -337,8 +336,8 @@ async def _run(path: Path) -> PageRun | None:
                 run.close()
             if not isinstance(error, Exception):
                 raise
-            problem = failure_text(path, error)
+            told = failure_text(path, error)
         else:
             return run
-    logger.error("%s", problem)
+    logger.error("%s", told)
     return None

@@ -38,7 +38,7 @@ from reference_ws.transcript.steps import (
     Transcript,
 )
 
-__all__ = ["Show", "Story", "ended"]
+__all__ = ["Show", "Story", "ended", "problem"]
 
 Show = dict[str, Any]
 """What the page's scripts get: see `Story.show`."""
@@ -185,8 +185,7 @@ class Story:
     # --- what it means ------------------------------------------------------------------------------------------------
 
     def _meaning(self, step: Step, before: Sides | None) -> str:
-        before = before or (WebSocketState.CONNECTING, WebSocketState.CONNECTING)
-        return self.words.gettext(explanations.of_step(step, *before))
+        return self.words.gettext(explanations.of_step(step, *(before or _BEGINNING)))
 
     def _told(self, step: Step, before: Sides | None, _after: Sides | None) -> str:
         meaning = self._meaning(step, before).replace("`", "")
@@ -202,7 +201,7 @@ class Story:
         head = f"{', '.join(messages)} " if messages else ""
         parts = [f"{head}{prose(self.words, explanations.of_step(step, *(before or _BEGINNING)))}"]
         if before and after and not isinstance(step, States | Silence):
-            for side, old, new in zip(_SIDES, _BEGINNING if isinstance(step, Connect) else before, after, strict=True):
+            for side, old, new in zip(_SIDES, before, after, strict=True):
                 if new is not old:
                     meaning = prose(self.words, explanations.STATES[new])
                     ways = [old, new]
@@ -233,6 +232,11 @@ class Story:
 
 
 _BEGINNING: Final = (WebSocketState.CONNECTING, WebSocketState.CONNECTING)
+
+
+def problem(text: str, *, ends: bool = False) -> Show:
+    """Say what is wrong, and whether that is the end of the play."""
+    return {"do": "problem", "text": text, "ends": ends}
 
 
 def ended(words: NullTranslations, report: Report) -> Show:
