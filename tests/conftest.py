@@ -7,6 +7,8 @@ import pytest
 
 from reference_ws import cli
 
+pytest_plugins = ["tools"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="the whole numbers, in minutes instead of seconds")

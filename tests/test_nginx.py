@@ -3,9 +3,7 @@
 The configuration of nginx and the command that starts uvicorn are the page's own texts.
 """
 
-import os
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from tools import program
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 
@@ -111,11 +110,8 @@ def uvicorn_of_the_page(folder: Path, *options: str) -> Iterator[tuple["subproce
 @contextmanager
 def nginx_of_the_page(folder: Path, upstream: int, exchanged: Mapping[str, str] = NOTHING) -> Iterator[str]:
     """Run nginx with the page's configuration on a free port; what is `exchanged` stands there once."""
-    # The folder of servers is not in everybody's PATH.
-    nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
-    if nginx is None:
-        told = "NGINX IS MISSING, the page's configuration is not tested; on Debian: apt-get install nginx-light"
-        (pytest.fail if "CI" in os.environ else pytest.skip)(told)
+    nginx = program("nginx")
+    assert nginx, 'mark the test with needs("nginx")'
     port = free_port()
     servers = CONFIGURATION
     for old, new in {"80;": f"127.0.0.1:{port};", "9000;": f"{upstream};", **exchanged}.items():
@@ -146,6 +142,7 @@ def ends(url: str) -> str:
 # --- through nginx ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("nginx")
 def test_text_and_bytes_and_the_subprotocol_come_through(url):
     with connect(f"{url}/echo", subprotocols=["chat", "other"], **NO_PINGS) as client:
         assert "chat" == client.subprotocol
@@ -154,17 +151,20 @@ def test_text_and_bytes_and_the_subprotocol_come_through(url):
             assert message == client.recv(timeout=5)
 
 
+@pytest.mark.needs("nginx")
 def test_the_application_sees_the_client_s_address_and_the_host_it_asked(url):
     with connect(f"{url}/who", source_address=("127.0.0.2", 0), **NO_PINGS) as client:
         assert f'["127.0.0.2","{url}/who"]' == client.recv(timeout=5)
 
 
+@pytest.mark.needs("nginx")
 def test_an_address_that_the_client_has_invented_does_not_count(url):
     invented = {"x-forwarded-for": "192.0.2.1"}
     with connect(f"{url}/who", additional_headers=invented, source_address=("127.0.0.2", 0), **NO_PINGS) as client:
         assert f'["127.0.0.2","{url}/who"]' == client.recv(timeout=5)
 
 
+@pytest.mark.needs("nginx")
 def test_without_trust_every_client_has_the_proxy_s_address(tmp_path):
     with (
         uvicorn_of_the_page(tmp_path, "--no-proxy-headers") as (_, port),
@@ -174,6 +174,7 @@ def test_without_trust_every_client_has_the_proxy_s_address(tmp_path):
         assert f'["127.0.0.1","{url}/who"]' == client.recv(timeout=5)
 
 
+@pytest.mark.needs("nginx")
 def test_own_pages_are_let_in_and_foreign_ones_are_not(url):
     with connect(f"{url}/who", origin=url.replace("ws:", "http:"), **NO_PINGS) as client:
         client.recv(timeout=5)
@@ -185,6 +186,7 @@ def test_own_pages_are_let_in_and_foreign_ones_are_not(url):
     )
 
 
+@pytest.mark.needs("nginx")
 def test_a_host_without_its_port_is_a_foreign_one(tmp_path):
     exchanged = {"Host $http_host;": "Host $host;"}
     with uvicorn_of_the_page(tmp_path) as (_, port), nginx_of_the_page(tmp_path, port, exchanged) as url:
@@ -193,6 +195,7 @@ def test_a_host_without_its_port_is_a_foreign_one(tmp_path):
             pass
 
 
+@pytest.mark.needs("nginx")
 def test_an_idle_connection_is_cut_without_a_close_frame(tmp_path):
     exchanged = {"proxy_read_timeout 60s;": "proxy_read_timeout 1s;"}
     with (
@@ -206,6 +209,7 @@ def test_an_idle_connection_is_cut_without_a_close_frame(tmp_path):
         assert '[[1005,""]]' == ends(url)
 
 
+@pytest.mark.needs("nginx")
 def test_pings_of_the_server_keep_an_idle_connection(tmp_path):
     exchanged = {"proxy_read_timeout 60s;": "proxy_read_timeout 1s;"}
     with (
@@ -219,6 +223,7 @@ def test_pings_of_the_server_keep_an_idle_connection(tmp_path):
         assert "still here" == client.recv(timeout=5)
 
 
+@pytest.mark.needs("nginx")
 def test_clients_behind_nginx_see_1012_when_the_server_ends(tmp_path):
     with uvicorn_of_the_page(tmp_path) as (process, port), nginx_of_the_page(tmp_path, port) as url:
         with connect(f"{url}/echo", **NO_PINGS) as client:

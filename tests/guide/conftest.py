@@ -1,10 +1,10 @@
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from small_docs import write_docs
+from tools import program
 
 from reference_ws.guide.site import build
 
@@ -21,9 +21,9 @@ def small_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start the Chromium of the system, else the one that Playwright has installed."""
+    """Start the Chromium of the system; tests that use it are marked with ``needs("chromium")``."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program("chromium"), args=FLAGS)
         yield browser
         browser.close()
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 from small_docs import PAGES, TITLES
 from static_host import static_host
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.needs("chromium")
 
 HOMES = {"zh": "/", "pt": "/pt/", "ru": "/ru/"}
 ADDRESSES = [home + ("" if page == "index" else f"{page}/") for home in HOMES.values() for page in PAGES]

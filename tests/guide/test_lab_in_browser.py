@@ -34,7 +34,7 @@ from reference_ws.transcript.steps import (
     Step,
 )
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.needs("chromium")
 
 SOURCES = [page for page in map(read_page, sorted(DOCS.glob("??/*.md"))) if page.examples]
 WORDS = {language: words_of(catalog(language)) for language in LANGUAGES}
