@@ -7,11 +7,10 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute
 from starlette.types import ExceptionHandler, Lifespan, Receive, Scope, Send
 
-from reference_ws.routing import Router, Routes, SocketRoute
+from reference_ws.routing import Router, Routes
 
 __all__ = ["App"]
 
@@ -24,7 +23,6 @@ class App(Starlette):
     """
 
     router: Router
-    _handlers: tuple[Mapping[Any, Any], Mapping[int, Any]] | None = None
 
     def __init__(
         self,
@@ -39,8 +37,14 @@ class App(Starlette):
             debug=debug, middleware=middleware, exception_handlers=exception_handlers, lifespan=lifespan, **options
         )
         self.router = Router(routes, lifespan=lifespan)
-        # Servers ask whether `app.__call__` is a coroutine function; the call itself goes to the class's method.
-        self.__dict__["__call__"] = super().__call__
+
+        # Servers ask whether `app.__call__` is a coroutine function, and take what isn't one for an application of the
+        # first ASGI. The method below is none: called by a WSGI server, a coroutine function would raise nothing, since
+        # nobody awaits it. So the instance shows one, which leads to the method, a subclass's as well.
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            await type(self).__call__(self, scope, receive, send)
+
+        self.__dict__["__call__"] = serve
 
     def __call__(
         self, scope: Scope, receive: Receive | None = None, send: Send | None = None
@@ -54,27 +58,7 @@ class App(Starlette):
                 "This is an ASGI application, and it was called as WSGI, which knows no WebSocket: serve it with an "
                 "ASGI server such as uvicorn, or see the page sse.md for server-sent events, which WSGI can send."
             )
-        if scope["type"] == "websocket" and not self.user_middleware:
-            return self._connect(scope, receive, send)
         return super().__call__(scope, receive, send)
-
-    def _connect(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
-        """Lead a connection straight to its handler: Starlette's own middleware has nothing to do for those."""
-        found = self.router.find(scope)
-        route = found[0] if found is not None else None
-        if found is None or not isinstance(route, SocketRoute) or not route.converses:
-            return super().__call__(scope, receive, send)
-        if self._handlers is None:
-            # Those of ServerErrorMiddleware, which leaves WebSockets alone: the exception goes on to the server's log.
-            own = {kind: handler for kind, handler in self.exception_handlers.items() if kind not in (500, Exception)}
-            exceptions = ExceptionMiddleware(self.router, handlers=own)
-            self._handlers = exceptions._exception_handlers, exceptions._status_handlers
-        scope["app"] = self
-        scope.setdefault("router", self.router)
-        scope["starlette.exception_handlers"] = self._handlers
-        scope["route"] = route
-        scope.update(found[1])
-        return route.app(scope, receive, send)  # type: ignore[return-value]
 
     def include_routes(self, *routes: BaseRoute | Routes) -> None:
         """Register routes, in this order: Lihil's way to say ``app.router <<= route``."""

@@ -67,7 +67,6 @@ class SocketRoute(routing.WebSocketRoute):
         self.endpoint = endpoint  # type: ignore[assignment]
         self.name = self.given_name or (routing.get_name(endpoint) if endpoint and self.given_name == "" else None)  # type: ignore[assignment]
         self.app = _missing if endpoint is None else self._application(endpoint)
-        self.converses = endpoint is not None and self.app is not endpoint
 
     def _application(self, endpoint: Callable[..., Any]) -> ASGIApp:
         if not callable(endpoint):
