@@ -1,16 +1,15 @@
-"""JSON as the standard library reads and writes it, by msgspec where that answers exactly the same.
+"""JSON by msgspec, with the standard library's answers where the two differ.
 
 Decoding: what msgspec reads, it reads as `json.loads` does; for what it refuses (NaN, lone surrogates, 1e400, and all
-that is no JSON), the standard library is asked. Encoding: msgspec writes some floats in another spelling, and NaN as
-null; where there are floats, and its answer might hold one of those, the standard library writes. A property test
-compares the two.
+that is no JSON), the standard library is asked. Encoding: msgspec writes NaN and the infinities as null, which tells
+the reader something else; where its answer holds a null, the standard library writes, and refuses them. A finite float
+may be spelled in another way, 1e16 or 1e+16: it is the same number. Property tests compare the two.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from typing import Any, Final
 
 import msgspec
@@ -19,14 +18,8 @@ __all__ = ["convert", "dumps", "loads"]
 
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
-_pack: Final = msgspec.msgpack.Encoder().encode
-
-# With this byte each float begins in MessagePack; where it isn't to be found there is none. To pack the data and look
-# for one byte is quicker than to look for every spelling in the JSON. Found, it may also be part of something else.
-_FLOAT: Final = 0xCB
-
-# An exponent. It begins with the rarer character, so that the search skips from one to the next.
-_EXPONENT: Final = re.compile("e(?<=[0-9]e)").search
+# As a key, msgspec writes them so.
+_NOT_FINITE: Final = ('nan"', 'inf"')
 
 
 def loads(data: str | bytes) -> Any:
@@ -86,28 +79,19 @@ def dumps(data: Any) -> str:
     """Encode as compact JSON, non-ASCII as itself.
 
     Besides what `json.dumps` takes, dataclasses, msgspec Structs, dates, UUIDs and the like are written as msgspec
-    does. Raises `TypeError` or `ValueError` for what is not JSON.
+    does. Raises `TypeError` or `ValueError` for what is not JSON, NaN and the infinities among it: no browser reads
+    them.
     """
     try:
         text = _encode(data).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
         return _dumps(data)
-    try:
-        if _FLOAT not in _pack(data):
-            return text
-    except (OverflowError, ValueError):
-        pass  # MessagePack holds no integer beyond 64 bits
-    return text if _as_ever(text, data) else _dumps(data)
-
-
-def _as_ever(text: str, data: Any) -> bool:
-    """Tell whether no float in what msgspec has written is spelled otherwise than the standard library spells it."""
-    # Keys that may have been NaN or an infinity, small floats, exponents.
-    if 'nan"' in text or 'inf"' in text or ".0000" in text or _EXPONENT(text):
-        return False
-    # null may have been NaN or an infinity too; to show the data is quicker than to write it in the standard library.
-    return "null" not in text or not ("nan" in (shown := repr(data)) or "inf" in shown)
+    # A null may have been NaN. To look at the data would cost more than to write it again, and miss what is nested in
+    # an object that only the encoder takes apart.
+    if "null" in text or any(end in text for end in _NOT_FINITE):
+        return _dumps(data)
+    return text
 
 
 def _dumps(data: Any) -> str:
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, default=msgspec.to_builtins)
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=msgspec.to_builtins)

@@ -310,7 +310,7 @@ class WebSocket(Connection, StarletteWebSocket):
         """Send JSON, compact, non-ASCII as itself: in a text frame, or with ``mode="binary"`` in a binary one.
 
         ``data`` is whatever `json.dumps` takes, or a dataclass, msgspec Struct, date or UUID. Raises `TypeError` or
-        `ValueError` when it is not JSON, and otherwise like `send_text`.
+        `ValueError` when it is not JSON (NaN is none), and otherwise like `send_text`; nothing is sent then.
         """
         if mode != "text":
             self._check_mode(mode, "send_json()", "binary")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_ws.codec import _FLOAT, _pack, convert, dumps, loads
+from reference_ws.codec import convert, dumps, loads
 
 keys = st.one_of(st.text(max_size=5), st.integers(), st.booleans(), st.none(), st.floats())
 scalars = st.one_of(
@@ -45,12 +45,30 @@ def outcome(function, *arguments):
 
 
 def standard_dumps(value):
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def number(key):
+    try:
+        return float(key)
+    except ValueError:
+        return key
+
+
+def meant(dump):
+    """Read what was written; a float that is a key may be spelled in two ways, as any other."""
+    return lambda value: json.loads(dump(value), object_pairs_hook=lambda pairs: [(number(k), v) for k, v in pairs])
 
 
 @given(values)
 @settings(max_examples=800, deadline=None)
 def test_it_writes_what_the_standard_library_writes(value):
+    assert outcome(meant(standard_dumps), value) == outcome(meant(dumps), value)
+
+
+@given(st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.text()), st.lists, max_leaves=12))
+@settings(max_examples=200, deadline=None)
+def test_without_floats_it_is_the_same_to_the_letter(value):
     assert outcome(standard_dumps, value) == outcome(dumps, value)
 
 
@@ -72,10 +90,8 @@ def test_it_reads_what_the_standard_library_reads_from_utf_8(data):
     assert outcome(standard, data) == outcome(loads, data)
 
 
-@pytest.mark.parametrize(
-    "value", [math.nan, math.inf, -math.inf, 1e16, 1e-05, 0.00001234, 2**70, {None: 1}, {True: None}]
-)
-def test_what_msgspec_spells_otherwise_is_written_as_ever(value):
+@pytest.mark.parametrize("value", [2**70, {None: 1}, {True: None}])
+def test_what_msgspec_writes_otherwise_is_written_as_ever(value):
     assert standard_dumps([value]) == dumps([value])
 
 
@@ -86,7 +102,7 @@ class Point:
 
 
 class Weight(enum.Enum):
-    HEAVY = 1e16
+    HEAVY = math.inf
 
 
 class Place(NamedTuple):
@@ -109,20 +125,20 @@ class Row(msgspec.Struct, array_like=True):
         *(Point, Place, Thing, Row, lambda x: Point(0, [Thing(x)])),
     ],
 )
-@given(x=st.floats())
-@settings(max_examples=50, deadline=None)
-def test_no_float_is_overlooked(around, x):
-    assert _FLOAT in _pack(around(x))
+@pytest.mark.parametrize("x", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_a_value_error_wherever_it_stands(around, x):
+    with pytest.raises(ValueError, match="Out of range float"):
+        dumps(around(x))
 
 
-def test_a_float_of_an_enumeration_is_not_overlooked():
-    assert _FLOAT in _pack({"a": Weight.HEAVY})
-    assert _FLOAT in _pack({Weight.HEAVY: 1})
+def test_an_enumeration_may_hold_it():
+    with pytest.raises(ValueError, match="Out of range float"):
+        dumps({"a": Weight.HEAVY})
 
 
-@given(st.recursive(st.sampled_from([203, 0xCB00, "\u02c0", "x" * 203, 2**64, -(2**63) - 1, None]), st.lists))
+@given(st.recursive(st.sampled_from(["null", "nan", "inf", 'say "nan"', "x" * 203, 2**64, None]), st.lists))
 @settings(max_examples=200, deadline=None)
-def test_what_looks_like_a_float_but_is_none_changes_nothing(value):
+def test_what_looks_like_it_but_is_not_changes_nothing(value):
     assert standard_dumps(value) == dumps(value)
 
 
