@@ -28,7 +28,7 @@ GOODBYE_S: Final = 1.0
 """How long a cancelled handler's connection may take to send its close frame to a client that doesn't read."""
 
 CLEAN_UP_S: Final = 10.0
-"""How long the clean-ups of a cancelled handler may take."""
+"""How long the clean-ups of a cancelled handler may take, all together."""
 
 
 async def converse(bound: Bound, websocket: WebSocket, session: Session | None) -> None:
@@ -72,32 +72,36 @@ async def _with_dependencies(bound: Bound, websocket: WebSocket, session: Sessio
     The one scope of its own is around the dependencies, never between the two halves of one: a dependency may hold a
     scope or a task group open at its ``yield``.
     """
-    began: BaseException | None = None
+    before: BaseException | None = None
+    ended: BaseException | None = None
+    cancellation: BaseException | None = None
     with anyio.CancelScope() as frame:
         try:
             session.read(bound.wanted)
             await bound.call(websocket)
-        except GeneratorExit:
+        except GeneratorExit:  # nothing can be awaited any more
             raise
-        except Exception as error:
-            began = error
         except BaseException as error:
-            began = error
-            await _say_goodbye(websocket)
-            frame.shield, frame.deadline = True, anyio.current_time() + CLEAN_UP_S
-        ended = began
+            ended = error
         while session.unfinished:
+            if cancellation is None and _cuts_off(ended):
+                cancellation = ended
+                await _say_goodbye(websocket)
+                frame.shield, frame.deadline = True, anyio.current_time() + CLEAN_UP_S
             before, ended = ended, await session.clean_up(ended)
-            if _cuts_off(began) and not _cuts_off(ended):
-                before, ended = ended, await _still_cancelled(began, frame) or ended
-            if isinstance(before, Exception) and _cuts_off(ended):
-                logger.error("A dependency's clean-up failed after a cancellation", exc_info=before)
+            if cancellation is not None and not _cuts_off(ended):
+                before, ended = ended, await _still_cancelled(cancellation, frame) or ended
+            if isinstance(before, Exception) and _cuts_off(ended) and not _has_left(websocket, before):
+                logger.error("A cancellation has taken the place of this exception", exc_info=before)
         if frame.cancel_called:
             logger.error("A cancelled handler's clean-ups took more than %s s and were cut off", CLEAN_UP_S)
         if ended is not None:
-            raise ended
-    if frame.cancelled_caught and began is not None:
-        raise began
+            try:
+                raise ended
+            finally:  # its traceback holds this frame: no cycle
+                before = ended = None
+    if frame.cancelled_caught and cancellation is not None:
+        raise cancellation
 
 
 def _cuts_off(error: BaseException | None) -> bool:
@@ -105,7 +109,7 @@ def _cuts_off(error: BaseException | None) -> bool:
     return error is not None and not isinstance(error, Exception)
 
 
-async def _still_cancelled(began: BaseException | None, frame: anyio.CancelScope) -> BaseException | None:
+async def _still_cancelled(cancellation: BaseException, frame: anyio.CancelScope) -> BaseException | None:
     """Tell what goes on though a dependency has caught it.
 
     Only leaving the scope that a cancellation comes from ends it. That may be a dependency's own, which is left now:
@@ -118,14 +122,14 @@ async def _still_cancelled(began: BaseException | None, frame: anyio.CancelScope
         return again
     finally:
         frame.shield = True
-    if isinstance(began, asyncio.CancelledError):  # Task.cancel() comes once
+    if isinstance(cancellation, asyncio.CancelledError):  # Task.cancel() comes once
         cancelling = getattr(asyncio.current_task(), "cancelling", None)  # since Python 3.11
-        return began if cancelling is None or cancelling() > 0 else None
-    return None if isinstance(began, anyio.get_cancelled_exc_class()) else began
+        return cancellation if cancelling is None or cancelling() > 0 else None
+    return None if isinstance(cancellation, anyio.get_cancelled_exc_class()) else cancellation
 
 
 async def _say_goodbye(websocket: WebSocket) -> None:
-    """Close a cancelled handler's connection, before the clean-ups: they may take their time."""
+    """Close the connection of a cancelled handler; its clean-ups don't keep the client waiting."""
     with anyio.move_on_after(GOODBYE_S, shield=True):
         await _end(websocket, 1001)
 

@@ -746,6 +746,28 @@ async def test_a_handler_may_end_by_the_exception_that_ends_an_iterator(kind):
     assert "commit" not in events[0]
 
 
+@pytest.mark.parametrize("body", [returns, raises, listens])
+async def test_a_cancellation_in_the_middle_of_a_clean_up_leaves_the_others_their_time(body, caplog):
+    async def slow():
+        try:
+            yield
+        finally:
+            events.append("slow")
+            await anyio.sleep_forever()
+
+    async def waits():
+        try:
+            yield
+        finally:
+            await anyio.sleep(0.01)
+            events.append("waited")
+
+    app = inside(body, waits, slow)
+    assert None is await ended_by(app, code=1001 if body is not listens else None, cancels=True, leaves=body is listens)
+    assert ["slow", "waited"] == events
+    assert (["handler"] if body is raises else []) == [str(record.exc_info[1]) for record in caplog.records]
+
+
 async def test_clean_ups_that_hang_after_a_cancellation_are_cut_off_and_logged(begin, caplog, monkeypatch):
     monkeypatch.setattr(conversation, "CLEAN_UP_S", 0.05)
 
