@@ -7,7 +7,6 @@ once; here the plan is carried out, for each connection.
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from types import AsyncGeneratorType, GeneratorType
@@ -29,8 +28,6 @@ from reference_ws.websocket import WebSocket
 
 __all__ = ["Bound", "Endpoint", "Middleware", "Session", "bind"]
 
-logger = logging.getLogger(__name__)
-
 Endpoint = Callable[..., Awaitable[None]]
 Middleware = Callable[[Endpoint], Endpoint]
 """Takes an endpoint and returns one: a coroutine function whose parameters are bound like a handler's."""
@@ -45,7 +42,7 @@ class Session:
         self.websocket = websocket
         self._values: dict[Plan, dict[str, Any]] = {}
         self._made: dict[Hashable, Any] = {}
-        self._generators: list[Any] = []
+        self._generators: list[tuple[Any, Callable[..., Any]]] = []
 
     def read(self, wanted: Iterable[tuple[Plan, Parameter]]) -> None:
         """Read all of these from the handshake. Raises `ParameterError` with every fault at once."""
@@ -76,36 +73,55 @@ class Session:
             placed, named = await self.arguments(dependency.plan)
             value = factory(*placed, **named)
         if isinstance(value, AsyncGeneratorType | GeneratorType):
-            self._generators.append(value)
+            generator = value
             try:
-                value = await value.__anext__() if isinstance(value, AsyncGeneratorType) else next(value)
+                value = await generator.__anext__() if isinstance(generator, AsyncGeneratorType) else next(generator)
             except (StopIteration, StopAsyncIteration):
                 raise RuntimeError(f"{where(factory)}: a dependency must yield its value once.") from None
+            self._generators.append((generator, factory))  # one that did not get so far has nothing left to clean up
         elif inspect.isawaitable(value):
             value = await value
         if dependency.reuse:
             self._made[dependency.key] = value
         return value
 
-    async def clean_up(self) -> Exception | None:
-        """Run what follows each ``yield``, the latest first, each once; return the first exception, log the others."""
-        first: Exception | None = None
-        while self._generators:
-            generator = self._generators.pop()
-            try:
-                if isinstance(generator, AsyncGeneratorType):
-                    await anext(generator, None)
-                    if generator.ag_frame is not None:  # it has yielded a second time
-                        await generator.aclose()
-                else:
-                    next(generator, None)
-                    generator.close()
-            except Exception as error:
-                if first is None:
-                    first = error
-                else:
-                    logger.error("A dependency's clean-up failed", exc_info=error)
-        return first
+    @property
+    def unfinished(self) -> bool:
+        """True while a generator waits at its ``yield``."""
+        return bool(self._generators)
+
+    async def clean_up(self, ended: BaseException | None) -> BaseException | None:
+        """Let the latest generator go on after its ``yield``, as leaving the innermost of nested ``with`` blocks would.
+
+        ``ended`` is the exception that what is inside of it has ended by, a cancellation too: it is raised at the
+        ``yield``. A generator that catches it has dealt with it; an exception of its own takes its place. What is
+        returned is for the generator before.
+        """
+        return await _go_on(*self._generators.pop(), ended)
+
+
+async def _go_on(generator: Any, factory: Callable[..., Any], ended: BaseException | None) -> BaseException | None:
+    """Run what follows one generator's ``yield``; return the exception that is there afterwards."""
+    traceback = ended.__traceback__ if ended is not None else None
+    asynchronous = isinstance(generator, AsyncGeneratorType)
+    try:
+        if ended is None:
+            await generator.__anext__() if asynchronous else next(generator)
+        else:
+            await generator.athrow(ended) if asynchronous else generator.throw(ended)
+        # It has yielded again.
+        await generator.aclose() if asynchronous else generator.close()
+    except GeneratorExit:  # nothing can be awaited any more
+        raise
+    except (StopIteration, StopAsyncIteration) as stop:
+        return ended if stop is ended else None
+    except BaseException as error:
+        # Python makes a RuntimeError of a StopIteration that leaves a generator.
+        renamed = isinstance(ended, StopIteration | StopAsyncIteration) and error.__cause__ is ended
+        return ended.with_traceback(traceback) if ended is not None and (error is ended or renamed) else error
+    again = RuntimeError(f"{where(factory)}: a dependency must yield its value once.")
+    again.__context__ = ended
+    return again
 
 
 @dataclass(slots=True, eq=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Sequence
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -26,7 +28,7 @@ GOODBYE_S: Final = 1.0
 """How long a cancelled handler's connection may take to send its close frame to a client that doesn't read."""
 
 CLEAN_UP_S: Final = 10.0
-"""How long the clean-ups of a cancelled handler may take."""
+"""How long the clean-ups of a cancelled handler may take, all together."""
 
 
 async def converse(bound: Bound, websocket: WebSocket, session: Session | None) -> None:
@@ -37,39 +39,99 @@ async def converse(bound: Bound, websocket: WebSocket, session: Session | None) 
     A handler that returns closes with 1000, or refuses what it has not accepted. One that raises refuses with 500 (or
     closes with 1011 after accept), and the exception goes on to the server's log. A `WebSocketDisconnect` that comes
     through because the client has left is how most handlers end, and is no error. A handler that is cancelled closes
-    with 1001. Dependencies are cleaned up after the handler: before the connection is closed when it has returned, so
-    that a dependency may close it; after it, when it has raised.
+    with 1001. What counts as the handler's end is what its dependencies have made of it: they are cleaned up before
+    the connection is closed, so that they may close it, or deal with an exception; a cancelled one is closed first.
     """
     token = enter(websocket)
     failure: Exception | None = None
     try:
         try:
-            if session is not None:
-                session.read(bound.wanted)
-            await bound.call(websocket)
+            await (bound.call(websocket) if session is None else _with_dependencies(bound, websocket, session))
         except Exception as error:
+            failure = error
             failure = await _ended_by(websocket, error)
-        if session is not None and (left := await session.clean_up()) is not None:
-            if failure is None:
-                failure = await _ended_by(websocket, left)
-            else:
-                logger.error("A dependency's clean-up failed", exc_info=left)
         if websocket.client_state is not DISCONNECTED and websocket.application_state is not DISCONNECTED:
             await websocket.close()
     except GeneratorExit:  # nothing can be awaited any more
         raise
     except BaseException:
-        with anyio.move_on_after(GOODBYE_S, shield=True):
-            await _end(websocket, 1001)
-        if session is not None:
-            with anyio.move_on_after(CLEAN_UP_S, shield=True):
-                await session.clean_up()
+        await _say_goodbye(websocket)
+        if failure is not None and not _has_left(websocket, failure):
+            logger.error("The handler had failed before it was cancelled", exc_info=failure)
         raise
     finally:
         websocket.release()
         leave(token)
     if failure is not None:
         raise failure
+
+
+async def _with_dependencies(bound: Bound, websocket: WebSocket, session: Session) -> None:
+    """Run a handler inside of its dependencies, as inside of nested ``with`` statements.
+
+    The one scope of its own is around the dependencies, never between the two halves of one: a dependency may hold a
+    scope or a task group open at its ``yield``.
+    """
+    before: BaseException | None = None
+    ended: BaseException | None = None
+    cancellation: BaseException | None = None
+    with anyio.CancelScope() as frame:
+        try:
+            session.read(bound.wanted)
+            await bound.call(websocket)
+        except GeneratorExit:  # nothing can be awaited any more
+            raise
+        except BaseException as error:
+            ended = error
+        while session.unfinished:
+            if cancellation is None and _cuts_off(ended):
+                cancellation = ended
+                await _say_goodbye(websocket)
+                frame.shield, frame.deadline = True, anyio.current_time() + CLEAN_UP_S
+            before, ended = ended, await session.clean_up(ended)
+            if cancellation is not None and not _cuts_off(ended):
+                before, ended = ended, await _still_cancelled(cancellation, frame) or ended
+            if isinstance(before, Exception) and _cuts_off(ended) and not _has_left(websocket, before):
+                logger.error("A cancellation has taken the place of this exception", exc_info=before)
+        if frame.cancel_called:
+            logger.error("A cancelled handler's clean-ups took more than %s s and were cut off", CLEAN_UP_S)
+        if ended is not None:
+            try:
+                raise ended
+            finally:  # its traceback holds this frame: no cycle
+                before = ended = None
+    if frame.cancelled_caught and cancellation is not None:
+        raise cancellation
+
+
+def _cuts_off(error: BaseException | None) -> bool:
+    """Tell whether this is a cancellation, or ends the program."""
+    return error is not None and not isinstance(error, Exception)
+
+
+async def _still_cancelled(cancellation: BaseException, frame: anyio.CancelScope) -> BaseException | None:
+    """Tell what goes on though a dependency has caught it.
+
+    Only leaving the scope that a cancellation comes from ends it. That may be a dependency's own, which is left now:
+    a timeout, or a task group one of whose tasks has failed.
+    """
+    frame.shield = False
+    try:
+        await anyio.lowlevel.checkpoint_if_cancelled()
+    except anyio.get_cancelled_exc_class() as again:
+        return again
+    finally:
+        frame.shield = True
+    if isinstance(cancellation, asyncio.CancelledError):  # Task.cancel() comes once
+        cancelling = getattr(asyncio.current_task(), "cancelling", None)  # since Python 3.11
+        return cancellation if cancelling is None or cancelling() > 0 else None
+    return None if isinstance(cancellation, anyio.get_cancelled_exc_class()) else cancellation
+
+
+async def _say_goodbye(websocket: WebSocket) -> None:
+    """Close the connection of a cancelled handler; its clean-ups don't keep the client waiting."""
+    with anyio.move_on_after(GOODBYE_S, shield=True):
+        await _end(websocket, 1001)
 
 
 async def refuse(websocket: WebSocket, response: Response, code: int = 1000) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
@@ -23,6 +24,7 @@ from reference_ws import (
     Query,
     WebSocket,
     WebSocketException,
+    conversation,
     use,
     websocket,
 )
@@ -409,11 +411,13 @@ async def test_a_generator_that_does_not_yield_is_an_error():
 def resource(name, *, fails=False):
     async def make():
         events.append(f"+{name}")
-        yield name
-        await anyio.lowlevel.checkpoint()
-        events.append(f"-{name}")
-        if fails:
-            raise OSError(name)
+        try:
+            yield name
+        finally:
+            await anyio.lowlevel.checkpoint()
+            events.append(f"-{name}")
+            if fails:
+                raise OSError(name)
 
     return make
 
@@ -477,19 +481,308 @@ async def test_clean_up_runs_after_a_cancellation():
 
 @pytest.mark.parametrize("fails", ["a", "c", "ac"])
 async def test_a_clean_up_that_fails_does_not_keep_the_others_from_running(fails, caplog):
-    await check(
-        with_resources(returns, fails),
-        f'-> connect /r\n<- accept\n<- close 1011\n!! OSError "{fails[-1]}"',
-        timeout_s=1,
-    )
+    error = await ended_by(with_resources(returns, fails), code=1011)
     assert CLEAN == events
-    assert len(fails) - 1 == len(caplog.records)
+    assert ("OSError", fails[0]) == (type(error).__name__, str(error))
+    assert (None if len(fails) == 1 else "c") == (error.__context__ and str(error.__context__))
+    assert [] == caplog.records
 
 
-async def test_the_handlers_exception_comes_before_a_clean_ups(caplog):
-    await check(with_resources(raises, "b"), '-> connect /r\n<- accept\n<- close 1011\n!! ValueError "handler"')
+async def test_a_clean_ups_exception_takes_the_place_of_the_handlers():
+    error = await ended_by(with_resources(raises, "b"), code=1011)
     assert CLEAN == events
-    assert 1 == len(caplog.records)
+    assert ("b", "handler") == (str(error), str(error.__context__))
+
+
+# --- the exception at the yield ---------------------------------------------------------------------------------------
+
+
+async def ended_by(app, *, code=None, leaves=False, cancels=False):
+    """Serve one connection to its end, and check the code that it was closed with; return what left the application."""
+    connection = InMemoryConnection(handshake("/r"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.run, app)
+        await connection.signal.wait(lambda: connection.accepted)
+        if leaves:
+            connection.leave(1001)
+        if cancels:
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+    connection.take()
+    assert code == (connection.take()["code"] if connection.sent else None)
+    return connection.error
+
+
+def transaction(name, *, catches=(), fails=False, asynchronous=True):
+    """Make what `async with session.begin()` is: it commits, or rolls back by an exception."""
+
+    def end(error):
+        events.append(f"{name}: {'commit' if error is None else type(error).__name__}")
+        if fails:
+            raise OSError(name)
+
+    async def make_async():
+        task = anyio.get_current_task().id
+        try:
+            yield name
+        except BaseException as error:
+            assert task == anyio.get_current_task().id
+            end(error)
+            await anyio.lowlevel.checkpoint()
+            if not isinstance(error, catches):
+                raise
+        else:
+            assert task == anyio.get_current_task().id
+            await anyio.lowlevel.checkpoint()
+            end(None)
+
+    def make():
+        try:
+            yield name
+        except BaseException as error:
+            end(error)
+            if not isinstance(error, catches):
+                raise
+        else:
+            end(None)
+
+    return make_async if asynchronous else make
+
+
+def inside(body, outer, inner):
+    async def handler(ws: WebSocket, outer: Annotated[Any, Depends(outer)], inner: Annotated[Any, Depends(inner)]):
+        await ws.accept()
+        await body(ws)
+
+    return serving(handler)
+
+
+def cancelled():
+    return anyio.get_cancelled_exc_class().__name__
+
+
+@pytest.fixture(params=[True, False], ids=["async", "sync"])
+def begin(request):
+    return partial(transaction, asynchronous=request.param)
+
+
+async def test_a_transaction_commits_after_a_handler_that_returns(begin):
+    assert None is await ended_by(inside(returns, begin("outer"), begin("inner")), code=1000)
+    assert ["inner: commit", "outer: commit"] == events
+
+
+async def test_a_transaction_is_rolled_back_by_the_handlers_exception(begin):
+    error = await ended_by(inside(raises, begin("outer"), begin("inner")), code=1011)
+    assert ("handler", None) == (str(error), error.__context__)
+    assert ["inner: ValueError", "outer: ValueError"] == events
+
+
+async def test_a_transaction_is_rolled_back_when_the_client_leaves(begin):
+    assert None is await ended_by(inside(listens, begin("outer"), begin("inner")), leaves=True)
+    assert ["inner: WebSocketDisconnect", "outer: WebSocketDisconnect"] == events
+
+
+async def test_a_transaction_is_rolled_back_by_a_cancellation(begin, caplog):
+    assert None is await ended_by(inside(listens, begin("outer"), begin("inner")), code=1001, cancels=True)
+    assert [f"inner: {cancelled()}", f"outer: {cancelled()}"] == events
+    assert [] == caplog.records
+
+
+async def test_a_transaction_is_rolled_back_when_a_later_dependency_fails(begin):
+    def fails():
+        raise WebSocketException(4000)
+
+    async def handler(ws: WebSocket, a: Annotated[Any, Depends(begin("a"))], b: Annotated[Any, Depends(fails)]): ...
+
+    await check(serving(handler), "-> connect /r\n<- deny 403")
+    assert ["a: WebSocketException"] == events
+
+
+async def test_a_dependency_that_fails_by_itself_is_not_cleaned_up():
+    async def fails():
+        try:
+            raise ValueError("no database")
+            yield
+        finally:
+            events.append("once")
+
+    async def handler(ws: WebSocket, a: Annotated[Any, Depends(fails)]): ...
+
+    await check(serving(handler), '-> connect /r\n<- deny 500 text ...\n!! ValueError "no database"')
+    assert ["once"] == events
+
+
+async def test_an_exception_that_a_dependency_catches_is_gone(begin):
+    assert None is await ended_by(inside(raises, begin("outer"), begin("inner", catches=ValueError)), code=1000)
+    assert ["inner: ValueError", "outer: commit"] == events
+
+
+async def test_an_exception_of_a_dependency_takes_the_place_of_the_handlers(begin):
+    error = await ended_by(inside(raises, begin("outer"), begin("inner", fails=True)), code=1011)
+    assert ("inner", "handler") == (str(error), str(error.__context__))
+    assert ["inner: ValueError", "outer: OSError"] == events
+
+
+async def test_a_dependency_chooses_the_code_of_an_exception(begin):
+    def translates():
+        try:
+            yield
+        except ValueError:
+            raise WebSocketException(4001) from None
+
+    assert None is await ended_by(inside(raises, begin("outer"), translates), code=4001)
+    assert ["outer: WebSocketException"] == events
+
+
+async def test_a_cancellation_goes_on_though_a_dependency_catches_it(begin):
+    app = inside(listens, begin("outer"), begin("inner", catches=BaseException))
+    reached = []
+
+    async def served(scope, receive, send):
+        await app(scope, receive, send)
+        reached.append("the server")
+
+    assert None is await ended_by(served, code=1001, cancels=True)
+    assert [f"inner: {cancelled()}", f"outer: {cancelled()}"] == events
+    assert [] == reached
+
+
+@pytest.mark.parametrize("name", ["outer", "inner"])
+async def test_an_error_of_a_clean_up_after_a_cancellation_is_logged(name, begin, caplog):
+    app = inside(listens, *(begin(each, fails=each == name) for each in ("outer", "inner")))
+    assert None is await ended_by(app, code=1001, cancels=True)
+    assert [f"inner: {cancelled()}", f"outer: {cancelled()}"] == events
+    [record] = caplog.records
+    assert ("ERROR", name) == (record.levelname, str(record.exc_info[1]))
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("catches", [(), BaseException])
+async def test_the_cancellation_of_a_task_goes_on(catches, begin, caplog):
+    connection = InMemoryConnection(handshake("/r"))
+    app = inside(listens, begin("outer", fails=True), begin("inner", catches=catches))
+    task = asyncio.create_task(connection.run(app))
+    await connection.signal.wait(lambda: connection.accepted)
+    await anyio.wait_all_tasks_blocked()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert ["inner: CancelledError", "outer: CancelledError"] == events
+    assert ["outer"] == [str(record.exc_info[1]) for record in caplog.records]
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+async def test_a_dependency_may_hold_a_task_group_open(cancels, begin):
+    async def tasks():
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.sleep_forever)
+            try:
+                yield group
+            finally:
+                group.cancel_scope.cancel()
+        events.append("group")
+
+    body, code = (listens, 1001) if cancels else (returns, 1000)
+    assert None is await ended_by(inside(body, begin("outer"), tasks), code=code, cancels=cancels)
+    assert [f"outer: {'commit' if not cancels else cancelled()}"] == events[-1:]
+
+
+async def test_a_dependencys_own_scope_ends_the_handler(begin):
+    async def limited():
+        with anyio.move_on_after(0.01) as scope:
+            yield
+        events.append(f"cut off {scope.cancelled_caught}")
+
+    async def tasks():
+        async with anyio.create_task_group() as group:
+            group.start_soon(fails)
+            yield
+
+    async def fails():
+        await anyio.lowlevel.checkpoint()
+        raise ValueError("in the background")
+
+    assert None is await ended_by(inside(listens, begin("outer"), limited), code=1001)
+    assert ["cut off True", "outer: commit"] == events
+    error = await ended_by(inside(listens, begin("outer"), tasks), code=1001)
+    assert "in the background" == str(error.exceptions[0])
+    assert f"outer: {type(error).__name__}" == events[-1]
+
+
+@pytest.mark.parametrize("body", [returns, raises])
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_a_dependency_that_yields_again_is_an_error(body, asynchronous):
+    def yields():
+        try:
+            yield
+        except ValueError:
+            events.append("caught")
+        yield
+
+    async def yields_async():
+        try:
+            yield
+        except ValueError:
+            events.append("caught")
+        yield
+
+    factory = yields_async if asynchronous else yields
+    error = await ended_by(inside(body, transaction("outer"), factory), code=1011)
+    assert "must yield its value once" in str(error)
+    assert "outer: RuntimeError" == events[-1]
+
+
+@pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration])
+async def test_a_handler_may_end_by_the_exception_that_ends_an_iterator(kind):
+    def yields():
+        yield
+
+    async def stops(ws):
+        raise kind
+
+    error = await ended_by(inside(stops, transaction("outer"), yields), code=1011)
+    assert isinstance(error, RuntimeError | kind)
+    assert 1 == len(events)
+    assert "commit" not in events[0]
+
+
+@pytest.mark.parametrize("body", [returns, raises, listens])
+async def test_a_cancellation_in_the_middle_of_a_clean_up_leaves_the_others_their_time(body, caplog):
+    async def slow():
+        try:
+            yield
+        finally:
+            events.append("slow")
+            await anyio.sleep_forever()
+
+    async def waits():
+        try:
+            yield
+        finally:
+            await anyio.sleep(0.01)
+            events.append("waited")
+
+    app = inside(body, waits, slow)
+    assert None is await ended_by(app, code=1001 if body is not listens else None, cancels=True, leaves=body is listens)
+    assert ["slow", "waited"] == events
+    assert (["handler"] if body is raises else []) == [str(record.exc_info[1]) for record in caplog.records]
+
+
+async def test_clean_ups_that_hang_after_a_cancellation_are_cut_off_and_logged(begin, caplog, monkeypatch):
+    monkeypatch.setattr(conversation, "CLEAN_UP_S", 0.05)
+
+    async def hangs():
+        try:
+            yield
+        finally:
+            events.append("hangs")
+            await anyio.sleep_forever()
+
+    assert None is await ended_by(inside(listens, begin("outer"), hangs), code=1001, cancels=True)
+    assert ["hangs", f"outer: {cancelled()}"] == events
+    assert ["A cancelled handler's clean-ups took more than 0.05 s and were cut off"] == [
+        record.getMessage() for record in caplog.records
+    ]
 
 
 async def test_dependencies_that_did_start_are_cleaned_up_when_a_later_one_fails():

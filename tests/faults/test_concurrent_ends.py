@@ -220,8 +220,10 @@ async def test_clean_ups_run_though_the_server_refuses_the_close(fails, caplog):
     events = []
 
     async def resource():
-        yield
-        events.append("cleaned up")
+        try:
+            yield
+        finally:
+            events.append("cleaned up")
 
     async def handler(websocket: WebSocket, _: Annotated[None, Depends(resource)]):
         await websocket.accept()
