@@ -63,25 +63,25 @@ clean:
 
 # A stamp for each set of packages; they are installed once, and again when the versions change.
 .venv/serve: .venv/python pyproject.toml constraints.txt
-	@echo "Installing what serves the documentation into .venv (once, about half a minute) ..."
+	@echo "Installing what serves the documentation into .venv (once, about a minute) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[serve]"
 	@touch $@
 
 .venv/dev: .venv/python pyproject.toml constraints.txt
-	@echo "Installing what the tests and checks need into .venv (once, about half a minute) ..."
+	@echo "Installing what the tests and checks need into .venv (once, about a minute) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[serve,dev]"
 	@touch $@ .venv/serve
 
 .cache/bench/ready: benchmarks/constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "The peers need Python 3.11 or later; name one with: make bench PYTHON=python3.12" >&2; exit 1; }
-	@echo "Installing the peers into .cache/bench (once, about half a minute) ..."
+	@echo "Installing the peers into .cache/bench (once, about a minute) ..."
 	@$(PYTHON) -m venv .cache/bench/env
 	@.cache/bench/env/bin/python -m pip install -q --disable-pip-version-check -c benchmarks/constraints.txt -e . \
 		fastapi lilya kui lihil litestar uvicorn websockets uvloop httptools click rich
 	@touch $@
 
 .venv/servers: .venv/python pyproject.toml constraints.txt
-	@echo "Installing the servers into .venv (once, about half a minute) ..."
+	@echo "Installing the servers into .venv (once, about a minute) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[servers,dev]"
 	@touch $@ .venv/dev .venv/serve
