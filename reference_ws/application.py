@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -10,7 +10,8 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ExceptionHandler, Lifespan, Receive, Scope, Send
 
-from reference_ws.routing import Router, Routes
+from reference_ws.binding import Middleware as Wrapper
+from reference_ws.routing import Handler, Router, Routes
 
 __all__ = ["App"]
 
@@ -59,6 +60,12 @@ class App(Starlette):
                 "ASGI server such as uvicorn, or see the page sse.md for server-sent events, which WSGI can send."
             )
         return super().__call__(scope, receive, send)
+
+    def websocket(
+        self, path: str, name: str | None = "", *, middlewares: Sequence[Wrapper] = ()
+    ) -> Callable[[Handler], Handler]:
+        """Register the decorated handler or view: FastAPI's way to say ``@app.router.websocket(path)``."""
+        return self.router.websocket(path, name, middlewares=middlewares)
 
     def include_routes(self, *routes: BaseRoute | Routes) -> None:
         """Register routes, in this order: Lihil's way to say ``app.router <<= route``."""

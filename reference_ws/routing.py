@@ -35,7 +35,8 @@ _PARAMETER = re.compile(r"{[a-zA-Z_][a-zA-Z0-9_]*(:[a-zA-Z_][a-zA-Z0-9_]*)?}")
 class SocketRoute(routing.WebSocketRoute):
     """A path, and the handler of its connections: a coroutine function, or a `SocketView`.
 
-    ``path`` may hold parameters, ``/room/{name}`` or ``/page/{number:int}``; one without its leading slash is given it.
+    ``path`` may hold parameters, ``/room/{name}`` or ``/page/{number:int}``; one without its leading slash is given it,
+    and an empty one below a prefix is the prefix itself.
     ``name`` is for ``url_for``: ``""`` takes the handler's name, ``None`` has none. ``middlewares`` are put around the
     handler, the nearest first; ``route @ middleware`` puts one more around them. Without ``endpoint``, `ws_handler`
     decorates the handler.
@@ -55,6 +56,7 @@ class SocketRoute(routing.WebSocketRoute):
         *,
         middlewares: Sequence[Middleware] = (),
     ) -> None:
+        self._bare = not path  # below a prefix it stands for the prefix alone, without a slash behind it
         path = path if path.startswith("/") else f"/{path}"
         _check(path)
         super().__init__(path, _missing if endpoint is None else endpoint, name=name or None)
@@ -93,7 +95,8 @@ class SocketRoute(routing.WebSocketRoute):
 
     def __matmul__(self, middleware: Middleware) -> SocketRoute:
         """Put a middleware around the ones that are there: ``SocketRoute("/ws", handler) @ nearest @ outermost``."""
-        return SocketRoute(self.path, self.endpoint, self.given_name, middlewares=(*self.middlewares, middleware))
+        path = "" if self._bare else self.path
+        return SocketRoute(path, self.endpoint, self.given_name, middlewares=(*self.middlewares, middleware))
 
     def __rfloordiv__(self, prefix: str) -> Routes:
         return prefix // Routes(self)
@@ -103,7 +106,8 @@ class SocketRoute(routing.WebSocketRoute):
 
     def under(self, prefix: str) -> SocketRoute:
         """Give the same route with a prefix before its path."""
-        return SocketRoute(_joined(prefix, self.path), self.endpoint, self.given_name, middlewares=self.middlewares)
+        path = _joined(prefix, "" if self._bare else self.path)
+        return SocketRoute(path, self.endpoint, self.given_name, middlewares=self.middlewares)
 
 
 WebSocketRoute = SocketRoute

@@ -8,7 +8,7 @@ states to prove it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar, overload
 
@@ -50,6 +50,7 @@ from reference_ws.lifecycle import (
 __all__ = ["WebSocket", "WebSocketDisconnect", "WebSocketState"]
 
 T = TypeVar("T")
+HeaderPair = tuple[bytes, bytes] | tuple[str, str]
 
 VANISHED: Final = (1006, "")
 """How a connection ended whose client sent no close frame."""
@@ -126,18 +127,22 @@ class WebSocket(Connection, StarletteWebSocket):
     # --- the handshake ----------------------------------------------------------------------------------------------
 
     async def accept(
-        self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] | None = None
+        self, subprotocol: str | None = None, headers: Iterable[HeaderPair] | Mapping[str, str] | None = None
     ) -> None:
         """Accept the handshake; both states are CONNECTED afterwards.
 
-        ``subprotocol`` is one of ``websocket["subprotocols"]``; ``headers`` are pairs of bytes that the response
-        carries. The pending ``websocket.connect`` is received first if it was not received yet. Raises `LifecycleError`
-        when the handshake was accepted or refused already.
+        ``subprotocol`` is one of ``websocket["subprotocols"]``; ``headers``, which the response carries, are pairs of
+        bytes or of strings, or a mapping of strings. The pending ``websocket.connect`` is received first if it was not
+        received yet. Raises `LifecycleError` when the handshake was accepted or refused already, and `TypeError` for
+        arguments of another kind, before anything is sent.
         """
         if self.application_state is not CONNECTING or self.client_state is DISCONNECTED:
             raise self._send_error(ACCEPT, "accept()")
         if self._in_doubt:
             raise self._error("accept-twice", "accept()")
+        if subprotocol is not None and not isinstance(subprotocol, str):
+            raise TypeError(f"accept() takes a subprotocol as str, not {subprotocol!r}.")
+        lines = [] if headers is None else _header_lines(headers)
         if self.client_state is CONNECTING:
             if self._ahead is None:  # this is _next(), without the cost of awaiting it
                 self._receiving += 1
@@ -150,7 +155,7 @@ class WebSocket(Connection, StarletteWebSocket):
             self._move(CONNECTING, message)
         self.application_state = CONNECTED
         try:
-            await self._deliver({"type": ACCEPT, "subprotocol": subprotocol, "headers": list(headers or ())})
+            await self._deliver({"type": ACCEPT, "subprotocol": subprotocol, "headers": lines})
         except anyio.get_cancelled_exc_class():
             # It may or may not have reached the server; to close is legal either way, and nothing else is.
             self.application_state = CONNECTING
@@ -330,7 +335,7 @@ class WebSocket(Connection, StarletteWebSocket):
 
         Before `accept` it refuses the handshake (the client sees HTTP 403). While a denial response is being sent it
         finishes that response. Raises `CloseError` (a `ValueError`) for a code that may not be sent or a reason of more
-        than 123 bytes of UTF-8.
+        than 123 bytes of UTF-8, and `TypeError` for what is no code or reason at all.
         """
         if self._over:
             return
@@ -536,9 +541,30 @@ def _farewell(message: Message) -> tuple[int, str]:
 
 
 def _checked_close(code: int, reason: str) -> tuple[int, str]:
+    if not isinstance(code, int) or not isinstance(reason, str):
+        raise TypeError(f"A close takes its code as int and its reason as str, not {code!r} and {reason!r}.")
     if problem := lifecycle.close_problem(code, reason):
         raise CloseError(problem, code, reason)
     return code, reason
+
+
+def _header_lines(headers: Iterable[HeaderPair] | Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Write headers as ASGI wants them: bytes, the names in lower case."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    try:
+        return [(_latin(name).lower(), _latin(value)) for name, value in pairs]
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"accept() takes headers as pairs of bytes or str, or as a mapping of str, not {headers!r}."
+        ) from error
+
+
+def _latin(part: str | bytes) -> bytes:
+    if isinstance(part, str):
+        return part.encode("latin-1")
+    if isinstance(part, bytes):
+        return part
+    raise TypeError
 
 
 def _fit(value: Any, type: Any) -> Any:  # noqa: A002

@@ -601,3 +601,26 @@ async def test_a_handler_for_all_exceptions_is_for_http_as_in_starlette(kind):
         raises_late, '-> connect /\n<- accept\n<- close 1011\n!! ValueError "late"', exception_handlers=handlers
     )
     await plays(listens, "-> connect /\n<- accept\n-> close", exception_handlers=handlers)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "/v1" // Routes(SocketRoute("", hello)),
+        "/v1/" // SocketRoute("", hello),
+        Routes(SocketRoute("", hello) @ (lambda endpoint: endpoint), prefix="v1"),
+        "/v1" // ("" // Routes(SocketRoute("", hello))),
+    ],
+)
+async def test_an_empty_path_below_a_prefix_is_the_prefix(route):
+    assert ["/v1"] == [each.path for each in App(routes=[route]).routes]
+
+
+def test_an_empty_path_alone_is_the_root():
+    assert "/" == SocketRoute("", hello).path
+
+
+def test_an_application_registers_handlers_as_fastapi_does():
+    app = App()
+    assert hello is app.websocket("/hello", name="greeting")(hello)
+    assert [("/hello", "greeting")] == [(route.path, route.name) for route in app.routes]

@@ -31,6 +31,7 @@ from reference_ws import (
 from reference_ws.inmemory import InMemoryConnection
 from reference_ws.lifecycle import CONNECTED, CONNECTING, DISCONNECTED, RECEIVE, RESPONSE, SEND
 from reference_ws.testing import HandshakeRefused, connect, handshake
+from reference_ws.transcript import check
 
 pytestmark = pytest.mark.anyio
 
@@ -986,3 +987,36 @@ def test_an_event_loop_that_is_closed_meanwhile_ends_all_the_same():
     running.start()
     running.join(5)
     assert not running.is_alive()
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X-A": "b"}, [("x-a", "b")], [(b"x-a", b"b")], iter([("x-a", "b")])], ids=lambda h: type(h).__name__
+)
+async def test_headers_are_taken_as_strings_too(headers):
+    async def app(scope, receive, send):
+        await WebSocket(scope, receive, send).accept(headers=headers)
+
+    await check(app, "-> connect /\n<- accept\n    x-a: b")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda websocket: websocket.accept(headers=["x-a"]),
+        lambda websocket: websocket.accept(headers=[("x-a", 1)]),
+        lambda websocket: websocket.accept(headers=[("x-a", "\u4f60")]),
+        lambda websocket: websocket.accept(headers=7),
+        lambda websocket: websocket.accept(["chat"]),
+        lambda websocket: websocket.close(1008, ["why"]),
+        lambda websocket: websocket.close("1008"),
+        lambda websocket: websocket.send({"type": "websocket.close", "reason": 7}),
+    ],
+)
+async def test_arguments_of_another_kind_are_a_type_error_before_anything_is_sent(call):
+    async def app(scope, receive, send):
+        websocket = WebSocket(scope, receive, send)
+        with pytest.raises(TypeError, match="takes"):
+            await call(websocket)
+        await websocket.accept()
+
+    await check(app, "-> connect /\n<- accept")
