@@ -768,6 +768,33 @@ async def test_a_cancellation_in_the_middle_of_a_clean_up_leaves_the_others_thei
     assert (["handler"] if body is raises else []) == [str(record.exc_info[1]) for record in caplog.records]
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_task_that_is_cancelled_in_a_clean_up_rolls_the_others_back(begin):
+    async def slow():
+        yield
+        await anyio.sleep_forever()
+
+    connection = InMemoryConnection(handshake("/r"))
+    task = asyncio.create_task(connection.run(inside(returns, begin("outer"), slow)))
+    await connection.signal.wait(lambda: connection.accepted)
+    await anyio.wait_all_tasks_blocked()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert ["outer: CancelledError"] == events
+
+
+async def test_what_ends_the_program_goes_on_though_a_dependency_catches_it(begin):
+    class Stop(BaseException): ...
+
+    async def stops(ws):
+        raise Stop
+
+    error = await ended_by(inside(stops, begin("outer"), begin("inner", catches=Stop)), code=1001)
+    assert isinstance(error, Stop)
+    assert ["inner: Stop", "outer: Stop"] == events
+
+
 async def test_clean_ups_that_hang_after_a_cancellation_are_cut_off_and_logged(begin, caplog, monkeypatch):
     monkeypatch.setattr(conversation, "CLEAN_UP_S", 0.05)
 
