@@ -990,7 +990,7 @@ def test_an_event_loop_that_is_closed_meanwhile_ends_all_the_same():
 
 
 @pytest.mark.parametrize(
-    "headers", [{"X-A": "b"}, [("x-a", "b")], [(b"x-a", b"b")], iter([("x-a", "b")])], ids=lambda h: type(h).__name__
+    "headers", [{"X-A": "b"}, [("x-a", "b")], [(b"x-a", b"b")], (("x-a", "b"),)], ids=lambda h: type(h).__name__
 )
 async def test_headers_are_taken_as_strings_too(headers):
     async def app(scope, receive, send):
