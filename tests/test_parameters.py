@@ -1,12 +1,20 @@
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from enum import Enum
 from functools import partial
+from typing import Annotated, Any, Protocol
+from uuid import UUID
 
+import msgspec
 import pytest
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket as StarletteWebSocket
 
-from reference_ws import WebSocket
+from reference_ws import Depends, Header, Ignore, Query, WebSocket
 from reference_ws.binding import Session
 from reference_ws.binding import bind as bind_handler
+from reference_ws.parameters import plan
 from reference_ws.testing import handshake
 
 pytestmark = pytest.mark.anyio
@@ -133,3 +141,158 @@ def test_an_annotation_that_can_not_be_read_is_a_type_error():
 
     with pytest.raises(TypeError, match=r"an annotation can't be read: name 'NotThere'"):
         bind(handler)
+
+
+# --- what is not ours -------------------------------------------------------------------------------------------------
+
+
+class Foreign:
+    """Stands for the markers of other libraries: FastAPI's Depends, Litestar's Provide and so on."""
+
+    def __init__(self, *given):
+        self.given = given
+
+    def __repr__(self):
+        return "Foreign()"
+
+
+@dataclass(frozen=True)
+class Doc:
+    documentation: str
+
+
+class Store(Protocol):
+    def get(self, key): ...
+
+
+def who():
+    return "Ana"
+
+
+def taking(annotation, default=...):
+    if default is ...:
+
+        async def handler(ws: WebSocket, user: annotation): ...
+
+    else:
+
+        async def handler(ws: WebSocket, user: annotation = default): ...
+
+    return handler
+
+
+FOREIGN = r"^taking.*handler \(.*test_parameters.py:\d+\): user has .*Foreign.* `Depends` .* from reference_ws"
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Annotated[str, Foreign(who)],
+        Annotated[str, Foreign],
+        Annotated[str, Foreign(who)] | None,
+        Annotated[Annotated[str, Foreign(who)] | None, "the user"],
+        Annotated[str, Foreign(who)] | int,
+        list[Annotated[str, Foreign(who)]],
+        list[Annotated[str, Foreign(who)]] | None,
+        Annotated[list[Annotated[str, Foreign(who)]], Query()],
+        Annotated[str, Query(), Foreign(who)],
+        Annotated[str, Query(default=Foreign())],
+        Annotated[str, Depends(who), Foreign(who)],
+        Annotated[WebSocket, Foreign(who)],
+        Annotated[dict, Foreign(who)],
+    ],
+)
+@pytest.mark.parametrize("path", [(), ("user",)])
+def test_a_marker_that_is_not_ours_is_an_error_at_registration(annotation, path):
+    with pytest.raises(TypeError, match=FOREIGN):
+        bind_handler(taking(annotation), path)
+
+
+@pytest.mark.parametrize("annotation", [str, str | None, list[str], int, WebSocket, dict, Any, object, Foreign | None])
+@pytest.mark.parametrize("path", [(), ("user",)])
+def test_a_default_that_is_no_plain_data_is_an_error_at_registration(annotation, path):
+    if annotation == Foreign | None:
+        bind_handler(taking(annotation, Foreign(who)))  # what the annotation says
+    else:
+        with pytest.raises(TypeError, match=FOREIGN):
+            bind_handler(taking(annotation, Foreign(who)), path)
+
+
+def test_a_default_without_annotation_is_no_foreign_marker_either():
+    async def handler(ws: WebSocket, user=Foreign(who)): ...  # noqa: B008
+
+    with pytest.raises(TypeError, match="user has Foreign"):
+        bind_handler(handler)
+
+
+@pytest.mark.parametrize("annotation", [list[Annotated[str, Depends(who)]], Annotated[str, Depends(who)] | int])
+def test_a_marker_of_ours_is_not_lost_deep_inside_a_type(annotation):
+    with pytest.raises(TypeError, match=r"user has Depends.*Annotated"):
+        bind_handler(taking(annotation))
+
+
+def test_two_markers_contradict_each_other():
+    with pytest.raises(TypeError, match=r"user can't be Query.* and Depends.* at once"):
+        bind_handler(taking(Annotated[str, Query(), Depends(who)]))
+
+
+@pytest.mark.parametrize(
+    "annotation", [Annotated[str, Depends(who)] | None, Annotated[Annotated[str, Depends(who)] | None, "the user"]]
+)
+def test_a_marker_in_an_optional_is_found(annotation):
+    planned = plan(taking(annotation))
+    assert [("user", who)] == [(name, dependency.factory) for name, dependency in planned.dependencies]
+    assert [] == planned.parameters
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Annotated[str, "documentation"],
+        Annotated[str, Doc("documentation")],
+        Annotated[int, msgspec.Meta(ge=1), Doc("documentation"), Header],
+        list[Annotated[int, msgspec.Meta(ge=1)]],
+        Annotated[list[Annotated[str, Foreign()]], Depends(who)],  # only said of what the factory makes
+    ],
+)
+def test_documentation_and_bounds_may_stand_beside(annotation):
+    bind_handler(taking(annotation))
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclass
+class Made:
+    names: list[str] = field(default_factory=list)
+
+
+class Struct(msgspec.Struct):
+    names: list[str] = msgspec.field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (str, None),
+        (int, 5),
+        (list[int], ()),
+        (set[int], {1}),
+        (Colour, Colour.RED),
+        (UUID, UUID(int=1)),
+        (datetime, datetime(2026, 1, 2, tzinfo=timezone.utc)),
+        (timedelta, timedelta(1)),
+        (Decimal, Decimal(1)),
+        (dict, {"a": 1}),
+        (Made | None, Made()),
+        (Store, {}),
+        (Store, type("Memory", (), {"get": len})()),
+        (Any, len),
+        (Ignore[Made], Made()),
+        (Annotated[Any, Depends(Made)], None),
+        (Annotated[Any, Depends(Struct)], None),
+    ],
+)
+def test_plain_data_and_what_the_annotation_says_are_defaults(annotation, default):
+    bind_handler(taking(annotation, default))
