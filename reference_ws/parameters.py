@@ -568,11 +568,43 @@ def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
         elif inspect.isfunction(target.__new__) and not issubclass(target, tuple):
             target = target.__new__  # of a NamedTuple or Struct, the class itself has the annotations
     try:
-        return typing.get_type_hints(inspect.unwrap(target), include_extras=True)
+        hints = typing.get_type_hints(inspect.unwrap(target), include_extras=True)
+        return {name: _expanded(hint) for name, hint in hints.items() if name != "return"}
     except NameError as error:
         raise TypeError(
             f"{where(function)}: an annotation can't be read: {error}. Import the name at the top of the module."
         ) from error
+
+
+def _expanded(annotation: Any, within: tuple[Any, ...] = ()) -> Any:
+    """Put in the place of each name that ``type`` (or NewType) gave to a type what it stands for: it may hold markers.
+
+    ``within`` holds the names that are being expanded: a type may contain itself.
+    """
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    named = origin or annotation
+    if type(named).__name__ == "TypeAliasType":  # of typing, from Python 3.12 on, or of typing_extensions
+        return annotation if named in within else _expanded(_value(named, arguments), (*within, named))
+    if hasattr(annotation, "__supertype__"):
+        return _expanded(annotation.__supertype__, within)
+    if origin is Annotated:
+        parts = (_expanded(annotation.__origin__, within), *annotation.__metadata__)
+        return Annotated[parts]
+    if origin in (None, Literal, Callable):
+        return annotation
+    new = tuple(_expanded(each, within) for each in arguments)
+    if all(a is b for a, b in zip(new, arguments, strict=True)):
+        return annotation
+    return Union[new] if origin in (Union, UnionType) else origin[new]  # noqa: UP007
+
+
+def _value(alias: Any, arguments: tuple[Any, ...]) -> Any:
+    value = alias.__value__
+    given = dict(zip(alias.__type_params__, arguments, strict=False))
+    if value in alias.__type_params__:
+        return given.get(value, value)
+    left = getattr(value, "__parameters__", ()) if given else ()
+    return value[tuple(given.get(each, each) for each in left)] if left else value
 
 
 def _not_none(annotation: Any) -> Any:

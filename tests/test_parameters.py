@@ -1,9 +1,10 @@
+import typing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from functools import partial
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, NewType, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -296,3 +297,79 @@ class Struct(msgspec.Struct):
 )
 def test_plain_data_and_what_the_annotation_says_are_defaults(annotation, default):
     bind_handler(taking(annotation, default))
+
+
+# --- types that have been given a name --------------------------------------------------------------------------------
+
+T = TypeVar("T")
+try:
+    import typing_extensions
+except ImportError:
+    typing_extensions = None
+ALIASES = [
+    pytest.param(
+        getattr(module, "TypeAliasType", None),
+        marks=pytest.mark.skipif(not hasattr(module, "TypeAliasType"), reason="there is no TypeAliasType"),
+        id=name,
+    )
+    for name, module in (("typing", typing), ("typing_extensions", typing_extensions))
+]
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_marker_is_found_in_a_type_that_has_a_name(alias):
+    user = alias("User", Annotated[str, Depends(who)])
+    needed = alias("Needed", Annotated[T, Depends(who)], type_params=(T,))
+    for annotation in (
+        user,
+        user | None,
+        Annotated[user, "documentation"],
+        alias("Nested", user),
+        alias("Maybe", user | None),
+        needed[str],
+        needed[str] | None,
+        alias("Deep", needed[T], type_params=(T,))[str],
+        alias("Same", T, type_params=(T,))[user],
+        NewType("New", Annotated[str, Depends(who)]),
+    ):
+        planned = plan(taking(annotation))
+        assert [("user", who)] == [(name, each.factory) for name, each in planned.dependencies], annotation
+        assert ([], ["ws"]) == (planned.parameters, planned.connections)
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_type_that_has_a_name_is_read_like_the_type(alias):
+    number = alias("Number", int)
+    for annotation, expected in (
+        (number, int),
+        (number | None, int | None),
+        (list[number], list[int]),
+        (alias("Many", list[T], type_params=(T,))[number], list[int]),
+    ):
+        assert expected == plan(taking(annotation)).parameters[0].type
+    assert ["ws", "user"] == plan(taking(alias("Socket", WebSocket))).connections
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_type_that_has_a_name_hides_nothing_from_the_checks(alias):
+    for annotation in (alias("User", Annotated[str, Foreign(who)]), list[alias("Item", Annotated[str, Foreign(who)])]):
+        with pytest.raises(TypeError, match=FOREIGN):
+            bind_handler(taking(annotation))
+    with pytest.raises(TypeError, match="user has Foreign"):
+        bind_handler(taking(alias("Name", str), Foreign(who)))
+
+
+def test_a_type_that_contains_itself_comes_from_no_handshake():
+    class TypeAliasType:
+        """Like ``type Tree = dict[str, Tree]``, which older Pythons can't read."""
+
+        __type_params__ = ()
+        __call__ = None
+
+        @property
+        def __value__(self):
+            return dict[str, self]
+
+    handler = taking(TypeAliasType())
+    with pytest.raises(TypeError, match="could only come from a body"):
+        bind_handler(handler)
