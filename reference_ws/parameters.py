@@ -294,6 +294,8 @@ def plan(
     for parameter in left:
         if parameter.default is _ABSENT:
             raise TypeError(_unbound(function, parameter, hints.get(parameter.name, _ABSENT), bool(above)))
+    if not above:
+        _check_names(result, path)
     # Positional-only parameters must be passed by their places, up to the first that is left to its default.
     unknown = {parameter.name for parameter in left}
     places = (parameter for parameter in parameters if parameter.kind is parameter.POSITIONAL_ONLY)
@@ -304,6 +306,31 @@ def plan(
         or (first.name in result.connections and first.kind is not first.KEYWORD_ONLY)
     )
     return result
+
+
+def _check_names(planned: Plan, path: Collection[str]) -> None:
+    """Refuse a required query parameter that is named almost like a parameter of the path that nobody takes."""
+    taken = {parameter.key for _, parameter in planned.all_parameters()}
+    free = [name for name in path if name not in taken]
+    for parameter in planned.parameters:
+        if parameter.in_path_perhaps and parameter.default is _ABSENT:
+            for meant in (name for name in free if _alike(name, parameter.name)):
+                raise TypeError(
+                    f"{where(planned.function)}: the path's {{{meant}}} is taken by nobody, and {parameter.name!r} "
+                    f"would have to come from the query: a typo? Name it {meant!r}, or say that the query is meant: "
+                    "`Annotated[T, Query()]`."
+                )
+
+
+def _alike(one: str, other: str) -> bool:
+    """Tell whether a letter in four, or one, has to be put in, left out or exchanged."""
+    distances = list(range(len(other) + 1))
+    for place, letter in enumerate(one, 1):
+        before, distances[0] = distances[0], place
+        for i, each in enumerate(other, 1):
+            before, distances[i] = distances[i], min(distances[i] + 1, distances[i - 1] + 1, before + (letter != each))
+    shorter = min(len(one), len(other))
+    return shorter > 2 and distances[-1] <= max(1, shorter // 4)
 
 
 def _says_nothing(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:

@@ -373,3 +373,35 @@ def test_a_type_that_contains_itself_comes_from_no_handshake():
     handler = taking(TypeAliasType())
     with pytest.raises(TypeError, match="could only come from a body"):
         bind_handler(handler)
+
+
+# --- names of the path ------------------------------------------------------------------------------------------------
+
+
+def test_a_parameter_that_is_named_almost_like_one_of_the_path_is_an_error():
+    async def handler(ws: WebSocket, rom: str): ...
+
+    with pytest.raises(
+        TypeError, match=r"handler \(.*:\d+\): the path's {room} is taken by nobody, and 'rom' .* typo\?"
+    ):
+        bind_handler(handler, ["room"])
+
+
+def test_what_only_looks_like_a_typo_is_left_alone():
+    def dependency(room: str, roms: str): ...
+
+    async def other(ws: WebSocket, n: int): ...
+
+    async def optional(ws: WebSocket, rom: str = "blue"): ...
+
+    async def marked(ws: WebSocket, rom: Annotated[str, Query()]): ...
+
+    async def both(ws: WebSocket, room: str, rooms: str): ...
+
+    async def taken(ws: WebSocket, rooms: str, made: Annotated[None, Depends(dependency)]): ...
+
+    async def similar(ws: WebSocket, user_id: str, last_name: str, ab: str): ...
+
+    for handler in (other, optional, marked, both, taken):
+        bind_handler(handler, ["room"])
+    bind_handler(similar, ["room_id", "first_name", "a"])
