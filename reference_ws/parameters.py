@@ -294,6 +294,8 @@ def plan(
     for parameter in left:
         if parameter.default is _ABSENT:
             raise TypeError(_unbound(function, parameter, hints.get(parameter.name, _ABSENT), bool(above)))
+    if not above:
+        _check_names(result, path)
     # Positional-only parameters must be passed by their places, up to the first that is left to its default.
     unknown = {parameter.name for parameter in left}
     places = (parameter for parameter in parameters if parameter.kind is parameter.POSITIONAL_ONLY)
@@ -304,6 +306,31 @@ def plan(
         or (first.name in result.connections and first.kind is not first.KEYWORD_ONLY)
     )
     return result
+
+
+def _check_names(planned: Plan, path: Collection[str]) -> None:
+    """Refuse a required query parameter that is named almost like a parameter of the path that nobody takes."""
+    taken = {parameter.key for _, parameter in planned.all_parameters()}
+    free = [name for name in path if name not in taken]
+    for parameter in planned.parameters:
+        if parameter.in_path_perhaps and parameter.default is _ABSENT:
+            for meant in (name for name in free if _alike(name, parameter.name)):
+                raise TypeError(
+                    f"{where(planned.function)}: the path's {{{meant}}} is taken by nobody, and {parameter.name!r} "
+                    f"would have to come from the query: a typo? Name it {meant!r}, or say that the query is meant: "
+                    "`Annotated[T, Query()]`."
+                )
+
+
+def _alike(one: str, other: str) -> bool:
+    """Tell whether a letter in four, or one, has to be put in, left out or exchanged."""
+    distances = list(range(len(other) + 1))
+    for place, letter in enumerate(one, 1):
+        before, distances[0] = distances[0], place
+        for i, each in enumerate(other, 1):
+            before, distances[i] = distances[i], min(distances[i] + 1, distances[i - 1] + 1, before + (letter != each))
+    shorter = min(len(one), len(other))
+    return shorter > 2 and distances[-1] <= max(1, shorter // 4)
 
 
 def _says_nothing(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
@@ -318,18 +345,12 @@ def _planned(
     above: tuple[Callable[..., Any], ...],
 ) -> bool:
     """Find what a parameter is bound to; False when nothing of the handshake can be it."""
-    name, base = parameter.name, annotation
-    extras: tuple[Any, ...] = ()
-    inner = _not_none(annotation)  # Python 3.10 puts `x: Annotated[T, ...] = None` into an Optional
-    if typing.get_origin(inner) is Annotated:
-        base, *rest = typing.get_args(inner)
-        extras = tuple(rest)
-        for bounds in (extra for extra in rest if isinstance(extra, msgspec.Meta)):
-            base = Annotated[base, bounds]
-        base = base if inner is annotation else Optional[base]  # noqa: UP045
+    name = parameter.name
+    base, extras = _taken_apart(annotation)
     default = parameter.default
     if isinstance(default, Depends | _Marker):  # FastAPI's older spelling, `x: T = Depends(f)`
         extras, default = (*extras, default), _ABSENT
+    _check(result.function, name, base, extras, default)
     for extra in extras:
         if isinstance(extra, Depends):
             if not callable(extra.factory):
@@ -343,6 +364,7 @@ def _planned(
         marker = extra() if isinstance(extra, type) and issubclass(extra, _Marker) else extra
         if isinstance(marker, _Marker):
             default = marker.default if default is _ABSENT else default
+            _check(result.function, name, base, (), default)
             key = marker.alias or (name.replace("_", "-") if isinstance(marker, Header) else name)
             if isinstance(marker, Path) and key not in path and default is _ABSENT and path:
                 raise TypeError(
@@ -428,6 +450,98 @@ def _described(annotation: Any) -> str:
     return inspect.formatannotation(annotation).replace("Optional", "optional")
 
 
+# --- what is not ours -------------------------------------------------------------------------------------------------
+
+
+def _taken_apart(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Take the extras out of ``Annotated[T, ...]``, also where it stands in an Optional; bounds of msgspec stay."""
+    base, extras, optional = annotation, (), False
+    while (inner := _not_none(base)) is not base or typing.get_origin(base) is Annotated:
+        if inner is not base:  # Python 3.10 puts `x: Annotated[T, ...] = None` into an Optional
+            base, optional = inner, True
+        else:
+            base, *rest = typing.get_args(base)
+            extras = (*rest, *extras)
+    if not extras:
+        return annotation, ()
+    for bounds in (extra for extra in extras if isinstance(extra, msgspec.Meta)):
+        base = Annotated[base, bounds]
+    return Optional[base] if optional else base, extras  # noqa: UP045
+
+
+def _check(function: Callable[..., Any], name: str, base: Any, extras: tuple[Any, ...], default: Any) -> None:
+    """Refuse the markers of other libraries: overlooked, they would let the client set what they were to supply."""
+    ours = [extra for extra in extras if _is_ours(extra)]
+    if len(ours) > 1:
+        raise TypeError(f"{where(function)}: {name} can't be {ours[0]!r} and {ours[1]!r} at once: leave one.")
+    strange = [repr(extra) for extra in extras if not (_is_ours(extra) or _says_only(extra))]
+    if not any(isinstance(extra, Depends | _Ignored) for extra in extras):  # of those the type is only said
+        strange += map(repr, _hidden(base))
+    if not _fits(default, _plain(base)):
+        strange.append(f"{default!r} as its default")
+    if strange:
+        raise TypeError(
+            f"{where(function)}: {name} has {strange[0]}, which means nothing here: take `Depends` (or Path, Query, "
+            "Header, Cookie) from reference_ws and write `Annotated[T, Depends(factory)]`, or give plain data of the "
+            "annotated type as the default."
+        )
+
+
+def _is_ours(extra: Any) -> bool:
+    return isinstance(extra, Depends | _Marker) or (isinstance(extra, type) and issubclass(extra, _Marker))
+
+
+def _says_only(extra: Any) -> bool:
+    """Tell documentation and bounds, which bind nothing."""
+    documents = type(extra).__name__ == "Doc" and hasattr(extra, "documentation")
+    return documents or isinstance(extra, str | msgspec.Meta | _Ignored)
+
+
+def _hidden(annotation: Any) -> list[Any]:
+    """List what stands in an Annotated deep inside a type, where no marker is looked for."""
+    if typing.get_origin(annotation) is Literal:
+        return []
+    extras = annotation.__metadata__ if typing.get_origin(annotation) is Annotated else ()
+    arguments = (annotation.__origin__,) if extras else typing.get_args(annotation)
+    found = [extra for extra in extras if not _says_only(extra)]
+    return found + [extra for argument in arguments for extra in _hidden(argument)]
+
+
+def _plain(annotation: Any) -> Any:
+    while typing.get_origin(annotation) is Annotated:
+        annotation = annotation.__origin__
+    return annotation
+
+
+_PLAIN: Final = (bool, int, float, str, bytes, Enum)
+_PLAIN_MODULES: Final = ("datetime", "decimal", "uuid")
+_CONTAINERS: Final = (list, tuple, set, frozenset)
+
+
+def _fits(default: Any, annotation: Any) -> bool:
+    """Tell whether a default is plain data, or what its annotation says."""
+    if default is None or default is _ABSENT or isinstance(default, _PLAIN):
+        return True
+    if type(default).__module__ in _PLAIN_MODULES:
+        return True
+    if type(default) in _CONTAINERS:
+        return all(_fits(each, Any) for each in default)
+    if type(default) is dict:
+        return all(_fits(each, Any) for each in default.values())
+    if repr(default) == "<factory>":  # a dataclass or Struct makes it itself
+        return True
+    if annotation in (_ABSENT, Any, object):
+        return inspect.isroutine(default) or inspect.isclass(default) or inspect.ismodule(default)
+    if typing.get_origin(annotation) in (Union, UnionType):
+        return any(_fits(default, _plain(each)) for each in typing.get_args(annotation))
+    kind = typing.get_origin(annotation) or annotation
+    try:
+        return isinstance(default, kind)
+    except TypeError:  # a protocol, which is fitted by who has what it names
+        names = [name for name in getattr(kind, "__dict__", ()) if name == "__call__" or not name.startswith("_")]
+        return getattr(kind, "_is_protocol", False) and all(hasattr(default, name) for name in names)
+
+
 def _unbound(function: Callable[..., Any], parameter: inspect.Parameter, annotation: Any, inner: bool) -> str:
     name = parameter.name
     if annotation is _ABSENT:
@@ -481,11 +595,43 @@ def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
         elif inspect.isfunction(target.__new__) and not issubclass(target, tuple):
             target = target.__new__  # of a NamedTuple or Struct, the class itself has the annotations
     try:
-        return typing.get_type_hints(inspect.unwrap(target), include_extras=True)
+        hints = typing.get_type_hints(inspect.unwrap(target), include_extras=True)
+        return {name: _expanded(hint) for name, hint in hints.items() if name != "return"}
     except NameError as error:
         raise TypeError(
             f"{where(function)}: an annotation can't be read: {error}. Import the name at the top of the module."
         ) from error
+
+
+def _expanded(annotation: Any, within: tuple[Any, ...] = ()) -> Any:
+    """Put in the place of each name that ``type`` (or NewType) gave to a type what it stands for: it may hold markers.
+
+    ``within`` holds the names that are being expanded: a type may contain itself.
+    """
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    named = origin or annotation
+    if type(named).__name__ == "TypeAliasType":  # of typing, from Python 3.12 on, or of typing_extensions
+        return annotation if named in within else _expanded(_value(named, arguments), (*within, named))
+    if hasattr(annotation, "__supertype__"):
+        return _expanded(annotation.__supertype__, within)
+    if origin is Annotated:
+        parts = (_expanded(annotation.__origin__, within), *annotation.__metadata__)
+        return Annotated[parts]
+    if origin in (None, Literal, Callable):
+        return annotation
+    new = tuple(_expanded(each, within) for each in arguments)
+    if all(a is b for a, b in zip(new, arguments, strict=True)):
+        return annotation
+    return Union[new] if origin in (Union, UnionType) else origin[new]  # noqa: UP007
+
+
+def _value(alias: Any, arguments: tuple[Any, ...]) -> Any:
+    value = alias.__value__
+    given = dict(zip(alias.__type_params__, arguments, strict=False))
+    if value in alias.__type_params__:
+        return given.get(value, value)
+    left = getattr(value, "__parameters__", ()) if given else ()
+    return value[tuple(given.get(each, each) for each in left)] if left else value
 
 
 def _not_none(annotation: Any) -> Any:

@@ -1,12 +1,21 @@
+import typing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from enum import Enum
 from functools import partial
+from typing import Annotated, Any, NewType, Protocol, TypeVar
+from uuid import UUID
 
+import msgspec
 import pytest
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket as StarletteWebSocket
 
-from reference_ws import WebSocket
+from reference_ws import Depends, Header, Ignore, Query, WebSocket
 from reference_ws.binding import Session
 from reference_ws.binding import bind as bind_handler
+from reference_ws.parameters import plan
 from reference_ws.testing import handshake
 
 pytestmark = pytest.mark.anyio
@@ -133,3 +142,266 @@ def test_an_annotation_that_can_not_be_read_is_a_type_error():
 
     with pytest.raises(TypeError, match=r"an annotation can't be read: name 'NotThere'"):
         bind(handler)
+
+
+# --- what is not ours -------------------------------------------------------------------------------------------------
+
+
+class Foreign:
+    """Stands for the markers of other libraries: FastAPI's Depends, Litestar's Provide and so on."""
+
+    def __init__(self, *given):
+        self.given = given
+
+    def __repr__(self):
+        return "Foreign()"
+
+
+@dataclass(frozen=True)
+class Doc:
+    documentation: str
+
+
+class Store(Protocol):
+    def get(self, key): ...
+
+
+def who():
+    return "Ana"
+
+
+def taking(annotation, default=...):
+    if default is ...:
+
+        async def handler(ws: WebSocket, user: annotation): ...
+
+    else:
+
+        async def handler(ws: WebSocket, user: annotation = default): ...
+
+    return handler
+
+
+FOREIGN = r"^taking.*handler \(.*test_parameters.py:\d+\): user has .*Foreign.* `Depends` .* from reference_ws"
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Annotated[str, Foreign(who)],
+        Annotated[str, Foreign],
+        Annotated[str, Foreign(who)] | None,
+        Annotated[Annotated[str, Foreign(who)] | None, "the user"],
+        Annotated[str, Foreign(who)] | int,
+        list[Annotated[str, Foreign(who)]],
+        list[Annotated[str, Foreign(who)]] | None,
+        Annotated[list[Annotated[str, Foreign(who)]], Query()],
+        Annotated[str, Query(), Foreign(who)],
+        Annotated[str, Query(default=Foreign())],
+        Annotated[str, Depends(who), Foreign(who)],
+        Annotated[WebSocket, Foreign(who)],
+        Annotated[dict, Foreign(who)],
+    ],
+)
+@pytest.mark.parametrize("path", [(), ("user",)])
+def test_a_marker_that_is_not_ours_is_an_error_at_registration(annotation, path):
+    with pytest.raises(TypeError, match=FOREIGN):
+        bind_handler(taking(annotation), path)
+
+
+@pytest.mark.parametrize("annotation", [str, str | None, list[str], int, WebSocket, dict, Any, object, Foreign | None])
+@pytest.mark.parametrize("path", [(), ("user",)])
+def test_a_default_that_is_no_plain_data_is_an_error_at_registration(annotation, path):
+    if annotation == Foreign | None:
+        bind_handler(taking(annotation, Foreign(who)))  # what the annotation says
+    else:
+        with pytest.raises(TypeError, match=FOREIGN):
+            bind_handler(taking(annotation, Foreign(who)), path)
+
+
+def test_a_default_without_annotation_is_no_foreign_marker_either():
+    async def handler(ws: WebSocket, user=Foreign(who)): ...  # noqa: B008
+
+    with pytest.raises(TypeError, match="user has Foreign"):
+        bind_handler(handler)
+
+
+@pytest.mark.parametrize("annotation", [list[Annotated[str, Depends(who)]], Annotated[str, Depends(who)] | int])
+def test_a_marker_of_ours_is_not_lost_deep_inside_a_type(annotation):
+    with pytest.raises(TypeError, match=r"user has Depends.*Annotated"):
+        bind_handler(taking(annotation))
+
+
+def test_two_markers_contradict_each_other():
+    with pytest.raises(TypeError, match=r"user can't be Query.* and Depends.* at once"):
+        bind_handler(taking(Annotated[str, Query(), Depends(who)]))
+
+
+@pytest.mark.parametrize(
+    "annotation", [Annotated[str, Depends(who)] | None, Annotated[Annotated[str, Depends(who)] | None, "the user"]]
+)
+def test_a_marker_in_an_optional_is_found(annotation):
+    planned = plan(taking(annotation))
+    assert [("user", who)] == [(name, dependency.factory) for name, dependency in planned.dependencies]
+    assert [] == planned.parameters
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Annotated[str, "documentation"],
+        Annotated[str, Doc("documentation")],
+        Annotated[int, msgspec.Meta(ge=1), Doc("documentation"), Header],
+        list[Annotated[int, msgspec.Meta(ge=1)]],
+        Annotated[list[Annotated[str, Foreign()]], Depends(who)],  # only said of what the factory makes
+    ],
+)
+def test_documentation_and_bounds_may_stand_beside(annotation):
+    bind_handler(taking(annotation))
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclass
+class Made:
+    names: list[str] = field(default_factory=list)
+
+
+class Struct(msgspec.Struct):
+    names: list[str] = msgspec.field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (str, None),
+        (int, 5),
+        (list[int], ()),
+        (set[int], {1}),
+        (Colour, Colour.RED),
+        (UUID, UUID(int=1)),
+        (datetime, datetime(2026, 1, 2, tzinfo=timezone.utc)),
+        (timedelta, timedelta(1)),
+        (Decimal, Decimal(1)),
+        (dict, {"a": 1}),
+        (Made | None, Made()),
+        (Store, {}),
+        (Store, type("Memory", (), {"get": len})()),
+        (Any, len),
+        (Ignore[Made], Made()),
+        (Annotated[Any, Depends(Made)], None),
+        (Annotated[Any, Depends(Struct)], None),
+    ],
+)
+def test_plain_data_and_what_the_annotation_says_are_defaults(annotation, default):
+    bind_handler(taking(annotation, default))
+
+
+# --- types that have been given a name --------------------------------------------------------------------------------
+
+T = TypeVar("T")
+try:
+    import typing_extensions
+except ImportError:
+    typing_extensions = None
+ALIASES = [
+    pytest.param(
+        getattr(module, "TypeAliasType", None),
+        marks=pytest.mark.skipif(not hasattr(module, "TypeAliasType"), reason="there is no TypeAliasType"),
+        id=name,
+    )
+    for name, module in (("typing", typing), ("typing_extensions", typing_extensions))
+]
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_marker_is_found_in_a_type_that_has_a_name(alias):
+    user = alias("User", Annotated[str, Depends(who)])
+    needed = alias("Needed", Annotated[T, Depends(who)], type_params=(T,))
+    for annotation in (
+        user,
+        user | None,
+        Annotated[user, "documentation"],
+        alias("Nested", user),
+        alias("Maybe", user | None),
+        needed[str],
+        needed[str] | None,
+        alias("Deep", needed[T], type_params=(T,))[str],
+        alias("Same", T, type_params=(T,))[user],
+        NewType("New", Annotated[str, Depends(who)]),
+    ):
+        planned = plan(taking(annotation))
+        assert [("user", who)] == [(name, each.factory) for name, each in planned.dependencies], annotation
+        assert ([], ["ws"]) == (planned.parameters, planned.connections)
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_type_that_has_a_name_is_read_like_the_type(alias):
+    number = alias("Number", int)
+    for annotation, expected in (
+        (number, int),
+        (number | None, int | None),
+        (list[number], list[int]),
+        (alias("Many", list[T], type_params=(T,))[number], list[int]),
+    ):
+        assert expected == plan(taking(annotation)).parameters[0].type
+    assert ["ws", "user"] == plan(taking(alias("Socket", WebSocket))).connections
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_type_that_has_a_name_hides_nothing_from_the_checks(alias):
+    for annotation in (alias("User", Annotated[str, Foreign(who)]), list[alias("Item", Annotated[str, Foreign(who)])]):
+        with pytest.raises(TypeError, match=FOREIGN):
+            bind_handler(taking(annotation))
+    with pytest.raises(TypeError, match="user has Foreign"):
+        bind_handler(taking(alias("Name", str), Foreign(who)))
+
+
+def test_a_type_that_contains_itself_comes_from_no_handshake():
+    class TypeAliasType:
+        """Like ``type Tree = dict[str, Tree]``, which older Pythons can't read."""
+
+        __type_params__ = ()
+        __call__ = None
+
+        @property
+        def __value__(self):
+            return dict[str, self]
+
+    handler = taking(TypeAliasType())
+    with pytest.raises(TypeError, match="could only come from a body"):
+        bind_handler(handler)
+
+
+# --- names of the path ------------------------------------------------------------------------------------------------
+
+
+def test_a_parameter_that_is_named_almost_like_one_of_the_path_is_an_error():
+    async def handler(ws: WebSocket, rom: str): ...
+
+    with pytest.raises(
+        TypeError, match=r"handler \(.*:\d+\): the path's {room} is taken by nobody, and 'rom' .* typo\?"
+    ):
+        bind_handler(handler, ["room"])
+
+
+def test_what_only_looks_like_a_typo_is_left_alone():
+    def dependency(room: str, roms: str): ...
+
+    async def other(ws: WebSocket, n: int): ...
+
+    async def optional(ws: WebSocket, rom: str = "blue"): ...
+
+    async def marked(ws: WebSocket, rom: Annotated[str, Query()]): ...
+
+    async def both(ws: WebSocket, room: str, rooms: str): ...
+
+    async def taken(ws: WebSocket, rooms: str, made: Annotated[None, Depends(dependency)]): ...
+
+    async def similar(ws: WebSocket, user_id: str, last_name: str, ab: str): ...
+
+    for handler in (other, optional, marked, both, taken):
+        bind_handler(handler, ["room"])
+    bind_handler(similar, ["room_id", "first_name", "a"])
