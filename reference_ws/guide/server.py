@@ -14,7 +14,7 @@ import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -52,6 +52,9 @@ def application(site: Path, docs: Path) -> ASGIApp:
 
     # No Starlette around the examples: its exception handlers would answer for a bare ASGI function.
     async def serve_all(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan" and not scope["path"].startswith("/"):  # OPTIONS *, CONNECT host:port
+            await PlainTextResponse("The path of an address starts with /.", 400)(scope, receive, send)
+            return
         first = "" if scope["type"] == "lifespan" else scope["path"].split("/")[1]
         await apps.get(first, pages)(scope, receive, send)
 
