@@ -34,6 +34,13 @@ MAX_CONNECTIONS: Final = 900
 MAX_CONNECTIONS_PER_CLIENT: Final = 600
 # The foreign origin that a transcript comes from (production#origin). Nobody can have a name in .example (RFC 2606).
 ALLOWED_ORIGINS: Final = ("https://friend.example",)
+SAFE_HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "x-frame-options": "SAMEORIGIN",
+    "content-security-policy": "frame-ancestors 'self'",
+}
+"""What the pages forbid a browser: to guess types, to tell others their address, to let them be shown inside of those."""
 LAB_MODE: Final = "assets/lab/mode.js"
 """The script by which a page knows that its examples are live."""
 
@@ -89,6 +96,7 @@ class _Site(StaticFiles):
                     response = FileResponse(file, 404, headers={"vary": "accept-language"})
                     break
         response.headers["cache-control"] = "no-cache"
+        response.headers.update(SAFE_HEADERS)
         return response
 
 
