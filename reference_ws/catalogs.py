@@ -12,12 +12,10 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from email.message import Message
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Final
-from urllib.request import parse_http_list
 
 from babel import negotiate_locale
 from babel.messages import Catalog
@@ -49,6 +47,7 @@ ENGLISH: Final = "en"
 """What the program says to readers of any other language."""
 
 _PACKAGE: Final = Path(__file__).parent
+_ACCEPT_LANGUAGE_MAX: Final = 1_000
 
 
 class CatalogError(LookupError):
@@ -104,12 +103,12 @@ def language_of_environment(environment: Mapping[str, str] = os.environ) -> str:
 def language_of(accept_language: str | None) -> str:
     """Read the language from the value of a browser's ``Accept-Language``: ``pt-BR,pt;q=0.9`` is pt; else English."""
     weights: dict[str, float] = {}
-    for item in parse_http_list(accept_language or ""):
-        header = Message()
-        header["accept-language"] = item
-        (tag, _), *parameters = header.get_params([("", "")], header="accept-language")
+    # Anybody can send anything: what is longer than any browser's is cut, and what is malformed counts for nothing.
+    for item in (accept_language or "")[:_ACCEPT_LANGUAGE_MAX].split(","):
+        tag, *parameters = (part.strip() for part in item.split(";"))
+        weight = next((part[2:] for part in parameters if part[:2].lower() == "q="), "1")
         with suppress(ValueError):  # a weight that is no number: as if the item were not there
-            weights[tag] = float(dict(parameters).get("q", "1"))
+            weights[tag] = float(weight)
     return _negotiate(sorted(filter(weights.get, weights), key=lambda tag: -weights[tag])) or ENGLISH
 
 

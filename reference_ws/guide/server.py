@@ -14,7 +14,7 @@ import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,6 +34,13 @@ MAX_CONNECTIONS: Final = 900
 MAX_CONNECTIONS_PER_CLIENT: Final = 600
 # The foreign origin that a transcript comes from (production#origin). Nobody can have a name in .example (RFC 2606).
 ALLOWED_ORIGINS: Final = ("https://friend.example",)
+SAFE_HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "x-frame-options": "SAMEORIGIN",
+    "content-security-policy": "frame-ancestors 'self'",
+}
+"""What the pages forbid a browser: to guess types, to tell others their address, to let them be shown inside of those."""
 LAB_MODE: Final = "assets/lab/mode.js"
 """The script by which a page knows that its examples are live."""
 
@@ -52,6 +59,9 @@ def application(site: Path, docs: Path) -> ASGIApp:
 
     # No Starlette around the examples: its exception handlers would answer for a bare ASGI function.
     async def serve_all(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan" and not scope["path"].startswith("/"):  # OPTIONS *, CONNECT host:port
+            await PlainTextResponse("The path of an address starts with /.", 400)(scope, receive, send)
+            return
         first = "" if scope["type"] == "lifespan" else scope["path"].split("/")[1]
         await apps.get(first, pages)(scope, receive, send)
 
@@ -86,6 +96,7 @@ class _Site(StaticFiles):
                     response = FileResponse(file, 404, headers={"vary": "accept-language"})
                     break
         response.headers["cache-control"] = "no-cache"
+        response.headers.update(SAFE_HEADERS)
         return response
 
 

@@ -39,6 +39,7 @@ __all__ = ["TranscriptError", "display_width", "event_text", "format_step", "for
 
 _BLANKS = " \t"
 _WORD = re.compile(r"[^ \t]+")
+_SPACE = re.compile(r"[ \t]*")
 _BAD_CHARACTER = re.compile(r"[\x00-\x08\x0a-\x1f\ud800-\udfff]")
 _HEX = re.compile(r"[0-9a-fA-F]*")
 _HEADER_NAME = re.compile(r"[!$%&'*+.^_`|~0-9A-Za-z-][!#$%&'*+.^_`|~0-9A-Za-z-]*")  # an HTTP token; # is a comment
@@ -49,7 +50,8 @@ _ARROWS = ("->", "<-", "!!", "==", "..")
 _WHAT_STARTS_A_LINE = "->, <-, !!, ==, .., #, or a client's name before one of them"
 
 # `...` and the three constants that Python's json takes though JSON has them not, each outside of string literals.
-_STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<anything>\.\.\.)|NaN|Infinity')
+# The closing quote may lack: otherwise each quote in an unfinished string would be tried to the end of the line.
+_STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"?|(?P<anything>\.\.\.)|NaN|Infinity')
 # Valid inside of a JSON string, but invisible, or a line break to somebody who reads the file: written as an escape.
 _INVISIBLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 
@@ -100,6 +102,7 @@ def parse(text: str, *, file: str = "<transcript>", first_line: int = 1) -> Tran
     margin = min((_indent(source) for source in sources if source), default=0)
     connections = _Connections()
     items: list[Item] = []
+    headers: dict[int, list[tuple[str, str]]] = {}  # by the index of their event
     for number, source in enumerate(sources, first_line):
         line = _Line(file, number, source, at=_indent(source))
         if bad := _BAD_CHARACTER.search(source):
@@ -113,11 +116,15 @@ def parse(text: str, *, file: str = "<transcript>", first_line: int = 1) -> Tran
             event = items[-1] if items else None
             if not isinstance(event, Connect | Accept | Deny):
                 raise line.error("no indentation here: header lines stand right under connect, accept or deny")
-            items[-1] = replace(event, headers=(*event.headers, _header(line)))
+            headers.setdefault(len(items) - 1, []).append(_header(line))
         else:
             items.append(connections.follow(line, _step(line)))
     if not any(isinstance(item, Step) for item in items):
         raise _Line(file, first_line, sources[0]).error("at least one event, such as: -> connect /")
+    for index, lines in headers.items():
+        event = items[index]
+        assert isinstance(event, Connect | Accept | Deny)
+        items[index] = replace(event, headers=tuple(lines))
     if isinstance(items[-1], Blank):
         items.pop()
     return Transcript(tuple(items), file)
@@ -152,7 +159,8 @@ class _Line:
 
     def go_on(self, at: int) -> None:
         """Move to index `at` and over the white space there."""
-        self.at = at + _indent(self.source[at:])
+        match = _SPACE.match(self.source, at)  # no slice: a line of many words would be copied for each
+        self.at = match.end() if match else at
 
     def word(self, expected: str) -> str:
         match = None if self.done else _WORD.match(self.source, self.at)

@@ -62,3 +62,13 @@ def test_a_broken_page_is_told_in_the_reader_s_language(client, language):
     response = client.get("/live/broken", headers={"accept-language": language})
 
     assert (500, sentence % {"page": "broken"} + "\n") == (response.status_code, response.text)
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing/"])
+def test_pages_tell_the_browser_to_be_careful(client, path):
+    headers = client.get(path).headers
+
+    assert "nosniff" == headers["x-content-type-options"]
+    assert "same-origin" == headers["referrer-policy"]
+    assert "SAMEORIGIN" == headers["x-frame-options"]
+    assert "frame-ancestors 'self'" == headers["content-security-policy"]

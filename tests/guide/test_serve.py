@@ -257,3 +257,29 @@ def test_small_messages_are_sent_at_once():
         connection, _ = listener.accept()
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("OPTIONS", "*", 400),
+        ("CONNECT", "host:443", 400),
+        ("GET", "", 400),
+        ("OPTIONS", "/", 405),
+        ("CONNECT", "/", 405),
+    ],
+)
+def test_an_odd_request_line_gets_a_clean_answer(root, method, path, status):
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b""}
+    scope |= {"headers": [], "http_version": "1.1", "scheme": "http", "root_path": "", "asgi": {"version": "3.0"}}
+    anyio.run(server.application(root / "site", root / "docs"), scope, receive, send)
+
+    assert status == sent[0]["status"]

@@ -1,5 +1,8 @@
 import json
 import pickle
+import time
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -448,3 +451,27 @@ def test_an_error_survives_pickling() -> None:
 
 def test_han_takes_two_columns_and_an_accent_none() -> None:
     assert (4, 1, 2) == (display_width("你好"), display_width("e\u0301"), display_width("ab"))
+
+
+GROWING: list[Callable[[int], str]] = [
+    lambda n: CONNECT + '-> text "' + '\\"' * n,
+    lambda n: CONNECT + "-> bytes " + "61 " * n,
+    lambda n: "-> connect /\n" + "    a: b\n" * n,
+]
+
+
+@pytest.mark.parametrize("text", GROWING, ids=["quotes", "bytes", "headers"])
+def test_time_grows_with_the_text_and_not_with_its_square(text: Callable[[int], str]) -> None:
+    def seconds(written: str) -> float:
+        taken = []
+        for _ in range(3):
+            before = time.process_time()
+            with suppress(TranscriptError):
+                parse(written)
+            taken.append(time.process_time() - before)
+        return min(taken)
+
+    # Work inside of `re` can't be counted. Eight times the text takes 8 times as long, or 64 times with the square:
+    # the ratio doesn't depend on the machine.
+    few, many = seconds(text(4_000)), seconds(text(32_000))
+    assert many / max(few, 0.001) < 32
