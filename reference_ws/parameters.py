@@ -2,14 +2,18 @@
 
 A parameter is one of these, in this order:
 
-* ``Annotated[T, Path() | Query() | Header() | Cookie()]``: a part of the handshake, converted to ``T``;
+* ``Annotated[T, Path() | Query() | Header() | Cookie()]``: a part of the handshake, converted to ``T``; the marker's
+  first argument is the default (``...``: required), ``alias=`` the name in the handshake;
 * ``Annotated[T, Depends(factory)]`` or ``use(factory)``: what the factory returns or yields;
 * the connection: annotated with `WebSocket` (or Starlette's, or ``HTTPConnection``), by any name and at any place;
 * a parameter of the path, by its name;
 * a query parameter, if its type is a scalar or a list of scalars;
 * without an annotation and alone: the connection.
 
-Whatever else would have to come from a body, which a handshake doesn't have, and is a `TypeError` at registration.
+Markers may stand in an Optional, in a type that has a name (``type User = Annotated[...]``), or as the default,
+``x: T = Query(5)``. Whatever else would have to come from a body, which a handshake doesn't have, and is a `TypeError`
+at registration. So are markers of other libraries, defaults that are neither plain data nor what the annotation says,
+and a required query parameter that is named almost like a parameter of the path that nobody takes.
 """
 
 from __future__ import annotations
@@ -57,13 +61,14 @@ _ABSENT: Final = inspect.Parameter.empty
 
 @dataclass(frozen=True)
 class _Marker:
-    """``alias`` is the name in the handshake, by default the parameter's own; ``default`` stands in when it is absent.
+    """``default`` stands in for what is absent; without one, or with ``...``, the parameter is required.
 
-    A default in the signature, ``= 5``, does the same.
+    A default in the signature, ``= 5``, does the same, and comes first. ``alias`` is the name in the handshake, by
+    default the parameter's own.
     """
 
-    alias: str | None = None
-    default: Any = field(default=_ABSENT, kw_only=True)
+    default: Any = _ABSENT
+    alias: str | None = field(default=None, kw_only=True)
 
     place: typing.ClassVar[Place]
 
@@ -364,6 +369,7 @@ def _planned(
         marker = extra() if isinstance(extra, type) and issubclass(extra, _Marker) else extra
         if isinstance(marker, _Marker):
             default = marker.default if default is _ABSENT else default
+            default = _ABSENT if default is ... else default
             _check(result.function, name, base, (), default)
             key = marker.alias or (name.replace("_", "-") if isinstance(marker, Header) else name)
             if isinstance(marker, Path) and key not in path and default is _ABSENT and path:
@@ -520,7 +526,7 @@ _CONTAINERS: Final = (list, tuple, set, frozenset)
 
 def _fits(default: Any, annotation: Any) -> bool:
     """Tell whether a default is plain data, or what its annotation says."""
-    if default is None or default is _ABSENT or isinstance(default, _PLAIN):
+    if default is None or default is ... or default is _ABSENT or isinstance(default, _PLAIN):
         return True
     if type(default).__module__ in _PLAIN_MODULES:
         return True

@@ -116,20 +116,20 @@ async def test_a_default_stands_in_for_what_is_absent():
     assert "None" == await told(telling(int | None, None), "/r")
     assert "[]" == await told(telling(list[int], []), "/r")
     assert "4" == await told(telling(Annotated[int, Query(default=4)]), "/r")
-    assert "5" == await told(telling(Annotated[int, Query("n", default=4)], 5), "/r")
+    assert "5" == await told(telling(Annotated[int, Query(alias="n", default=4)], 5), "/r")
 
 
 @pytest.mark.parametrize(
     ("expected", "annotation", "options"),
     [
-        ("'1'", Annotated[str, Query("v")], {}),
-        ("1", Annotated[int, Query("v")], {}),
-        ("['2', '1']", Annotated[list[str], Query("v")], {}),
-        ("'blue'", Annotated[str, Path("room")], {}),
-        ("'secret'", Annotated[str, Header("x-key")], {"headers": {"X-Key": "secret"}}),
-        ("[1, 2]", Annotated[list[int], Header("x-n")], {"headers": [("x-n", "1"), ("x-n", "2")]}),
+        ("'1'", Annotated[str, Query(alias="v")], {}),
+        ("1", Annotated[int, Query(alias="v")], {}),
+        ("['2', '1']", Annotated[list[str], Query(alias="v")], {}),
+        ("'blue'", Annotated[str, Path(alias="room")], {}),
+        ("'secret'", Annotated[str, Header(alias="x-key")], {"headers": {"X-Key": "secret"}}),
+        ("[1, 2]", Annotated[list[int], Header(alias="x-n")], {"headers": [("x-n", "1"), ("x-n", "2")]}),
         ("7", Annotated[int, Header], {"headers": {"value": "7"}}),
-        ("'a'", Annotated[str, Cookie("session")], {"headers": {"cookie": "session=a"}}),
+        ("'a'", Annotated[str, Cookie(alias="session")], {"headers": {"cookie": "session=a"}}),
     ],
 )
 async def test_markers_say_where_a_value_comes_from(expected, annotation, options):
@@ -137,7 +137,7 @@ async def test_markers_say_where_a_value_comes_from(expected, annotation, option
 
 
 async def test_a_marker_may_stand_as_the_default_too():
-    async def handler(ws: WebSocket, n: int = Query("number", default=3), made: str = Depends(coroutine)):
+    async def handler(ws: WebSocket, n: int = Query(alias="number", default=3), made: str = Depends(coroutine)):
         await ws.accept()
         await ws.send_json([n, made])
 
@@ -166,7 +166,7 @@ async def test_a_parameter_of_an_outer_path_is_found_too():
 async def test_every_fault_is_listed_at_once_and_the_handler_never_starts():
     started = []
 
-    def made(depth: int, flag: Annotated[bool, Header("x-flag")]):
+    def made(depth: int, flag: Annotated[bool, Header(alias="x-flag")]):
         started.append("dependency")
 
     async def handler(
@@ -175,7 +175,7 @@ async def test_every_fault_is_listed_at_once_and_the_handler_never_starts():
         n: int,
         colour: Colour,
         many: list[int],
-        token: Annotated[str, Cookie("token")],
+        token: Annotated[str, Cookie(alias="token")],
         kind: Literal["a", "b"],
         made: Annotated[None, Depends(made)],
     ):
@@ -856,7 +856,7 @@ async def test_a_dependency_with_a_default_is_still_the_dependency():
     async def handler(
         ws: WebSocket,
         user: Annotated[str, Depends(coroutine)] = None,  # noqa: RUF013 - as people write it
-        q: Annotated[str, Query("s")] = None,  # noqa: RUF013
+        q: Annotated[str, Query(alias="s")] = None,  # noqa: RUF013
     ):
         await ws.accept()
         await ws.send_json([user, q])
@@ -911,7 +911,7 @@ async def test_bounds_of_msgspec_are_kept():
     bounded = Annotated[int, msgspec.Meta(ge=1)]
     assert "5" == await told(telling(bounded), "/r?value=5")
     assert 1 == len(await faults(telling(bounded), "/r?value=-5"))
-    assert 1 == len(await faults(telling(Annotated[int, msgspec.Meta(ge=1), Query("v")]), "/r?v=-5"))
+    assert 1 == len(await faults(telling(Annotated[int, msgspec.Meta(ge=1), Query(alias="v")]), "/r?v=-5"))
 
 
 async def test_what_the_paths_convertor_makes_is_a_str_when_that_is_asked():
@@ -922,7 +922,7 @@ async def test_what_the_paths_convertor_makes_is_a_str_when_that_is_asked():
 @pytest.mark.parametrize("marker", [Cookie, Path])
 async def test_one_cookie_or_part_of_the_path_is_no_list(marker):
     with pytest.raises(TypeError, match="value can't become"):
-        serving(telling(Annotated[list[str], marker("room")]))
+        serving(telling(Annotated[list[str], marker(alias="room")]))
 
 
 async def test_what_a_partial_has_set_is_not_for_the_client_to_set():

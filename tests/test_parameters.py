@@ -1,3 +1,4 @@
+import inspect
 import typing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -405,3 +406,23 @@ def test_what_only_looks_like_a_typo_is_left_alone():
     for handler in (other, optional, marked, both, taken):
         bind_handler(handler, ["room"])
     bind_handler(similar, ["room_id", "first_name", "a"])
+
+
+# --- defaults of markers ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("marker", [Query, Header])
+def test_the_first_argument_of_a_marker_is_the_default_and_alias_the_name(marker):
+    async def handler(
+        ws: WebSocket,
+        a: Annotated[str, marker("x", alias="b")],
+        c: Annotated[str, marker(...)],
+        d: str = marker("y"),
+        e: str | None = marker(None),
+        f: Annotated[str, marker("z")] = "first",
+        g: str = marker(..., alias="h"),
+    ): ...
+
+    absent = inspect.Parameter.empty
+    expected = [("b", "x"), ("c", absent), ("d", "y"), ("e", None), ("f", "first"), ("h", absent)]
+    assert expected == [(each.key, each.default) for each in plan(handler).parameters]

@@ -254,7 +254,7 @@ async def test_one_middleware_for_a_whole_group_which_may_hold_http_routes():
 
 async def test_middleware_may_refuse_and_has_parameters_of_its_own():
     def needs_key(endpoint):
-        async def wrapper(ws: WebSocket, key: Annotated[str, Query("key")] = ""):
+        async def wrapper(ws: WebSocket, key: Annotated[str, Query(alias="key")] = ""):
             if key == "secret":
                 await endpoint(ws)
 

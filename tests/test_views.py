@@ -260,7 +260,7 @@ async def test_on_connect_is_bound_like_a_handler():
 
     class Bound(SocketView):
         async def on_connect(
-            self, room: str, twice: Annotated[int, Depends(doubled)], key: Annotated[str, Query("k")] = "-"
+            self, room: str, twice: Annotated[int, Depends(doubled)], key: Annotated[str, Query(alias="k")] = "-"
         ):
             await self.websocket.accept()
             await self.websocket.send_json([room, twice, key])
