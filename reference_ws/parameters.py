@@ -101,9 +101,9 @@ class Cookie(_Marker):
 class Depends:
     """A parameter that ``factory`` makes: a function, generator (sync or async) or class with parameters of its own.
 
-    What follows a generator's ``yield`` runs when the handler has ended, however it ended. With ``reuse``, everyone who
-    asks for the factory on one connection gets the same value; without, each gets a new one. Ordinary functions run in
-    the event loop: they must not block.
+    A generator goes on after its ``yield`` when the handler has ended; if by an exception, that is raised at the
+    ``yield``. With ``reuse``, everyone who asks for the factory on one connection gets the same value; without, each
+    gets a new one. Ordinary functions run in the event loop: they must not block.
     """
 
     factory: Callable[..., Any]

@@ -40,7 +40,7 @@ SAFE_HEADERS: Final = {
     "x-frame-options": "SAMEORIGIN",
     "content-security-policy": "frame-ancestors 'self'",
 }
-"""What the pages forbid a browser: to guess types, to tell others their address, to let them be shown inside of those."""
+"""What the pages forbid a browser: to guess types, to tell others their address, to be shown inside of others."""
 LAB_MODE: Final = "assets/lab/mode.js"
 """The script by which a page knows that its examples are live."""
 
