@@ -48,7 +48,7 @@ async def converse(bound: Bound, websocket: WebSocket, session: Session | None) 
         try:
             await (bound.call(websocket) if session is None else _with_dependencies(bound, websocket, session))
         except Exception as error:
-            failure = error
+            failure = error  # for the log, if the answer to it is cancelled
             failure = await _ended_by(websocket, error)
         if websocket.client_state is not DISCONNECTED and websocket.application_state is not DISCONNECTED:
             await websocket.close()

@@ -56,8 +56,9 @@ class SocketRoute(routing.WebSocketRoute):
         *,
         middlewares: Sequence[Middleware] = (),
     ) -> None:
-        self._bare = not path  # below a prefix it stands for the prefix alone, without a slash behind it
-        path = path if path.startswith("/") else f"/{path}"
+        # An empty path is the root, but below a prefix the prefix alone, without a slash behind it.
+        self.given_path = f"/{path}" if path and not path.startswith("/") else path
+        path = self.given_path or "/"
         _check(path)
         super().__init__(path, _missing if endpoint is None else endpoint, name=name or None)
         self.given_name = name
@@ -95,8 +96,8 @@ class SocketRoute(routing.WebSocketRoute):
 
     def __matmul__(self, middleware: Middleware) -> SocketRoute:
         """Put a middleware around the ones that are there: ``SocketRoute("/ws", handler) @ nearest @ outermost``."""
-        path = "" if self._bare else self.path
-        return SocketRoute(path, self.endpoint, self.given_name, middlewares=(*self.middlewares, middleware))
+        middlewares = (*self.middlewares, middleware)
+        return SocketRoute(self.given_path, self.endpoint, self.given_name, middlewares=middlewares)
 
     def __rfloordiv__(self, prefix: str) -> Routes:
         return prefix // Routes(self)
@@ -106,7 +107,7 @@ class SocketRoute(routing.WebSocketRoute):
 
     def under(self, prefix: str) -> SocketRoute:
         """Give the same route with a prefix before its path."""
-        path = _joined(prefix, "" if self._bare else self.path)
+        path = _joined(prefix, self.given_path)
         return SocketRoute(path, self.endpoint, self.given_name, middlewares=self.middlewares)
 
 
