@@ -123,7 +123,6 @@ def visit(browser, context, address) -> Iterator[Visit]:
             own.append(browser.new_context(**options))
             own[-1].route(SEARCH, answer_search)
         page = (own[-1] if options else context).new_page()
-        page.set_default_timeout(5_000)
         pages.append(page)
         page.on("request", lambda request: requested(request.url, host))
         page.on("websocket", lambda socket: requested(socket.url, host))
@@ -497,6 +496,7 @@ def test_an_open_lab_has_no_barrier(visit, language, scheme):
     expect(lab.rows).not_to_have_count(0)
     assert [] == barriers(page)
     page.keyboard.press("Escape")
+    page.wait_for_url(re.compile(r"^[^?]+$"))  # the browser tells of a changed address a little later
     page.goto(page.url.partition("#")[0] + replay(3, "-> connect /closed\n<- accept\n"))
     lab.button("run").click()
     expect(lab.alert.locator("dd")).to_have_count(2)
