@@ -30,8 +30,8 @@ check: .venv/dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_catalogs.py
-	$(BIN)/python -m reference_ws.guide.parity
-	$(BIN)/python -m reference_ws.guide.coverage
+	PYTHONPATH=tests $(BIN)/python -m checks.parity
+	PYTHONPATH=tests $(BIN)/python -m checks.coverage
 	$(BIN)/python -m reference_ws.guide.site
 
 bench: .cache/bench/ready

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from reference_ws import cli
+from reference_ws.guide import command
 
 pytest_plugins = ["tools"]
 
@@ -36,7 +36,7 @@ def run_command(
     def run(*arguments: str) -> tuple[object, str, str]:
         monkeypatch.setattr(sys, "argv", ["reference-ws", *arguments])
         with pytest.raises(SystemExit) as exit_:
-            cli.main()
+            command.main()
         output = capsys.readouterr()
         return exit_.value.code, output.out, output.err
 

@@ -9,8 +9,8 @@ from babel.messages.checkers import checkers
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from reference_ws import catalogs
-from reference_ws.catalogs import (
+from reference_ws.guide.words import catalogs
+from reference_ws.guide.words.catalogs import (
     CLICK,
     LANGUAGES,
     CatalogError,

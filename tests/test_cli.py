@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from reference_ws import cli
-from reference_ws.catalogs import LANGUAGES, catalog
-from reference_ws.guide import server, site
+from reference_ws.guide import command, serving, site
 from reference_ws.guide.pages import read_page
+from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 
 COMMANDS = ("connect", "examples", "explain", "play", "run", "serve")
 
@@ -273,7 +272,7 @@ def empty(monkeypatch, tmp_path):
     monkeypatch.setattr(site, "source_root", lambda: tmp_path)
     monkeypatch.setattr(site, "default_output", lambda: tmp_path / "site")
     monkeypatch.setattr(site, "is_stale", lambda _: False)
-    monkeypatch.setattr(server, "serve", lambda *_, ready: ready())
+    monkeypatch.setattr(serving, "serve", lambda *_, ready: ready())
     (tmp_path / "site").mkdir()
 
 
@@ -281,7 +280,7 @@ def empty(monkeypatch, tmp_path):
 def opened(monkeypatch, empty):
     """The addresses that the browser was sent to."""
     addresses: list[str] = []
-    monkeypatch.setattr(cli.serve.webbrowser, "open", addresses.append)
+    monkeypatch.setattr(command.serve.webbrowser, "open", addresses.append)
     return addresses
 
 
@@ -375,7 +374,7 @@ def test_ctrl_c_while_building_is_a_good_end(run, monkeypatch):
 
 @pytest.mark.parametrize("module", ["click", "uvicorn", "mkdocs", "rich", "babel", "websockets", "markdown_it"])
 def test_missing_extra_is_one_line(module):
-    code = f"import sys; sys.modules[{module!r}] = None; from reference_ws.cli import main; main()"
+    code = f"import sys; sys.modules[{module!r}] = None; from reference_ws.guide.command import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "serve"],
         capture_output=True,

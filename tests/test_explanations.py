@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from reference_ws import explanations
-from reference_ws.explanations import MESSAGES, REASONS, STATES, STEPS, TRANSITIONS, of_step
 from reference_ws.guide.pages import read_page, read_pages
 from reference_ws.guide.running import transcript
+from reference_ws.guide.words import explanations
+from reference_ws.guide.words.explanations import MESSAGES, REASONS, STATES, STEPS, TRANSITIONS, of_step
 from reference_ws.lifecycle import ERRORS, RECEIVE, SEND, WebSocketState
 from reference_ws.transcript import parse, steps
 from reference_ws.transcript.diagram import states

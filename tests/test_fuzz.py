@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from starlette.middleware import Middleware
 
 from reference_ws import App, CloseError, Cookie, Header, Query, WebSocket, WebSocketDisconnect, lifecycle
-from reference_ws.cli.commands import run as run_command
 from reference_ws.guards import LimitGuard, OriginGuard
+from reference_ws.guide.command.commands import run as run_command
 from reference_ws.guide.pages import PageError, read_page
 from reference_ws.testing import InMemoryConnection, connect, handshake
 from reference_ws.transcript import TranscriptError, format_transcript, parse

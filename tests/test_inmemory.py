@@ -6,8 +6,9 @@ import anyio
 import pytest
 
 import reference_ws
-from reference_ws import App, SocketRoute, SocketView, inmemory
-from reference_ws.inmemory import InMemoryConnection, handshake, waiting_at
+from reference_ws import App, SocketRoute, SocketView
+from reference_ws.testing import inmemory
+from reference_ws.testing.inmemory import InMemoryConnection, handshake, waiting_at
 
 pytestmark = pytest.mark.anyio
 

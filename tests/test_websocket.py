@@ -28,9 +28,9 @@ from reference_ws import (
     WebSocketTypeError,
     lifecycle,
 )
-from reference_ws.inmemory import InMemoryConnection
 from reference_ws.lifecycle import CONNECTED, CONNECTING, DISCONNECTED, RECEIVE, RESPONSE, SEND
 from reference_ws.testing import HandshakeRefused, connect, handshake
+from reference_ws.testing.inmemory import InMemoryConnection
 from reference_ws.transcript import check
 
 pytestmark = pytest.mark.anyio

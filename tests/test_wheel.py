@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reference_ws.catalogs import LANGUAGES
+from reference_ws.guide.words.catalogs import LANGUAGES
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,4 +1,4 @@
-"""What servers do otherwise than the pages say: ``tests/servers/differences.toml``, as data and as the readers' tables.
+"""What servers do otherwise than the pages say: ``docs/servers.toml``, as data and as the readers' tables.
 
 The tests in ``tests/servers`` play every transcript on every server, and fail for a difference that isn't named there
 and for a named one that doesn't occur.
@@ -51,7 +51,7 @@ class Servers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def servers_file(docs: Path) -> Path:
     """Name the file that belongs to the pages in `docs`."""
-    return docs.parent / "tests" / "servers" / "differences.toml"
+    return docs / "servers.toml"
 
 
 def read_servers(file: Path) -> Servers:

@@ -18,10 +18,10 @@ from pygments.lexer import RegexLexer, bygroups
 from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation, String, Text
 from pymdownx.superfences import SuperFencesException  # type: ignore[import-untyped]
 
-from reference_ws.catalogs import catalog
 from reference_ws.guide import differences, glossary
 from reference_ws.guide.pages import Fence, Page, live_path
 from reference_ws.guide.tables import SHOWS
+from reference_ws.guide.words.catalogs import catalog
 from reference_ws.transcript.diagram import svg
 from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.steps import Connect
@@ -135,7 +135,7 @@ def format_glossary(_source: str, _language: str, css_class: str, *_: object, **
 
 
 def format_servers(_source: str, _language: str, css_class: str, *_: object, **__: Any) -> str:
-    """Render what the servers do otherwise, of ``tests/servers/differences.toml``."""
+    """Render what the servers do otherwise, of ``docs/servers.toml``."""
     page = PAGE.get()
     return f'<div class="{css_class}">{differences.tables(page.path.parents[1], page.language)}</div>'
 

@@ -19,11 +19,11 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import CombinedEvent, event_priority, get_plugin_logger
 from mkdocs.structure.pages import Page
 
-from reference_ws.catalogs import LANGUAGES, catalog
 from reference_ws.guide import fences, links, search
 from reference_ws.guide.lab.recording import record
 from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
+from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 from reference_ws.transcript.grammar import TranscriptError, parse
 
 log = get_plugin_logger("site")

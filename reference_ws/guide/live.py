@@ -15,9 +15,9 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reference_ws.catalogs import LANGUAGES, catalog, language_of
 from reference_ws.guide.pages import live_path, read_page
 from reference_ws.guide.running import PageRun, failure_text
+from reference_ws.guide.words.catalogs import LANGUAGES, catalog, language_of
 
 __all__ = ["live_application", "without_denial"]
 

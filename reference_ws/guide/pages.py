@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from reference_ws.catalogs import LANGUAGES
+from reference_ws.guide.words.catalogs import LANGUAGES
 
 __all__ = [
     "KINDS",

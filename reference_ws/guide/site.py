@@ -24,9 +24,9 @@ from mkdocs.commands.build import build as build_mkdocs
 from mkdocs.config import load_config
 from mkdocs.exceptions import MkDocsException
 
-from reference_ws.catalogs import LANGUAGES, catalog_file
 from reference_ws.guide import hooks
 from reference_ws.guide.differences import servers_file
+from reference_ws.guide.words.catalogs import LANGUAGES, catalog_file
 
 __all__ = ["BuildError", "build", "default_output", "is_stale", "source_root"]
 

@@ -12,7 +12,7 @@ from gettext import NullTranslations
 from html import escape
 from typing import Final
 
-from reference_ws.explanations import SIDES
+from reference_ws.guide.words.explanations import SIDES
 from reference_ws.lifecycle import (
     CLOSE_CODES,
     ERRORS,

@@ -18,8 +18,8 @@ from anyio.abc import TaskGroup
 from starlette.types import ASGIApp, Message
 from starlette.websockets import WebSocketState
 
-from reference_ws.inmemory import DENIAL, InMemoryConnection, Signal, background, handshake
 from reference_ws.lifecycle import ACCEPT, CLOSE, RESPONSE_START
+from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, Signal, background, handshake
 from reference_ws.transcript import messages
 from reference_ws.transcript.player import Ended, Nothing, Peer
 from reference_ws.transcript.steps import ApplicationClose, ApplicationData, Headers, Raised, Step

@@ -13,7 +13,6 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reference_ws import lifecycle
-from reference_ws.inmemory import percent_encoded
 from reference_ws.lifecycle import (
     ACCEPT,
     CLOSE,
@@ -25,6 +24,7 @@ from reference_ws.lifecycle import (
     SENT,
     WebSocketState,
 )
+from reference_ws.testing.inmemory import percent_encoded
 from reference_ws.transcript import messages
 from reference_ws.transcript.steps import (
     ApplicationClose,

@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
-from reference_ws.inmemory import Signal, background, percent_encoded
+from reference_ws.testing.inmemory import Signal, background, percent_encoded
 from reference_ws.transcript import messages
 from reference_ws.transcript.player import Ended, Nothing, Peer
 from reference_ws.transcript.steps import Accept, ApplicationClose, ApplicationData, Headers, Payload, Step

@@ -9,7 +9,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket as StarletteWebSocket
 
 from reference_ws import App, WebSocket
-from reference_ws.guide.server import listen
+from reference_ws.guide.serving import listen
 
 
 async def echo(websocket: WebSocket):

@@ -12,7 +12,7 @@ import anyio
 import uvicorn
 
 from reference_ws import App, Depends, SocketView, WebSocket
-from reference_ws.guide.server import listen, serve
+from reference_ws.guide.serving import listen, serve
 
 counts = Counter()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from reference_ws.guide.lab.clock import LabLoop
-from reference_ws.guide.server import application, listen
+from reference_ws.guide.serving import application, listen
 from reference_ws.guide.site import build, default_output, is_stale, source_root
 
 DOCS = source_root() / "docs"

@@ -10,8 +10,8 @@ from small_docs import TITLES, write_docs
 
 import reference_ws
 from reference_ws import guards, testing, transcript
-from reference_ws.catalogs import LANGUAGES
 from reference_ws.guide.site import build, source_root
+from reference_ws.guide.words.catalogs import LANGUAGES
 
 FOLDERS = {"zh": "", "pt": "pt/", "ru": "ru/"}
 
@@ -60,8 +60,8 @@ def test_the_reference_shows_signature_and_docstring(site, language):
 @in_each_language
 def test_the_reference_speaks_the_language_of_its_page(site, language):
     labels = {"zh": "源代码位于：", "pt": "Código-fonte em", "ru": "Исходный код:"}
-    found = re.findall(r"<summary>(.*?) <code>reference_ws/(\w+)\.py", closing(site, language))
-    assert [(labels[language], "testing")] == found
+    found = re.findall(r"<summary>(.*?) <code>reference_ws/([\w/]+)\.py", closing(site, language))
+    assert [(labels[language], "testing/client")] == found
 
 
 @in_each_language

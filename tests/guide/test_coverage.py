@@ -2,8 +2,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-
-from reference_ws.guide.coverage import check, read_behaviours, summary
+from checks.coverage import check, read_behaviours, summary
 
 ROOT = Path(__file__).parents[2]
 

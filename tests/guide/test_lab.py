@@ -16,11 +16,11 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
-from reference_ws.guide.lab import play, server
-from reference_ws.guide.lab.server import Lab
+from reference_ws.guide.lab import sessions, stage
+from reference_ws.guide.lab.sessions import Lab
 from reference_ws.guide.pages import Page, read_page
 from reference_ws.guide.running import PageRun, transcript
-from reference_ws.inmemory import handshake
+from reference_ws.testing.inmemory import handshake
 from reference_ws.transcript import Report, parse
 from reference_ws.transcript import play as play_transcript
 from reference_ws.transcript.observer import Observer
@@ -32,7 +32,7 @@ PAGES = [page for page in map(read_page, sorted(DOCS.glob("ru/*.md"))) if page.e
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(play, "PACE_S", 0.0)
+    monkeypatch.setattr(stage, "PACE_S", 0.0)
 
 
 @asynccontextmanager
@@ -191,7 +191,7 @@ def test_a_step_waits_until_the_reader_wants_it(docs):
 
 
 def test_the_clock_of_an_example_stands_still_while_a_reader_looks(docs, monkeypatch):
-    monkeypatch.setattr(play, "PACE_S", 0.2)
+    monkeypatch.setattr(stage, "PACE_S", 0.2)
     ticks = "-> connect /ticks\n<- accept\n<- json [0]\n<- json [1]\n<- json [2]\n-> close 4000\n"
 
     async def scenario(script: PageScript) -> None:
@@ -223,7 +223,7 @@ def test_what_comes_instead_is_told(docs, monkeypatch):
         over = await script.play("echo", "ru", 1, script='-> connect /echo\n<- accept\n-> text "a"\n')
         assert "больше ничего" == over["expected"]
 
-    monkeypatch.setattr(play, "ANSWER_S", 0.3)
+    monkeypatch.setattr(stage, "ANSWER_S", 0.3)
     run(scenario, docs)
 
 
@@ -360,7 +360,7 @@ def test_what_is_no_command_is_told(docs, command):
 
 
 def test_a_play_ends_when_more_has_happened_than_can_be_shown(docs, monkeypatch):
-    monkeypatch.setattr(play, "MAX_STEPS", 5)
+    monkeypatch.setattr(stage, "MAX_STEPS", 5)
 
     async def scenario(script: PageScript) -> None:
         await script.say("start", page="echo", language="ru", example=1, mode="play")
@@ -457,7 +457,7 @@ def test_a_handler_that_never_pauses_does_not_stop_the_server(docs):
 
 
 def test_long_messages_end_a_play_before_they_fill_the_memory(docs, monkeypatch):
-    monkeypatch.setattr(play, "MAX_CHARACTERS", 50_000)
+    monkeypatch.setattr(stage, "MAX_CHARACTERS", 50_000)
 
     async def scenario(script: PageScript) -> None:
         await script.say("start", page="echo", language="ru", example=1, mode="play")
@@ -471,7 +471,7 @@ def test_long_messages_end_a_play_before_they_fill_the_memory(docs, monkeypatch)
 
 
 def test_a_play_has_so_many_connections_and_no_more(docs, monkeypatch):
-    monkeypatch.setattr(play, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(stage, "MAX_CONNECTIONS", 2)
 
     async def scenario(script: PageScript) -> None:
         await script.say("start", page="echo", language="ru", example=1, mode="play")
@@ -489,7 +489,7 @@ def test_a_play_has_so_many_connections_and_no_more(docs, monkeypatch):
 
 
 def test_a_connection_that_comes_too_late_is_refused(docs, monkeypatch):
-    monkeypatch.setattr(play, "ANSWER_S", 0.2)
+    monkeypatch.setattr(stage, "ANSWER_S", 0.2)
 
     async def scenario(script: PageScript) -> None:
         script.deaf = True
@@ -520,7 +520,7 @@ def test_only_a_reader_who_plays_freely_says_lines(docs):
 
 
 def test_a_session_without_a_play_ends_soon(docs, monkeypatch):
-    monkeypatch.setattr(server, "FIRST_S", 0.2)
+    monkeypatch.setattr(sessions, "FIRST_S", 0.2)
 
     async def scenario(script: PageScript) -> None:
         await script.control.wait_closed()
@@ -529,8 +529,8 @@ def test_a_session_without_a_play_ends_soon(docs, monkeypatch):
 
 
 def test_a_page_that_does_not_listen_is_let_go(docs, monkeypatch):
-    monkeypatch.setattr(server, "MAX_WAITING", 20)
-    monkeypatch.setattr(server, "FAREWELL_S", 0.2)
+    monkeypatch.setattr(sessions, "MAX_WAITING", 20)
+    monkeypatch.setattr(sessions, "FAREWELL_S", 0.2)
 
     async def main() -> None:
         serving = Lab(docs)

@@ -15,11 +15,11 @@ from lab_server import DOCS, built_site, serving
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Route, TimeoutError, expect
 from static_host import static_host
 
-from reference_ws.catalogs import LANGUAGES, catalog
-from reference_ws.guide.lab import play
+from reference_ws.guide.lab import stage
 from reference_ws.guide.lab.words import words_of
 from reference_ws.guide.pages import Page as Source
 from reference_ws.guide.pages import read_page
+from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 from reference_ws.transcript import Transcript, parse
 from reference_ws.transcript.grammar import format_step
 from reference_ws.transcript.steps import (
@@ -68,7 +68,7 @@ def site() -> Path:
 def address(site) -> Iterator[str]:
     """Where the site is served with everything live; steps follow each other at once."""
     with pytest.MonkeyPatch.context() as patch, serving(site) as address:
-        patch.setattr(play, "PACE_S", 0.0)
+        patch.setattr(stage, "PACE_S", 0.0)
         yield address
 
 

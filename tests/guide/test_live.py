@@ -8,7 +8,7 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from reference_ws.guide.live import live_application, without_denial
-from reference_ws.guide.server import application
+from reference_ws.guide.serving import application
 
 PAGE = """\
 # A {#a}

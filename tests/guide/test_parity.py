@@ -3,8 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from reference_ws.guide.parity import check, summary
+from checks.parity import check, summary
 
 MODEL = """\
 # Closing {#closing}

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from checks.prose import check
 
 from reference_ws.guide.glossary import Term, read_terms, variant
 from reference_ws.guide.pages import read_page
-from reference_ws.guide.prose import check
 
 TERMS = [
     Term("message", "消息", "mensagem", "сообщение", {"zh": ["信息"], "pt": ["recado"], "ru": ["мессадж"]}),

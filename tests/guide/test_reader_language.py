@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from reference_ws.catalogs import catalog
-from reference_ws.guide.server import application
+from reference_ws.guide.serving import application
+from reference_ws.guide.words.catalogs import catalog
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from reference_ws.guide import server
+from reference_ws.guide import serving
 from reference_ws.transcript import check
 
 # The real command, with a small site in place of the real one.
@@ -27,7 +27,7 @@ site.source_root = lambda: root
 site.default_output = lambda: root / "site"
 site.is_stale = lambda output: False
 
-from reference_ws.cli import main
+from reference_ws.guide.command import main
 
 main()
 """
@@ -170,8 +170,8 @@ def test_a_message_of_more_than_1_mib_closes_with_1009(start):
 
 
 def test_a_client_with_too_many_connections_is_refused(root, monkeypatch):
-    monkeypatch.setattr(server, "MAX_CONNECTIONS_PER_CLIENT", 2)
-    anyio.run(check, server.application(root / "site", root / "docs"), THREE_CLIENTS)
+    monkeypatch.setattr(serving, "MAX_CONNECTIONS_PER_CLIENT", 2)
+    anyio.run(check, serving.application(root / "site", root / "docs"), THREE_CLIENTS)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
@@ -253,7 +253,7 @@ def test_occupied_port_is_one_line(root):
 
 
 def test_small_messages_are_sent_at_once():
-    with server.listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+    with serving.listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         connection, _ = listener.accept()
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -280,6 +280,6 @@ def test_an_odd_request_line_gets_a_clean_answer(root, method, path, status):
 
     scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b""}
     scope |= {"headers": [], "http_version": "1.1", "scheme": "http", "root_path": "", "asgi": {"version": "3.0"}}
-    anyio.run(server.application(root / "site", root / "docs"), scope, receive, send)
+    anyio.run(serving.application(root / "site", root / "docs"), scope, receive, send)
 
     assert status == sent[0]["status"]

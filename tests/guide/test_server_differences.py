@@ -49,7 +49,6 @@ def docs(tmp_path):
     (docs / "ru").mkdir(parents=True)
     (docs / "ru" / "closing.md").write_text(PAGE, "utf-8")
     columns = [f'[columns.{title}]\nru = "{title}!"' for title in TITLES]
-    servers_file(docs).parent.mkdir(parents=True)
     servers_file(docs).write_text("\n".join([*columns, FILE]), "utf-8")
     return docs
 

@@ -8,13 +8,13 @@ import pytest
 from pygments.token import Error
 from small_docs import PAGES, TITLES, write_docs
 
-from reference_ws.catalogs import LANGUAGES, catalog
 from reference_ws.guide import site, tables
 from reference_ws.guide.fences import TranscriptLexer
 from reference_ws.guide.links import check
 from reference_ws.guide.pages import KINDS
 from reference_ws.guide.search import use_index_of
 from reference_ws.guide.site import BuildError, build, is_stale
+from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 from reference_ws.lifecycle import CLOSE_CODES, RECEIVE, SEND, WebSocketState
 
 FOLDERS = {"zh": "", "pt": "pt/", "ru": "ru/"}

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
-from reference_ws.inmemory import InMemoryConnection, handshake
+from reference_ws.testing.inmemory import InMemoryConnection, handshake
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import WebSocketRoute
 from test_player import RIGHT, WRONG, app, patience, without_place
 
-from reference_ws.inmemory import InMemoryConnection, handshake
 from reference_ws.testing import TestClient, connect
+from reference_ws.testing.inmemory import InMemoryConnection, handshake
 from reference_ws.transcript import format_step, parse, play
 from reference_ws.transcript.observer import Observer
 from reference_ws.transcript.steps import Connect

@@ -3,8 +3,8 @@ import pytest
 from starlette.responses import JSONResponse
 
 from reference_ws import App, WebSocket, WebSocketDisconnect
-from reference_ws.inmemory import InMemoryConnection, handshake
 from reference_ws.testing import HandshakeRefused, TestClient, connect
+from reference_ws.testing.inmemory import InMemoryConnection, handshake
 from reference_ws.transcript import Recorder, format_transcript, parse, play
 
 pytestmark = pytest.mark.anyio

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from gettext import NullTranslations
 from typing import Any
 
-from reference_ws.catalogs import catalog
 from reference_ws.guide.lab.story import Show, Story, ended
 from reference_ws.guide.pages import Fence, Page
 from reference_ws.guide.running import PageRun
-from reference_ws.inmemory import DENIAL, background
+from reference_ws.guide.words.catalogs import catalog
+from reference_ws.testing.inmemory import DENIAL, background
 from reference_ws.transcript.grammar import format_step, parse
 from reference_ws.transcript.memory import MemoryPeer, World
 from reference_ws.transcript.player import Player, TranscriptFailure

@@ -16,11 +16,11 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from starlette.websockets import WebSocketState
 
-from reference_ws import explanations
 from reference_ws.guide.pages import Page
 from reference_ws.guide.tables import error_text, prose, state_name
-from reference_ws.inmemory import InMemoryConnection
+from reference_ws.guide.words import explanations
 from reference_ws.lifecycle import DISCONNECTED, ERRORS, RESPONSE_START, close_code
+from reference_ws.testing.inmemory import InMemoryConnection
 from reference_ws.transcript.diagram import Sides, states, svg
 from reference_ws.transcript.grammar import format_step, format_transcript
 from reference_ws.transcript.memory import World

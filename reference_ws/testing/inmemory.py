@@ -257,7 +257,7 @@ def _on_the_wire(text: str | None) -> None:
         text.encode()
 
 
-_PACKAGE: Final = Path(__file__).parent
+_PACKAGE: Final = Path(__file__).parents[1]
 _PAGES: Final = _PACKAGE / "_source"
 _LIBRARIES: Final = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 

@@ -15,11 +15,11 @@ import anyio
 from markdown_it import MarkdownIt
 from starlette.types import ASGIApp
 
-from reference_ws.catalogs import pages_language
-from reference_ws.cli import Problem, address
-from reference_ws.cli.screen import Screen, unknown
+from reference_ws.guide.command import Problem, address
+from reference_ws.guide.command.screen import Screen, unknown
 from reference_ws.guide.pages import KINDS, Fence, Page, PageError, live_path, read_page
 from reference_ws.guide.running import PageRun, failure_text, transcript
+from reference_ws.guide.words.catalogs import pages_language
 from reference_ws.transcript.grammar import TranscriptError, parse
 from reference_ws.transcript.player import Report, play
 from reference_ws.transcript.steps import Transcript

@@ -1,7 +1,7 @@
 """The lab's server: ``/lab`` is the reader's own line to it, ``/lab/TOKEN/NUMBER/live/...`` the example's connections.
 
 A session is one control connection and lasts as long as that. Over it the page's script says what the reader wants and
-hears what happens; see `Command` and `reference_ws.guide.lab.play`. Nothing runs but the code of the pages.
+hears what happens; see `Command` and `reference_ws.guide.lab.stage`. Nothing runs but the code of the pages.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import msgspec
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from reference_ws.catalogs import LANGUAGES, catalog, language_of, pages_language
 from reference_ws.conversation import refuse
 from reference_ws.errors import WebSocketDisconnect, WebSocketTypeError
 from reference_ws.guards import OriginGuard
-from reference_ws.guide.lab.play import Mode, Play, Refused, TooMuch
+from reference_ws.guide.lab.stage import Mode, Play, Refused, TooMuch
 from reference_ws.guide.lab.story import Show, problem
 from reference_ws.guide.pages import read_page
 from reference_ws.guide.running import PageRun, failure_text
-from reference_ws.inmemory import Signal, background
+from reference_ws.guide.words.catalogs import LANGUAGES, catalog, language_of, pages_language
+from reference_ws.testing.inmemory import Signal, background
 from reference_ws.transcript.grammar import TranscriptError, parse
 from reference_ws.websocket import WebSocket
 

@@ -1,8 +1,8 @@
-"""Whether the three languages are one documentation: ``python -m reference_ws.guide.parity``.
+"""Whether the three languages are one documentation: ``python -m checks.parity``.
 
 Prose differs; everything else is equal: the pages, the levels, anchors and order of headings, the fences, their
 options, and what stands in them token by token, comments excepted, and the objects of the API reference. The prose of
-each page is checked by itself, for its terms, its register and its typography: see `reference_ws.guide.prose`.
+each page is checked by itself, for its terms, its register and its typography: see `checks.prose`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
-from reference_ws.catalogs import LANGUAGES
-from reference_ws.guide import prose
+from checks import prose
+
 from reference_ws.guide.glossary import read_terms
 from reference_ws.guide.pages import Fence, Page, PageError, count_problem, read_counts, read_page
 from reference_ws.guide.running import transcript
+from reference_ws.guide.words.catalogs import LANGUAGES
 from reference_ws.transcript.grammar import TranscriptError, format_step
 from reference_ws.transcript.steps import Step
 

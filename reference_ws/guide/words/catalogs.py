@@ -1,8 +1,8 @@
 """The sentences that the documentation and the program show a person, in the reader's language.
 
 English is the source and the key; the translations are gettext catalogs, in ``locales/<language>/LC_MESSAGES``, read as
-they are: nothing has to be compiled. Run ``python -m reference_ws.catalogs`` in a checkout when a sentence has
-changed: it brings the three files up to date and leaves the new sentences for a translator.
+they are: nothing has to be compiled. Run ``python -m reference_ws.guide.words.catalogs`` in a checkout when a sentence
+has changed: it brings the three files up to date and leaves the new sentences for a translator.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po, write_po
 
-from reference_ws import explanations
+from reference_ws.guide.words import explanations
 from reference_ws.lifecycle import CLOSE_CODES, ERRORS
 
 __all__ = [
@@ -46,7 +46,7 @@ LANGUAGES: Final = ("zh", "pt", "ru")
 ENGLISH: Final = "en"
 """What the program says to readers of any other language."""
 
-_PACKAGE: Final = Path(__file__).parent
+_PACKAGE: Final = Path(__file__).parents[2]
 _ACCEPT_LANGUAGE_MAX: Final = 1_000
 
 
@@ -180,7 +180,7 @@ def source_messages() -> Catalog:
     for message in _life_cycle_texts():
         messages.add(message, locations=[("reference_ws/lifecycle.py", 1)])
     for message in explanations.sentences():
-        messages.add(message, locations=[("reference_ws/explanations.py", 1)])
+        messages.add(message, locations=[("reference_ws/guide/words/explanations.py", 1)])
     for message in CLICK:
         messages.add(message, locations=[("click", 1)])
     return messages

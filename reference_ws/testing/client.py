@@ -1,37 +1,20 @@
-"""A client for tests: one WebSocket connection to any ASGI application, in memory.
-
-There is no thread, no socket and no waiting for time to pass; it works with asyncio and with trio. `connect` is what a
-test uses; `InMemoryConnection` is the ASGI server behind it (`reference_ws.inmemory`). For HTTP routes and for tests
-without ``async`` there is `TestClient`, Starlette's own (it needs the package httpx2).
-"""
+"""The client of a test: what it sends is at the application at once, what the application sends waits for it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 from starlette.types import ASGIApp, Message
 from starlette.websockets import WebSocketDisconnect
 
-from reference_ws.inmemory import DENIAL, InMemoryConnection, background, handshake
 from reference_ws.lifecycle import ACCEPT, CLOSE
+from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, background, handshake
 
-__all__ = ["Client", "HandshakeRefused", "InMemoryConnection", "TestClient", "connect", "handshake"]
-
-if TYPE_CHECKING:
-    from starlette.testclient import TestClient
-
-
-def __getattr__(name: str) -> Any:
-    # Not imported above: whoever plays a transcript need not have an HTTP client installed.
-    if name == "TestClient":
-        from starlette.testclient import TestClient
-
-        return TestClient
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ = ["Client", "HandshakeRefused", "connect"]
 
 
 class HandshakeRefused(Exception):  # noqa: N818 - a refusal is an answer

@@ -24,8 +24,8 @@ from reference_ws.guide.lab.story import Show, Story, ended, problem
 from reference_ws.guide.live import without_denial
 from reference_ws.guide.pages import Fence, live_path
 from reference_ws.guide.running import PageRun
-from reference_ws.inmemory import InMemoryConnection, Signal, background, percent_encoded
 from reference_ws.lifecycle import ACCEPT, DISCONNECT
+from reference_ws.testing.inmemory import InMemoryConnection, Signal, background, percent_encoded
 from reference_ws.transcript.grammar import TranscriptError, parse
 from reference_ws.transcript.memory import MemoryPeer, World
 from reference_ws.transcript.observer import Event, Observer

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from gettext import NullTranslations
 
-from reference_ws import explanations
-from reference_ws.catalogs import LANGUAGES, pages_language
-from reference_ws.cli.screen import Screen, unknown
+from reference_ws.guide.command.screen import Screen, unknown
+from reference_ws.guide.words import explanations
+from reference_ws.guide.words.catalogs import LANGUAGES, pages_language
 from reference_ws.lifecycle import CLOSE_CODES, ERRORS, RECEIVE, SEND, CloseCode, WebSocketState, close_code
 
 __all__ = ["show"]

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import anyio
 
-from reference_ws.cli import Problem
+from reference_ws.guide.command import Problem
 
 __all__ = ["reach", "read"]
 

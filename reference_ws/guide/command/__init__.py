@@ -1,7 +1,7 @@
 """The command ``reference-ws``, in the reader's language.
 
 Exit code 0 is a good end, Ctrl-C included; 1 says that something differs from what is written; 2 is a problem, told in
-one line. `reference_ws.cli.commands` reads the arguments; each command has a module of its own.
+one line. `reference_ws.guide.command.commands` reads the arguments; each command has a module of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a terminal that has no Chinese gets \u escapes and no traceback
             stream.reconfigure(errors="backslashreplace")
     try:
-        from reference_ws.cli.commands import run
+        from reference_ws.guide.command.commands import run
     except ModuleNotFoundError as error:
         sys.exit(tell(missing(error)))
     sys.exit(run(sys.argv[1:]))

@@ -9,8 +9,15 @@ from typing import Any
 
 import click
 
-from reference_ws.catalogs import ENGLISH, LANGUAGES, catalog, click_speaks, language_called, language_of_environment
-from reference_ws.cli import Problem, connect, examples, explain, missing, run_pages, serve, tell
+from reference_ws.guide.command import Problem, connect, examples, explain, missing, run_pages, serve, tell
+from reference_ws.guide.words.catalogs import (
+    ENGLISH,
+    LANGUAGES,
+    catalog,
+    click_speaks,
+    language_called,
+    language_of_environment,
+)
 from reference_ws.transcript.grammar import TranscriptError
 
 __all__ = ["run"]

@@ -19,12 +19,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reference_ws.catalogs import LANGUAGES, language_of
 from reference_ws.guards import LimitGuard, OriginGuard
 from reference_ws.guide.lab.clock import LabLoop
-from reference_ws.guide.lab.server import Lab
+from reference_ws.guide.lab.sessions import Lab
 from reference_ws.guide.live import live_application
 from reference_ws.guide.running import failure_line
+from reference_ws.guide.words.catalogs import LANGUAGES, language_of
 
 __all__ = ["application", "listen", "serve"]
 

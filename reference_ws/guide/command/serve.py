@@ -10,7 +10,7 @@ from gettext import NullTranslations
 
 from rich.console import Console
 
-from reference_ws.cli import Problem
+from reference_ws.guide.command import Problem
 from reference_ws.guide.pages import PageError, read_pages
 
 __all__ = ["run"]
@@ -19,13 +19,13 @@ __all__ = ["run"]
 def run(words: NullTranslations, host: str, port: int, *, browser: bool) -> None:
     """Build the site if its sources have changed, and serve it until Ctrl-C. Raises `Problem`."""
     # What builds and serves takes long to load: no other command should wait for it.
-    from reference_ws.guide import server
+    from reference_ws.guide import serving
     from reference_ws.guide.site import BuildError, build, default_output, is_stale, source_root
 
     _ = words.gettext
 
     try:
-        listener = server.listen(host, port)
+        listener = serving.listen(host, port)
     except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
         problem = _("can't listen on port %(port)s of %(host)s: choose another --host or --port (%(reason)s)")
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
@@ -68,4 +68,4 @@ def run(words: NullTranslations, host: str, port: int, *, browser: bool) -> None
                 # A browser in the terminal would hold up the server until it is closed.
                 threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-        server.serve(server.application(site, docs), listener, ready=ready)
+        serving.serve(serving.application(site, docs), listener, ready=ready)

@@ -1,4 +1,4 @@
-"""Whether the documents keep every promise: ``python -m reference_ws.guide.coverage``, in a checkout.
+"""Whether the documents keep every promise: ``python -m checks.coverage``, in a checkout.
 
 ``tests/behaviours.toml`` lists the behaviours of each page, and for each claim of the five original documentations the
 behaviours that keep it. A behaviour is covered when every language has a heading with its id as the anchor, and under
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from reference_ws.catalogs import LANGUAGES
 from reference_ws.guide.pages import Fence, Page, PageError, read_page, read_pages
+from reference_ws.guide.words.catalogs import LANGUAGES
 
 __all__ = ["Behaviours", "Untestable", "check", "read_behaviours", "summary"]
 

@@ -10,8 +10,8 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from reference_ws import explanations
-from reference_ws.cli import Problem
+from reference_ws.guide.command import Problem
+from reference_ws.guide.words import explanations
 from reference_ws.lifecycle import WebSocketState
 from reference_ws.transcript.diagram import states
 from reference_ws.transcript.grammar import format_step

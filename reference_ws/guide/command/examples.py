@@ -5,11 +5,11 @@ from __future__ import annotations
 from gettext import NullTranslations
 from itertools import groupby
 
-from reference_ws.catalogs import pages_language
-from reference_ws.cli import Problem
-from reference_ws.cli.screen import Screen
+from reference_ws.guide.command import Problem
+from reference_ws.guide.command.screen import Screen
 from reference_ws.guide.pages import PageError, live_path, read_pages
 from reference_ws.guide.running import transcript
+from reference_ws.guide.words.catalogs import pages_language
 from reference_ws.transcript.steps import Connect
 
 __all__ = ["show"]

@@ -22,8 +22,8 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from reference_ws.cli import Problem, address
-from reference_ws.cli.screen import Screen
+from reference_ws.guide.command import Problem, address
+from reference_ws.guide.command.screen import Screen
 from reference_ws.transcript.diagram import states
 from reference_ws.transcript.grammar import TranscriptError, format_transcript, parse
 from reference_ws.transcript.player import Ended, Peer, act
