@@ -8,16 +8,17 @@ may be spelled in another way, 1e16 or 1e+16: it is the same number. Property te
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any, Final
 
 import msgspec
 
-__all__ = ["convert", "dumps", "loads"]
+from reference_ws.typed import builtins
+
+__all__ = ["dumps", "loads"]
 
 _decode: Final = msgspec.json.Decoder().decode
-_encode: Final = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder(enc_hook=builtins).encode
 # As a key, msgspec writes them so.
 _NOT_FINITE: Final = ('nan"', 'inf"')
 
@@ -46,35 +47,6 @@ def _loads(data: str | bytes) -> Any:
         raise json.JSONDecodeError(str(error), text, 0) from error
 
 
-def convert(value: Any, type: Any) -> Any:  # noqa: A002 - msgspec's word
-    """Turn a decoded value into `type`. Raises `msgspec.ValidationError`, whose text names the field."""
-    try:
-        converted = msgspec.convert(value, type)
-        _complete(converted)
-    except RecursionError:
-        raise msgspec.ValidationError("Nested too deeply") from None
-    return converted
-
-
-def _complete(value: Any) -> None:
-    """Store the defaults of dataclasses in them: msgspec 0.22 leaves them to the class, and would not write them."""
-    if dataclasses.is_dataclass(value):
-        stored = getattr(value, "__dict__", None)
-        for field in dataclasses.fields(value):
-            part = getattr(value, field.name)
-            if stored is not None:
-                stored.setdefault(field.name, part)
-            _complete(part)
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            _complete(getattr(value, name))
-    elif isinstance(value, list | tuple | set | frozenset):
-        for part in value:
-            _complete(part)
-    elif isinstance(value, dict):
-        _complete(list(value.values()))
-
-
 def dumps(data: Any) -> str:
     """Encode as compact JSON, non-ASCII as itself.
 
@@ -94,4 +66,4 @@ def dumps(data: Any) -> str:
 
 
 def _dumps(data: Any) -> str:
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=msgspec.to_builtins)
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=builtins)

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from reference_ws.binding import Bound, Session
+from reference_ws.binding import Bindings, Bound
 from reference_ws.context import enter, leave
 from reference_ws.lifecycle import CONNECTING, DISCONNECTED
 from reference_ws.parameters import ParameterError, function_of
@@ -31,8 +31,8 @@ CLEAN_UP_S: Final = 10.0
 """How long the clean-ups of a cancelled handler may take, all together."""
 
 
-async def converse(bound: Bound, websocket: WebSocket, session: Session | None) -> None:
-    """Run a handler, and end the connection with it; ``session`` is ``None`` when nothing has to be bound.
+async def converse(bound: Bound, websocket: WebSocket) -> None:
+    """Run a handler, and end the connection with it.
 
     While it runs, the connection is the one that `reference_ws.websocket` stands for.
 
@@ -46,7 +46,9 @@ async def converse(bound: Bound, websocket: WebSocket, session: Session | None) 
     failure: Exception | None = None
     try:
         try:
-            await (bound.call(websocket) if session is None else _with_dependencies(bound, websocket, session))
+            if bound.needs_bindings:
+                websocket._bindings = Bindings(websocket, bound.wanted)
+            await (_with_dependencies(bound, websocket) if bound.depends else bound.call(websocket))
         except Exception as error:
             failure = error  # for the log, if the answer to it is cancelled
             failure = await _ended_by(websocket, error)
@@ -66,7 +68,7 @@ async def converse(bound: Bound, websocket: WebSocket, session: Session | None) 
         raise failure
 
 
-async def _with_dependencies(bound: Bound, websocket: WebSocket, session: Session) -> None:
+async def _with_dependencies(bound: Bound, websocket: WebSocket) -> None:
     """Run a handler inside of its dependencies, as inside of nested ``with`` statements.
 
     The one scope of its own is around the dependencies, never between the two halves of one: a dependency may hold a
@@ -75,20 +77,20 @@ async def _with_dependencies(bound: Bound, websocket: WebSocket, session: Sessio
     before: BaseException | None = None
     ended: BaseException | None = None
     cancellation: BaseException | None = None
+    bindings: Bindings = websocket._bindings
     with anyio.CancelScope() as frame:
         try:
-            session.read(bound.wanted)
             await bound.call(websocket)
         except GeneratorExit:  # nothing can be awaited any more
             raise
         except BaseException as error:
             ended = error
-        while session.unfinished:
+        while bindings.unfinished:
             if cancellation is None and _cuts_off(ended):
                 cancellation = ended
                 await _say_goodbye(websocket)
                 frame.shield, frame.deadline = True, anyio.current_time() + CLEAN_UP_S
-            before, ended = ended, await session.clean_up(ended)
+            before, ended = ended, await bindings.clean_up(ended)
             if cancellation is not None and not _cuts_off(ended):
                 before, ended = ended, await _still_cancelled(cancellation, frame) or ended
             if isinstance(before, Exception) and _cuts_off(ended) and not _has_left(websocket, before):

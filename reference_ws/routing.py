@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reference_ws.binding import Bound, Middleware, Session, bind
+from reference_ws.binding import Bound, Middleware, bind
 from reference_ws.conversation import converse, refuse
 from reference_ws.finding import RouteList
 from reference_ws.views import SocketView, bind_view
@@ -224,11 +224,7 @@ class Router(routing.Router):
 
 def _application(bound: Bound) -> ASGIApp:
     def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        websocket = WebSocket(scope, receive, send)
-        session = None
-        if bound.needs_session:
-            websocket._bindings = session = Session(websocket)
-        return converse(bound, websocket, session)
+        return converse(bound, WebSocket(scope, receive, send))
 
     return application
 

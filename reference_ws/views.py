@@ -77,12 +77,12 @@ def bind_view(view: type[SocketView], path: Collection[str]) -> Bound:
     """Plan how a view serves a connection; its ``on_connect`` is bound like a handler."""
     planned = plan(view.on_connect, path, skip=1)
     wanted = _wanted(view)
-    needs_session = not planned.plain or bool(planned.connections)
+    needs_bindings = not planned.plain or bool(planned.connections)
 
     async def call(websocket: WebSocket) -> None:
         placed: list[Any] = []
         named: dict[str, Any] = {}
-        if needs_session:
+        if needs_bindings:
             placed, named = await websocket._bindings.arguments(planned)
         if websocket.application_state is DISCONNECTED:  # a dependency may have refused
             return
@@ -90,7 +90,7 @@ def bind_view(view: type[SocketView], path: Collection[str]) -> Bound:
         served.websocket = websocket
         await _serve(served, wanted, placed, named)
 
-    return Bound((planned,), call, view.__name__, needs_session)
+    return Bound((planned,), call, view.__name__, needs_bindings)
 
 
 async def _serve(view: SocketView, wanted: Any, placed: list[Any], named: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from starlette.websockets import WebSocketState
 
 from reference_ws import lifecycle
 from reference_ws.ahead import READ_AHEAD, TURNS, ReadAhead, Released
-from reference_ws.codec import convert, dumps, loads
+from reference_ws.codec import dumps, loads
 from reference_ws.connection import Connection
 from reference_ws.errors import (
     CloseError,
@@ -46,6 +46,7 @@ from reference_ws.lifecycle import (
     RESPONSE_START,
     SENT,
 )
+from reference_ws.typed import convert
 
 __all__ = ["WebSocket", "WebSocketDisconnect", "WebSocketState"]
 
@@ -71,7 +72,7 @@ class WebSocket(Connection, StarletteWebSocket):
     _receiving = 0
     _in_doubt = False  # an accept was cancelled under way
     _end: tuple[int, str] | None = None
-    _bindings: Any = None  # the Session of reference_ws.binding, while a route's handler runs
+    _bindings: Any = None  # the Bindings of reference_ws.binding, while a route's handler runs
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":

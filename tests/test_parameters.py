@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket as StarletteWebSocket
 
 from reference_ws import Depends, Header, Ignore, Query, WebSocket
-from reference_ws.binding import Session
+from reference_ws.binding import Bindings
 from reference_ws.binding import bind as bind_handler
 from reference_ws.parameters import plan
 from reference_ws.testing import handshake
@@ -30,8 +30,7 @@ def bind(handler):
     bound = bind_handler(handler)
 
     async def call(websocket):
-        websocket._bindings = Session(websocket)
-        websocket._bindings.read(bound.wanted)
+        websocket._bindings = Bindings(websocket, bound.wanted)
         RETURNED.clear()
         await bound.call(websocket)
         return RETURNED[0]
