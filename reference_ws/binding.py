@@ -54,20 +54,23 @@ class Bindings:
             named[name] = self.websocket
         for name, dependency in plan.dependencies:
             named[name] = await self._make(dependency)
-        return [named.pop(name) for name in plan.by_place], named
+        return [named.pop(name) for name in plan.by_place] if plan.by_place else [], named
 
     async def _make(self, dependency: Dependency) -> Any:
         factory = dependency.factory
         if dependency.reuse and dependency.key in self._made:
             return self._made[dependency.key]
-        placed, named = await self.arguments(dependency.plan)
         try:
-            value = factory(*placed, **named)
+            if dependency.plan.empty:
+                value = factory()
+            else:
+                placed, named = await self.arguments(dependency.plan)
+                value = factory(*placed, **named)
         except ValueError as error:
             if is_pydantics(factory) and (faults := _faults(dependency.plan, error)):
                 raise ParameterError(faults) from error
             raise
-        if isinstance(value, AsyncGeneratorType | GeneratorType):
+        if isinstance(value, (AsyncGeneratorType, GeneratorType)):
             generator = value
             try:
                 value = await generator.__anext__() if isinstance(generator, AsyncGeneratorType) else next(generator)
@@ -90,9 +93,29 @@ class Bindings:
 
         ``ended`` is the exception that what is inside of it has ended by, a cancellation too: it is raised at the
         ``yield``. A generator that catches it has dealt with it; an exception of its own takes its place. What is
-        returned is for the generator before.
+        there afterwards is returned, for the generator before.
         """
-        return await _go_on(*self._generators.pop(), ended)
+        generator, factory = self._generators.pop()
+        asynchronous = isinstance(generator, AsyncGeneratorType)
+        traceback = ended.__traceback__ if ended is not None else None
+        try:
+            if ended is None:
+                await generator.__anext__() if asynchronous else next(generator)
+            else:
+                await generator.athrow(ended) if asynchronous else generator.throw(ended)
+            # It has yielded again.
+            await generator.aclose() if asynchronous else generator.close()
+        except GeneratorExit:  # nothing can be awaited any more
+            raise
+        except (StopIteration, StopAsyncIteration) as stop:
+            return ended if stop is ended else None
+        except BaseException as error:
+            # Python makes a RuntimeError of a StopIteration that leaves a generator.
+            renamed = isinstance(ended, StopIteration | StopAsyncIteration) and error.__cause__ is ended
+            return ended.with_traceback(traceback) if ended is not None and (error is ended or renamed) else error
+        again = RuntimeError(f"{where(factory)}: a dependency must yield its value once.")
+        again.__context__ = ended
+        return again
 
 
 def _faults(model: Plan, error: ValueError) -> list[dict[str, Any]]:
@@ -104,30 +127,6 @@ def _faults(model: Plan, error: ValueError) -> list[dict[str, Any]]:
         else {"name": name_of(model.function), "in": "query", "given": None, "expected": problem}
         for place, given, problem in problems(error)
     ]
-
-
-async def _go_on(generator: Any, factory: Callable[..., Any], ended: BaseException | None) -> BaseException | None:
-    """Run what follows one generator's ``yield``; return the exception that is there afterwards."""
-    traceback = ended.__traceback__ if ended is not None else None
-    asynchronous = isinstance(generator, AsyncGeneratorType)
-    try:
-        if ended is None:
-            await generator.__anext__() if asynchronous else next(generator)
-        else:
-            await generator.athrow(ended) if asynchronous else generator.throw(ended)
-        # It has yielded again.
-        await generator.aclose() if asynchronous else generator.close()
-    except GeneratorExit:  # nothing can be awaited any more
-        raise
-    except (StopIteration, StopAsyncIteration) as stop:
-        return ended if stop is ended else None
-    except BaseException as error:
-        # Python makes a RuntimeError of a StopIteration that leaves a generator.
-        renamed = isinstance(ended, StopIteration | StopAsyncIteration) and error.__cause__ is ended
-        return ended.with_traceback(traceback) if ended is not None and (error is ended or renamed) else error
-    again = RuntimeError(f"{where(factory)}: a dependency must yield its value once.")
-    again.__context__ = ended
-    return again
 
 
 @dataclass(slots=True, eq=False)

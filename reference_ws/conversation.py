@@ -63,6 +63,7 @@ async def converse(bound: Bound, websocket: WebSocket) -> None:
         raise
     finally:
         websocket.release()
+        websocket._bindings = None  # they know the connection: no cycle
         leave(token)
     if failure is not None:
         raise failure

@@ -167,8 +167,8 @@ class Parameter:
     default: Any
     many: bool
     booleans: bool
-    reader: Callable[..., Any]
-    """Of `reference_ws.codec`, for ``type``."""
+    convert: Callable[[Any], Any]
+    """Makes a ``type`` of what was given. Raises `ValueError`."""
     in_path_perhaps: bool = False
     left_out: bool = False
     """True when what is absent isn't passed: the function's own default stands in for it, or its factory."""
@@ -185,15 +185,12 @@ class Parameter:
         headers = websocket.headers
         return (headers.getlist(self.key) or None) if self.many else headers.get(self.key)
 
-    def converted(self, given: Any) -> Any:
-        """Convert what was given. Raises `ValueError`."""
-        try:
-            return self.reader(given, strict=False)
-        except ValueError:
-            if not self.booleans:
-                raise
-            words = [_BOOLEANS.get(str(each).lower(), each) for each in (given if self.many else [given])]
-            return self.reader(words if self.many else words[0], strict=False)
+    def with_words(self, given: Any) -> Any:
+        """Convert again what was refused, with ``on`` and ``off`` and the like read as booleans."""
+        if not self.booleans:
+            raise ValueError
+        words = [_BOOLEANS.get(str(each).lower(), each) for each in (given if self.many else [given])]
+        return self.convert(words if self.many else words[0])
 
     def fault(self, given: Any) -> dict[str, Any]:
         """Say for a client what is wrong."""
@@ -225,9 +222,12 @@ def read(websocket: WebSocket, wanted: Iterable[Parameter]) -> dict[Parameter, A
             elif parameter.type is str:
                 values[parameter] = str(given)  # the path's convertor may have made an int or a UUID of it
             else:
-                values[parameter] = parameter.converted(given)
+                values[parameter] = parameter.convert(given)
         except ValueError:
-            faults.append(parameter.fault(given))
+            try:
+                values[parameter] = parameter.with_words(given)
+            except ValueError:
+                faults.append(parameter.fault(given))
     if faults:
         # What two dependencies read alike is one fault.
         raise ParameterError([fault for place, fault in enumerate(faults) if fault not in faults[:place]])
@@ -273,6 +273,11 @@ class Plan:
     def plain(self) -> bool:
         """True when nothing but the connection has to be passed."""
         return not self.parameters and not self.dependencies
+
+    @property
+    def empty(self) -> bool:
+        """True when nothing at all has to be passed."""
+        return self.plain and not self.connections
 
     def all_parameters(self) -> Iterable[Parameter]:
         """List the parameters of this function and of all that it depends on."""
@@ -384,11 +389,11 @@ def _planned(
     if ours is not None and (kind is None or (kind.many and place in ("path", "cookie"))):
         raise TypeError(f"{where(function)}: {name} can't become {_described(base)}: take a scalar or list.")
     # A convertor of the path may make an object of any class: it is only looked at.
-    reads = reader(base) if kind is not None else functools.partial(msgspec.convert, type=base)
+    convert = functools.partial(reader(base) if kind else functools.partial(msgspec.convert, type=base), strict=False)
     many = kind is not None and kind.many and place != "path"
     booleans = kind is not None and kind.booleans
     result.parameters.append(
-        Parameter(name, place, key, base, default, many, booleans, reads, in_path_perhaps=perhaps, left_out=left_out)
+        Parameter(name, place, key, base, default, many, booleans, convert, in_path_perhaps=perhaps, left_out=left_out)
     )
     return True
 
