@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reference_ws.errors import WebSocketJSONError
 from reference_ws.typed import builtins
 
 __all__ = ["dumps", "loads"]
@@ -24,11 +25,14 @@ _NOT_FINITE: Final = ('nan"', 'inf"')
 
 
 def loads(data: str | bytes) -> Any:
-    """Decode JSON; whatever a client may send wrongly is a `json.JSONDecodeError`."""
+    """Decode JSON; whatever a client may send wrongly is a `WebSocketJSONError`."""
     try:
         return _decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return _loads(data)
+        try:
+            return _loads(data)
+        except json.JSONDecodeError as error:
+            raise WebSocketJSONError(error.msg, error.doc, error.pos) from error
 
 
 def _loads(data: str | bytes) -> Any:

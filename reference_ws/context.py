@@ -66,7 +66,7 @@ class _Websocket:
         return current() == (current() if other is self else other)
 
     def __hash__(self) -> int:
-        return hash(current())
+        raise TypeError("This stands for the connection of whoever runs: keep the connection itself, current().")
 
     def __repr__(self) -> str:
         return f"<websocket: {_current.get(None)!r}>"

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reference_ws.binding import Bound, Middleware, bind
-from reference_ws.conversation import converse, refuse
+from reference_ws.conversation import HANDLERS, UNANSWERED, converse, handled, refuse
 from reference_ws.finding import RouteList
 from reference_ws.views import SocketView, bind_view
 from reference_ws.websocket import WebSocket
@@ -173,7 +173,15 @@ class Router(routing.Router):
             return
         scope["route"], added = found
         scope.update(added)
-        await scope["route"].handle(scope, receive, send)
+        handlers = scope.get(HANDLERS)  # an application inside of this one puts its own there
+        try:
+            await scope["route"].handle(scope, receive, send)
+        except Exception as error:
+            # Starlette would call the handler too, but with a connection that knows nothing of its states.
+            failed = scope.get(UNANSWERED)
+            if not failed or not await handled(failed[-1], error, handlers):
+                raise
+            await failed.pop().close()
 
     def include(self, *routes: BaseRoute | Iterable[BaseRoute]) -> None:
         """Register routes, in this order: the first one that matches a path serves it.

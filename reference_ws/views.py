@@ -69,10 +69,6 @@ class SocketView:
         """
 
 
-class _UnwantedError(Exception):
-    """A frame that the view's encoding doesn't take."""
-
-
 def bind_view(view: type[SocketView], path: Collection[str]) -> Bound:
     """Plan how a view serves a connection; its ``on_connect`` is bound like a handler."""
     planned = plan(view.on_connect, path, skip=1)
@@ -103,13 +99,8 @@ async def _serve(view: SocketView, wanted: Any, placed: list[Any], named: dict[s
             if message["type"] == DISCONNECT:
                 break
             await view.on_receive(_decoded(view, wanted, message))
-    except _UnwantedError as unwanted:
-        # The client's fault: a line for who reads the log, and no traceback.
-        logger.info("%s: closed with 1003: %s", type(view).__name__, unwanted)
-        await view.on_disconnect(1003)
-        await websocket.close(1003)
     except Exception as error:
-        own = error.code if isinstance(error, WebSocketException) else 1011
+        own = 1003 if isinstance(error, UnwantedMessageError) else getattr(error, "code", 1011)
         await view.on_disconnect(_code(websocket, own))
         raise
     except GeneratorExit:  # nothing can be awaited any more
