@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import anyio.lowlevel
@@ -216,7 +216,9 @@ async def handled(websocket: WebSocket, error: Exception, handlers: Any) -> bool
 
 
 def _found(handlers: Any, error: Exception) -> Any:
-    by_class, by_status = handlers or ({}, {})
+    if handlers is None:
+        return None
+    by_class, by_status = handlers
     handler = by_status.get(error.status_code) if isinstance(error, HTTPException) else None
     return handler or next((by_class[kind] for kind in type(error).__mro__ if kind in by_class), None)
 
