@@ -66,6 +66,7 @@ class _Websocket:
         return current() == (current() if other is self else other)
 
     def __hash__(self) -> int:
+        current()  # outside of a connection that is what is wrong
         raise TypeError("This stands for the connection of whoever runs: keep the connection itself, current().")
 
     def __repr__(self) -> str:

@@ -199,9 +199,12 @@ async def last(call: Awaitable[None], scope: Scope, handlers: Mapping[Any, Any])
         if not failed:  # no handler of ours has begun: the server ends what is there
             raise
         handler = handlers.get(500) or handlers.get(Exception)
-        if handler is not None and not isinstance(error, EXPECTED):
-            await _call(handler, failed[-1], error)
-        if not outermost or _found(outside, error) or not await _answered_last(failed.pop(), error):
+        try:
+            if handler is not None and not isinstance(error, EXPECTED):
+                await _call(handler, failed[-1], error)
+        finally:  # it may fail itself
+            over = outermost and not _found(outside, error) and await _answered_last(failed.pop(), error)
+        if not over:
             raise
 
 
@@ -224,10 +227,14 @@ def _found(handlers: Any, error: Exception) -> Any:
 
 
 async def _call(handler: Any, websocket: WebSocket, error: Exception) -> None:
-    if inspect.iscoroutinefunction(function_of(handler)):
-        response = await handler(websocket, error)
-    else:
-        response = await run_in_threadpool(handler, websocket, error)
+    token = enter(websocket)  # outside of the handler's own frame, too
+    try:
+        if inspect.iscoroutinefunction(function_of(handler)):
+            response = await handler(websocket, error)
+        else:
+            response = await run_in_threadpool(handler, websocket, error)
+    finally:
+        leave(token)
     if response is not None and websocket.application_state is CONNECTING:
         await refuse(websocket, response)
 

@@ -43,6 +43,7 @@ def reader(type: Any) -> Callable[..., Any]:  # noqa: A002 - the word of `receiv
     for part in parts:
         if part is not object and isinstance(msgspec.inspect.type_info(part), msgspec.inspect.CustomType):
             raise TypeError(f"{part!r} can't be read: take a dataclass, TypedDict, msgspec Struct or pydantic model")
+    msgspec.json.Decoder(type)  # which knows what it can't tell apart, two Structs for example
     return functools.partial(msgspec.convert, type=type)
 
 

@@ -149,5 +149,5 @@ def _wanted(view: type[SocketView]) -> Any:
     try:
         reader(annotation)  # to hear now what can't be read, and not with the first message
     except TypeError as error:
-        raise TypeError(f"{where(view.on_receive)}: {error}.") from error
+        raise TypeError(f"{where(view.on_receive)}: an annotation can't be read: {error}.") from error
     return annotation

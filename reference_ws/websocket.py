@@ -218,9 +218,9 @@ class WebSocket(Connection, StarletteWebSocket):
         """Receive a frame and decode its JSON: either kind, or with ``mode`` ``"text"`` or ``"binary"`` that one.
 
         ``type`` is what the value becomes: a dataclass, TypedDict, msgspec Struct, pydantic model or another type that
-        these know. Raises `WebSocketJSONError` when it is not JSON, `WebSocketTypeError` when it doesn't fit the type (either way
-        the frame is consumed and the connection stays usable, an iterator too), `TypeError` for a type that nobody can
-        read, and otherwise like `receive_text`.
+        these know. Raises `WebSocketJSONError` when it is not JSON, `WebSocketTypeError` when it doesn't fit the type
+        (either way the frame is consumed and the connection stays usable, an iterator too), `TypeError` for a type that
+        nobody can read, and otherwise like `receive_text`.
         """
         self._check_mode(mode, "receive_json()", "text", "binary", None)
         return self.decode_json(await self._next("receive_json()"), mode, type=type)

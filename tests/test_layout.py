@@ -45,6 +45,7 @@ STANDARD = {
     "functools",
     "inspect",
     "json",
+    "math",
     "re",
 }
 STANDARD |= {"__future__", "time", "urllib", "enum", "itertools", "logging", "sys", "types", "typing"}
