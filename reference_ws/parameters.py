@@ -349,7 +349,8 @@ def _planned(
     result: Plan, parameter: inspect.Parameter, path: Collection[str], above: tuple[Callable[..., Any], ...]
 ) -> bool:
     """Find what a parameter is bound to; False when nothing of the handshake can be it."""
-    function, name, default = result.function, parameter.name, parameter.default
+    function, name = result.function, parameter.name
+    default = _ABSENT if parameter.default is ... else parameter.default
     base, extras = _taken_apart(parameter.annotation)
     if _is_ours(default):  # FastAPI's older spelling, `x: T = Depends(f)`
         extras, default = (*extras, default), _ABSENT
@@ -357,11 +358,14 @@ def _planned(
     ours = next(filter(_is_ours, extras), None)
     ours = ours() if isinstance(ours, type) else ours
     if isinstance(ours, Depends):
-        factory = base if ours.factory is None else ours.factory
-        if not callable(factory) or factory is _ABSENT:
+        factory = ours.factory
+        if factory is None:  # the annotation's class
+            kind = _not_none(base)
+            factory = kind if inspect.isclass(typing.get_origin(kind) or kind) and kind not in (_ABSENT, Any) else None
+        if not callable(factory):
             raise TypeError(f"{where(function)}: {name} depends on {factory!r}, which can't be called.")
-        key = factory if isinstance(factory, Hashable) else id(factory)
-        result.dependencies.append((name, Dependency(factory, key, ours.reuse, plan(factory, path, above=above))))
+        kept = factory if isinstance(factory, Hashable) else id(factory)
+        result.dependencies.append((name, Dependency(factory, kept, ours.reuse, plan(factory, path, above=above))))
         return True
     left_out = default is not _ABSENT
     if isinstance(ours, _Marker):
@@ -629,6 +633,11 @@ def _passed_on(
 ) -> list[inspect.Parameter]:
     """Put behind what a wrapper takes itself what the wrapped function takes further, as it can be passed."""
     own = {parameter.name for parameter in taken}
+    for place, (parameter, below) in enumerate(zip(taken, further, strict=False)):
+        # functools.wraps puts the wrapped function's annotations in the place of the wrapper's own.
+        unknown = parameter.annotation is _ABSENT and parameter.name not in {each.name for each in further}
+        if unknown and parameter.kind not in _VARIADIC and _is_connection(below.annotation):
+            taken[place] = parameter.replace(annotation=below.annotation)
     connected = any(_is_connection(_taken_apart(parameter.annotation)[0]) for parameter in taken)
     variadic = {parameter.kind for parameter in taken} & set(_VARIADIC)
     named = [parameter for parameter in taken if parameter.kind not in _VARIADIC]
