@@ -69,7 +69,7 @@ clean:
 
 .venv/dev: .venv/python pyproject.toml constraints.txt
 	@echo "Installing what the tests and checks need into .venv (once, about a minute) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt pip # that of a Python may know no groups
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt pip # older ones know no groups
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[serve]" --group dev
 	@touch $@ .venv/serve
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reference_ws import __version__
 from reference_ws.guide import command, serving, site
 from reference_ws.guide.pages import read_page
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog

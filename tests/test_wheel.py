@@ -190,18 +190,18 @@ def python(environment, code, reader):
 
 
 def test_without_an_extra_the_library_is_all_there(install, reader):
-    code = f"import sys; sys.path.append('.'); import mine, anyio; from reference_ws.testing import connect\n{CHECK}"
+    code = f"import mine, anyio; from reference_ws.testing import connect\n{CHECK}"
     (reader["cwd"] / "mine.py").write_text(APP, "utf-8")
 
     done = python(install(), code, reader)
 
-    assert (0, "[None]\n", "") == (done.returncode, done.stdout, done.stderr)
+    assert (0, "4\n", "") == (done.returncode, done.stdout, done.stderr)
 
 
 CHECK = f"""
 from reference_ws.transcript import check, mermaid, parse, svg
 svg(parse({TRANSCRIPT!r})), mermaid(parse({TRANSCRIPT!r}))
-print([anyio.run(check, mine.app, {TRANSCRIPT!r})])
+print(len(anyio.run(check, mine.app, {TRANSCRIPT!r}).played))
 """
 
 
@@ -215,7 +215,9 @@ def test_without_an_extra_the_command_says_what_is_missing(run, arguments):
 
 
 def test_without_websockets_a_player_over_sockets_says_what_is_missing(install, reader):
-    code = "import anyio; from reference_ws.transcript import check; anyio.run(check, 'ws://127.0.0.1:1', '-> connect')"
+    code = (
+        "import anyio; from reference_ws.transcript import check; anyio.run(check, 'ws://127.0.0.1:1', '-> connect /')"
+    )
 
     assert "run `pip install 'reference-ws[sockets]'`\n" in python(install(), code, reader).stderr
 
@@ -261,12 +263,35 @@ def test_with_the_extra_cli_a_person_talks_to_a_server(run, server):
     assert '<- text "hello"\n' in output
 
 
+def test_with_the_extra_cli_readme_s_first_program_plays_and_is_tested(install, run, reader):
+    tokens = MarkdownIt().parse((ROOT / "README.md").read_text("utf-8"))
+    samples = [token.content for token in tokens if token.info in ("python", "transcript")]
+    for name, sample in zip(["echo.py", "echo.ws", "test_echo.py"], samples, strict=True):
+        (reader["cwd"] / name).write_text(sample, "utf-8")
+    test = "from test_echo import test_echo as test; test()"
+
+    played = run("play", "echo.ws", "--app", "echo:app", "--lang", "pt", extra="cli")
+    passed = python(install("cli"), test, reader)
+    (reader["cwd"] / "echo.ws").write_text(samples[1].replace("<- text", "<- json"), "utf-8")
+    failed = python(install("cli"), test, reader)
+
+    assert (0, "echo.ws: 1 transcrição, 5 passos tal como estão escritos", "") == (
+        played[0],
+        played[1].splitlines()[-1],
+        played[2],
+    )
+    assert (0, "", "") == (passed.returncode, passed.stdout, passed.stderr)
+    assert "TranscriptFailure: <transcript>:4: expected and got differ" in failed.stderr
+
+
 @pytest.mark.parametrize("command", [["serve", "--port", "0"], ["examples"], ["run", "closing"]])
 def test_with_the_extra_cli_what_needs_the_pages_says_so(run, command):
     code, output, errors = run(*command, "--lang", "pt", extra="cli")
 
     assert (2, "") == (code, output)
-    assert re.fullmatch(r"reference-ws: \w+ não está instalado: execute `pip install 'reference-ws\[serve\]'`\n", errors)
+    assert re.fullmatch(
+        r"reference-ws: \w+ não está instalado: execute `pip install 'reference-ws\[serve\]'`\n", errors
+    )
 
 
 # --- with the extra serve ---------------------------------------------------------------------------------------------
