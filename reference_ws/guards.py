@@ -26,6 +26,13 @@ from reference_ws.websocket import WebSocket
 
 __all__ = ["LimitGuard", "OriginGuard"]
 
+# What the guards say. `reference_ws.guide.words.explanations` tells a reader why they do.
+FOREIGN_ORIGIN: Final = "This origin is not allowed here."
+TOO_MANY_CONNECTIONS: Final = "Too many connections."
+TOO_BIG: Final = "messages have at most {limit} bytes"
+TOO_FAST: Final = "too many messages"
+IDLE: Final = "idle for too long"
+
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
@@ -54,7 +61,7 @@ class OriginGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the connection on, or refuse it."""
         if scope["type"] == "websocket" and not self.lets_in(Headers(scope=scope)):
-            await refuse(WebSocket(scope, receive, send), PlainTextResponse("This origin is not allowed here.", 403))
+            await refuse(WebSocket(scope, receive, send), PlainTextResponse(FOREIGN_ORIGIN, 403))
             return
         await self.app(scope, receive, send)
 
@@ -96,8 +103,7 @@ class LimitGuard:
     | ``max_connections_per_client``, by the client's address | refused likewise with 429 |
 
     In ``cancel_on_disconnect`` the application waits for a message, too. It sees the end as a disconnect with the same
-    code. Clients that the server doesn't tell the address of
-    count as one.
+    code. Clients that the server doesn't tell the address of count as one.
     """
 
     def __init__(
@@ -134,10 +140,10 @@ class LimitGuard:
             return
         client = scope["client"][0] if scope.get("client") else None
         if self.max_connections is not None and self.open.total() >= self.max_connections:
-            await refuse(WebSocket(scope, receive, send), PlainTextResponse("Too many connections.", 503), 1013)
+            await refuse(WebSocket(scope, receive, send), PlainTextResponse(TOO_MANY_CONNECTIONS, 503), 1013)
             return
         if self.max_connections_per_client is not None and self.open[client] >= self.max_connections_per_client:
-            await refuse(WebSocket(scope, receive, send), PlainTextResponse("Too many connections.", 429), 1013)
+            await refuse(WebSocket(scope, receive, send), PlainTextResponse(TOO_MANY_CONNECTIONS, 429), 1013)
             return
         self.open[client] += 1
         try:
@@ -169,14 +175,14 @@ class _Guarded:
         with anyio.move_on_after(self._guard.idle_timeout_s if self._accepted else None):
             message = await self._receive()
         if message is None:
-            return await self._close(1001, "idle for too long")
+            return await self._close(1001, IDLE)
         if message["type"] != RECEIVED:
             return message
         limit = self._guard.max_message_bytes
         if limit is not None and _size(message) > limit:
-            return await self._close(1009, f"messages have at most {limit} bytes")
+            return await self._close(1009, TOO_BIG.format(limit=limit))
         if not self._in_time():
-            return await self._close(1008, "too many messages")
+            return await self._close(1008, TOO_FAST)
         return message
 
     async def send(self, message: Message) -> None:
