@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -91,6 +92,7 @@ def _netloc(origin: str) -> str | None:
     return parts.netloc if whole and parts.hostname else None
 
 
+@dataclass(eq=False)
 class LimitGuard:
     """Bounds on messages and connections; a bound that is ``None`` is off.
 
@@ -106,32 +108,23 @@ class LimitGuard:
     code. Clients that the server doesn't tell the address of count as one.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        max_message_bytes: int | None = None,
-        messages_per_s: float | None = None,
-        burst: int | None = None,
-        idle_timeout_s: float | None = None,
-        max_connections: int | None = None,
-        max_connections_per_client: int | None = None,
-    ) -> None:
-        bounds = {name: value for name, value in locals().items() if name not in ("self", "app") and value is not None}
-        for name, value in bounds.items():
-            if value <= 0:
+    app: ASGIApp
+    _: KW_ONLY
+    max_message_bytes: int | None = None
+    messages_per_s: float | None = None
+    burst: int | None = None
+    idle_timeout_s: float | None = None
+    max_connections: int | None = None
+    max_connections_per_client: int | None = None
+    open: Counter[str | None] = field(default_factory=Counter, init=False)
+    """How many connections each client has open."""
+
+    def __post_init__(self) -> None:
+        for name in (each.name for each in fields(self) if each.init and each.name != "app"):
+            if (value := getattr(self, name)) is not None and value <= 0:
                 raise ValueError(f"LimitGuard({name}={value!r}): a bound is more than 0; None turns it off.")
-        if burst is not None and messages_per_s is None:
+        if self.burst is not None and self.messages_per_s is None:
             raise ValueError("LimitGuard(burst=...) needs messages_per_s.")
-        self.app = app
-        self.max_message_bytes = max_message_bytes
-        self.messages_per_s = messages_per_s
-        self.burst = burst or max(1, int(messages_per_s or 1))
-        self.idle_timeout_s = idle_timeout_s
-        self.max_connections = max_connections
-        self.max_connections_per_client = max_connections_per_client
-        self.open: Counter[str | None] = Counter()
-        """How many connections each client has open."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the connection on within its bounds, or refuse it."""
@@ -165,7 +158,8 @@ class _Guarded:
         self._accepted = False
         self._closed = False
         self._end: Message | None = None
-        self._tokens = float(guard.burst)
+        self._burst = guard.burst or max(1, int(guard.messages_per_s or 1))
+        self._tokens = float(self._burst)
         self._filled = time.monotonic()
 
     async def receive(self) -> Message:
@@ -201,12 +195,12 @@ class _Guarded:
         return self._end
 
     def _in_time(self) -> bool:
-        """Take one of the tokens that messages_per_s fills up, `burst` of them at the most."""
+        """Take one of the tokens that messages_per_s fills up, ``burst`` of them at the most."""
         rate = self._guard.messages_per_s
         if rate is None:
             return True
         now = time.monotonic()
-        self._tokens = min(self._guard.burst, self._tokens + (now - self._filled) * rate)
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * rate)
         self._filled = now
         if self._tokens < 1:
             return False

@@ -182,18 +182,6 @@ class WebSocket(Connection, StarletteWebSocket):
         """Receive a binary frame; raises like `receive_text`, the other way round."""
         return self._bytes(await self._next("receive_bytes()"), "receive_bytes()")
 
-    def _text(self, message: Message, tried: str) -> str:
-        text: str | None = message.get("text")
-        if text is None:
-            raise self._not_asked_for(message, f"{tried} got a binary frame")
-        return text
-
-    def _bytes(self, message: Message, tried: str) -> bytes:
-        data: bytes | None = message.get("bytes")
-        if data is None:
-            raise self._not_asked_for(message, f"{tried} got a text frame")
-        return data
-
     @overload
     async def receive_json(self, mode: str | None = None) -> Any: ...
     @overload
@@ -415,6 +403,16 @@ class WebSocket(Connection, StarletteWebSocket):
                 raise self._error(entry, tried)
         elif DISCONNECTED in states:
             raise self._error(str(lifecycle.on_receive(*states, RECEIVED)), tried)
+
+    def _text(self, message: Message, tried: str) -> str:
+        if (text := message.get("text")) is None:
+            raise self._not_asked_for(message, f"{tried} got a binary frame")
+        return text  # type: ignore[no-any-return]
+
+    def _bytes(self, message: Message, tried: str) -> bytes:
+        if (data := message.get("bytes")) is None:
+            raise self._not_asked_for(message, f"{tried} got a text frame")
+        return data  # type: ignore[no-any-return]
 
     def _read_ahead(self) -> ReadAhead:
         if self._ahead is None:
