@@ -71,21 +71,24 @@ def dumps(data: Any) -> str:
 
 def _finite(data: Any) -> bool:
     """Tell whether all floats in there are numbers."""
+    if type(data) in _NO_FLOATS:
+        return True
     found = [data]
     for value in found:  # it grows meanwhile: with a call for each level, a deep value would exhaust the stack
-        parts: Collection[Any] = ()
-        if isinstance(value, float):
-            if not math.isfinite(value):
-                return False
-        elif isinstance(value, dict):
-            parts = (*value.values(), *value)  # a key can be a float, too
+        if isinstance(value, dict):
+            found += _perhaps_floats(value)  # a key can be one, too
+            found += _perhaps_floats(value.values())
         elif isinstance(value, _SEVERAL):
-            parts = value
-        elif type(value) not in _NO_FLOATS:  # an object that only msgspec takes apart
-            parts = (builtins(value),)
-        if not _NO_FLOATS.issuperset(map(type, parts)):
-            found += parts
+            found += _perhaps_floats(value)
+        elif not isinstance(value, float):  # an object that only msgspec takes apart
+            found += _perhaps_floats((builtins(value),))
+        elif not math.isfinite(value):
+            return False
     return True
+
+
+def _perhaps_floats(parts: Collection[Any]) -> Collection[Any]:
+    return () if _NO_FLOATS.issuperset(map(type, parts)) else [part for part in parts if type(part) not in _NO_FLOATS]
 
 
 def _dumps(data: Any) -> str:
