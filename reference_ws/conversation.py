@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import anyio
@@ -103,7 +104,10 @@ async def _with_dependencies(bound: Bound, websocket: WebSocket) -> None:
                 cancellation = ended
                 await _say_goodbye(websocket)
                 frame.shield, frame.deadline = True, anyio.current_time() + CLEAN_UP_S
-            before, ended = ended, await bindings.clean_up(ended)
+            if cancellation is None:
+                before, ended = ended, await _undisturbed(bindings, ended, frame)
+            else:
+                before, ended = ended, await bindings.clean_up(ended)
             if cancellation is not None and not _cuts_off(ended):
                 before, ended = ended, await _still_cancelled(cancellation, frame) or ended
             if isinstance(before, Exception) and _cuts_off(ended) and not _has_left(websocket, before):
@@ -117,6 +121,45 @@ async def _with_dependencies(bound: Bound, websocket: WebSocket) -> None:
                 before = ended = None
     if frame.cancelled_caught and cancellation is not None:
         raise cancellation
+
+
+async def _undisturbed(
+    bindings: Bindings, ended: BaseException | None, frame: anyio.CancelScope
+) -> BaseException | None:
+    """Run one clean-up; a cancellation that comes meanwhile is seen when it is over, or has had its ten seconds.
+
+    `Task.cancel` alone can't be held off: it ends what the clean-up waits for at that moment.
+    """
+    frame.shield = True
+    over = _later(CLEAN_UP_S, lambda: setattr(frame, "shield", False))
+    try:
+        ended = await bindings.clean_up(ended)
+    finally:
+        over()
+        frame.shield = False
+    if bindings.unfinished and not _cuts_off(ended):
+        try:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        except anyio.get_cancelled_exc_class() as cancelled:
+            return cancelled
+    return ended
+
+
+def _later(delay_s: float, call: Callable[[], None]) -> Callable[[], None]:
+    """Call something later, beside the task that runs; what is returned takes that back."""
+    try:
+        return asyncio.get_running_loop().call_later(delay_s, call).cancel
+    except RuntimeError:  # trio has no timers, but tasks that are nobody's children
+        trio = sys.modules["trio"]
+        scope: anyio.CancelScope = trio.CancelScope()
+
+        async def wait() -> None:
+            with scope:
+                await trio.sleep(delay_s)
+                call()
+
+        trio.lowlevel.spawn_system_task(wait)
+        return scope.cancel
 
 
 def _cuts_off(error: BaseException | None) -> bool:
