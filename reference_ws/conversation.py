@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from typing import Any, Final
 
 import anyio
@@ -130,19 +130,42 @@ async def _undisturbed(
 
     `Task.cancel` alone can't be held off: it ends what the clean-up waits for at that moment.
     """
-    frame.shield = True
-    over = _later(CLEAN_UP_S, lambda: setattr(frame, "shield", False))
-    try:
-        ended = await bindings.clean_up(ended)
-    finally:
-        over()
-        frame.shield = False
+    ended = await _Shielded(bindings.clean_up(ended), frame)
     if bindings.unfinished and not _cuts_off(ended):
         try:
             await anyio.lowlevel.checkpoint_if_cancelled()
         except anyio.get_cancelled_exc_class() as cancelled:
             return cancelled
     return ended
+
+
+class _Shielded:
+    """Awaits a clean-up, behind the frame's shield as soon as it waits for something: most never do, and need none."""
+
+    def __init__(self, clean_up: Coroutine[Any, Any, BaseException | None], frame: anyio.CancelScope) -> None:
+        self._clean_up = clean_up
+        self._frame = frame
+
+    def __await__(self) -> Generator[Any, Any, BaseException | None]:
+        try:
+            waits_for = self._clean_up.send(None)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        self._frame.shield = True
+        over = _later(CLEAN_UP_S, lambda: setattr(self._frame, "shield", False))
+        try:
+            while True:  # this is `yield from`, whose first step has been taken
+                try:
+                    sent = yield waits_for
+                except BaseException as error:  # noqa: PERF203
+                    waits_for = self._clean_up.throw(error)
+                else:
+                    waits_for = self._clean_up.send(sent)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        finally:
+            over()
+            self._frame.shield = False
 
 
 def _later(delay_s: float, call: Callable[[], None]) -> Callable[[], None]:
