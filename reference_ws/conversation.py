@@ -269,9 +269,15 @@ async def last(call: Awaitable[None], scope: Scope, handlers: Mapping[Any, Any])
             if handler is not None and not isinstance(error, EXPECTED):
                 await _call(handler, failed[-1], error)
         finally:  # it may fail itself
-            over = outermost and not _found(outside, error) and await _answered_last(failed.pop(), error)
+            over = outermost and not _found(outside, error) and await _answered_last(failed[-1], error)
         if not over:
             raise
+    except GeneratorExit:  # nothing can be awaited any more
+        raise
+    except BaseException:  # cancelled while somebody answered
+        for websocket in failed:
+            await _say_goodbye(websocket)
+        raise
 
 
 async def handled(websocket: WebSocket, error: Exception, handlers: Any) -> bool:
@@ -307,7 +313,21 @@ async def _call(handler: Any, websocket: WebSocket, error: Exception) -> None:
 
 async def _answered_last(websocket: WebSocket, error: Exception) -> bool:
     """End the connection as an exception asks for; tell whether that is all that has to be said about it."""
-    error = _alone(error)
+    try:
+        return await _end_for(websocket, _alone(error))
+    except Exception:
+        await _end(websocket, 1011)
+        raise
+    except GeneratorExit:  # nothing can be awaited any more
+        raise
+    except BaseException:
+        await _say_goodbye(websocket)
+        raise
+    finally:
+        websocket.release()
+
+
+async def _end_for(websocket: WebSocket, error: Exception) -> bool:
     if isinstance(error, ParameterError) and websocket.application_state is CONNECTING:
         await refuse(websocket, JSONResponse({"errors": error.faults}, 422), 1008)
     elif isinstance(error, WebSocketException):  # outside of an application

@@ -190,7 +190,8 @@ class Router(routing.Router):
             failed = scope.get(UNANSWERED)
             if not failed or not await handled(failed[-1], error, handlers):
                 raise
-            await failed.pop().close()
+            await failed[-1].close()
+            failed.pop()
 
     def include(self, *routes: BaseRoute | Iterable[BaseRoute]) -> None:
         """Register routes, in this order: the first one that matches a path serves it.
