@@ -26,6 +26,7 @@ from reference_ws.transcript.steps import (
     Connect,
     Deny,
     Drop,
+    FromClient,
     Item,
     Payload,
     Raised,
@@ -33,6 +34,7 @@ from reference_ws.transcript.steps import (
     States,
     Step,
     Transcript,
+    headers_of,
 )
 
 __all__ = ["TranscriptError", "display_width", "event_text", "format_step", "format_transcript", "json_value", "parse"]
@@ -460,16 +462,15 @@ def _lines(item: Item) -> Iterable[str]:
         yield f"# {item.text}".rstrip(_BLANKS)
     else:
         yield format_step(item) + (f"  # {item.note}" if item.note else "")
-        if isinstance(item, Connect | Accept | Deny):
-            for name, value in item.headers:
-                yield f"    {name}: {value}".rstrip(_BLANKS)
+        for name, value in headers_of(item):
+            yield f"    {name}: {value}".rstrip(_BLANKS)
 
 
 def format_step(step: Step) -> str:
     """Write one event in one line: without its header lines and without the comment at its end."""
     arrow = {Raised: "!!", States: "==", Silence: ".."}.get(type(step))
     if arrow is None:
-        arrow = "->" if isinstance(step, Connect | ClientData | ClientClose | Drop) else "<-"
+        arrow = "->" if isinstance(step, FromClient) else "<-"
     return " ".join(filter(None, (step.client, arrow, event_text(step))))
 
 

@@ -26,7 +26,7 @@ from reference_ws.guide.command import Problem, address
 from reference_ws.guide.command.screen import Screen
 from reference_ws.transcript.diagram import states
 from reference_ws.transcript.grammar import TranscriptError, format_transcript, parse
-from reference_ws.transcript.player import Ended, Peer, act
+from reference_ws.transcript.peers import Ended, Peer, act
 from reference_ws.transcript.sockets import socket_peers
 from reference_ws.transcript.steps import (
     Accept,

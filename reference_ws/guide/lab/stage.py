@@ -29,12 +29,11 @@ from reference_ws.testing.inmemory import InMemoryConnection, Signal, background
 from reference_ws.transcript.grammar import TranscriptError, parse
 from reference_ws.transcript.memory import MemoryPeer, World
 from reference_ws.transcript.observer import Event, Observer
-from reference_ws.transcript.player import Player, act
+from reference_ws.transcript.peers import act
+from reference_ws.transcript.player import Player
 from reference_ws.transcript.steps import (
-    ClientClose,
-    ClientData,
     Connect,
-    Drop,
+    FromClient,
     Headers,
     Silence,
     States,
@@ -338,12 +337,12 @@ class Play:
         else:
             await act(self._peers[step.client], step)
 
-    def _read(self, line: str) -> Connect | ClientData | ClientClose | Drop:
+    def _read(self, line: str) -> FromClient:
         try:
             item = parse(self.story.text() + line + "\n").items[-1]
         except TranscriptError as error:
             raise Refused(self._refusal(error)) from None
-        if not isinstance(item, Connect | ClientData | ClientClose | Drop):
+        if not isinstance(item, FromClient):
             raise Refused(self.words.gettext("Only what a client does can be done here."))
         return item
 
