@@ -13,8 +13,9 @@ from hashlib import sha256
 from xml.sax.saxutils import escape, quoteattr
 
 from reference_ws.lifecycle import CONNECTING, WebSocketState, on_receive, on_send
-from reference_ws.transcript.grammar import display_width, event_text, format_step, format_transcript
+from reference_ws.transcript.grammar import event_text, format_step, format_transcript
 from reference_ws.transcript.messages import messages_of
+from reference_ws.transcript.mistakes import display_width
 from reference_ws.transcript.steps import (
     Connect,
     Deny,
