@@ -372,7 +372,7 @@ def test_ctrl_c_while_building_is_a_good_end(run, monkeypatch):
 # --- the process ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", ["click", "uvicorn", "mkdocs", "rich", "babel", "websockets", "markdown_it"])
+@pytest.mark.parametrize("module", ["click", "uvicorn", "mkdocs", "rich", "babel", "websockets"])
 def test_missing_extra_is_one_line(module):
     code = f"import sys; sys.modules[{module!r}] = None; from reference_ws.guide.command import main; main()"
     done = subprocess.run(

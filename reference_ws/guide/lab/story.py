@@ -51,7 +51,7 @@ _SIDES: Final = ("client_state", "application_state")
 
 @dataclass
 class Story:
-    """The steps of one play on one page, in the order in which they happened, and the connections that they are of."""
+    """The steps of one performance, in the order in which they happened, and the connections that they are of."""
 
     page: Page
     words: NullTranslations
@@ -237,12 +237,12 @@ _BEGINNING: Final = (WebSocketState.CONNECTING, WebSocketState.CONNECTING)
 
 
 def problem(text: str, *, ends: bool = False) -> Show:
-    """Say what is wrong, and whether that is the end of the play."""
+    """Say what is wrong, and whether that is the end of the performance."""
     return {"do": "problem", "text": text, "ends": ends}
 
 
 def ended(words: NullTranslations, report: Report) -> Show:
-    """Tell how a play came out: ``ok`` and a ``title``, and, where it differs, what was ``expected`` and ``got``."""
+    """Tell how it came out: ``ok`` and a ``title``, and, where it differs, what was ``expected`` and ``got``."""
     if report.got is None:
         count = len(report.played)
         title = words.ngettext("Played as written: %(count)d step", "Played as written: %(count)d steps", count)
