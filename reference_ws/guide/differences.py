@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from reference_ws.guide.pages import read_page
+from reference_ws.guide.pages import read_pages
 
 __all__ = ["Difference", "Servers", "Tested", "read_servers", "servers_file", "tables"]
 
@@ -62,8 +62,8 @@ def read_servers(file: Path) -> Servers:
 def tables(docs: Path, language: str) -> str:
     """Draw how many transcripts each server plays as they are written, and then what each does otherwise, and why."""
     tested = read_servers(servers_file(docs))
-    pages = [read_page(path) for path in sorted((docs / language).glob("*.md"))]
-    total = sum(fence.kind == "transcript" for page in pages for fence in page.fences)
+    pages = read_pages(docs, language)
+    total = sum(len(page.examples) for page in pages)
     titles = {name: words[language] for name, words in tested.columns.items()}
     rows = []
     alike: dict[tuple[Difference, ...], list[str]] = {}  # some servers differ in the same

@@ -120,6 +120,18 @@ class Page:
         """The transcripts, in order: the lab counts them from 1, the same in every language."""
         return tuple(fence for fence in self.fences if fence.kind == "transcript")
 
+    @property
+    def samples(self) -> tuple[Fence, ...]:
+        """The samples of Python code, in order."""
+        return tuple(fence for fence in self.fences if fence.kind == "python")
+
+    def sample_at(self, line: int) -> tuple[int, int] | None:
+        """Find a line of the file in a sample: the sample's number and the line in it, both from 1."""
+        for number, fence in enumerate(self.samples, 1):
+            if fence.line < line <= fence.line + fence.source.count("\n"):
+                return number, line - fence.line
+        return None
+
     def example(self, fence: Fence) -> int:
         """Tell the number of a transcript of this page."""
         return self.examples.index(fence) + 1

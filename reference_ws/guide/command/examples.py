@@ -29,10 +29,9 @@ def show(words: NullTranslations, language: str) -> None:
         raise Problem(str(error)) from None
     for page in pages:
         titles = {heading.anchor: heading.title for heading in page.headings}
-        fences = [fence for fence in page.fences if fence.kind == "transcript"]
-        if fences:
+        if page.examples:
             screen.line(f"{page.name}  {page.title}", "bold")
-        for anchor, group in groupby(fences, key=lambda fence: fence.anchor):
+        for anchor, group in groupby(page.examples, key=lambda fence: fence.anchor):
             screen.line(f"  {page.name}#{anchor}  {titles[anchor]}")
             addresses = [
                 f"{SERVER}{live_path(page.name, fence.app, fence.denial)}{step.target}"

@@ -47,7 +47,7 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
     except PageError as error:
         raise Problem(str(error)) from None
     chosen = _section(words, read, anchor) if anchor else list(read.fences)
-    transcripts = [fence for fence in chosen if fence.kind == "transcript"]
+    transcripts = [fence for fence in chosen if fence in read.examples]
     if not transcripts:
         raise Problem(_("%(place)s has no transcript") % {"place": page})
     performance = _Performance(words, page, read.file, quiet)
@@ -78,12 +78,11 @@ def play_file(words: NullTranslations, file: str, *, app: str | None, url: str |
     performance = _Performance(words, file, file, quiet)
     if Path(file).suffix in (".md", ".markdown"):
         page = _markdown(words, Path(file), text)
-        fences = [fence for fence in page.fences if fence.kind == "transcript"]
-        if not fences:
+        if not page.examples:
             raise Problem(_("%(place)s has no transcript") % {"place": file})
         if app is None and url is None:
             return anyio.run(performance.run, page, page.fences)
-        scripts = [(parse(fence.source, file=file, first_line=fence.line + 1), fence.denial) for fence in fences]
+        scripts = [(parse(fence.source, file=file, first_line=fence.line + 1), fence.denial) for fence in page.examples]
     else:
         scripts = [(parse(text, file=file), True)]
         if app is None and url is None:

@@ -162,24 +162,16 @@ class Story:
             if frame is None:
                 continue
             file, line = frame.f_code.co_filename, frame.f_lineno
-            block = self._block(line) if file == str(self.page.path) else None
+            block = self.page.sample_at(line) if file == str(self.page.path) else None
             place: dict[str, Any] = {"block": None, "line": None, "where": "/".join(file.split("/")[-2:]) + f":{line}"}
             if block is not None:
                 place = {"block": block[0], "line": block[1], "where": None}
             waits.append({"client": name, **place})
         return waits
 
-    def _block(self, line: int) -> tuple[int, int] | None:
-        """Find a line of the page in its code samples."""
-        samples = (fence for fence in self.page.fences if fence.kind == "python")
-        for number, fence in enumerate(samples, 1):
-            if fence.line < line <= fence.line + fence.source.count("\n"):
-                return number, line - fence.line
-        return None
-
     def code(self, block: int) -> str:
         """Render a code sample of the page, counted from 1; each line is an element with the id ``lab-code-2-7``."""
-        fence = [fence for fence in self.page.fences if fence.kind == "python"][block - 1]
+        fence = self.page.samples[block - 1]
         formatter = HtmlFormatter(cssclass="highlight", wrapcode=True, linespans=f"lab-code-{block}")
         html: str = highlight(fence.source, PythonLexer(stripnl=False), formatter)
         return html
