@@ -121,7 +121,9 @@ class InMemoryConnection:
         self._freed = False
         self._inbox: deque[Message] = deque([{"type": CONNECT}])
         self._sent: deque[tuple[Message, anyio.Event]] = deque()
-        # What is legal is decided when a message is sent, not when it is released.
+        # The application's state as of its last send, released or not. What is legal is decided when a message is sent:
+        # two tasks may send while the first send is held, and judged by `application_state`, which moves at the
+        # release, a send after a held close would pass.
         self._state = WebSocketState.CONNECTING
         self._coroutine: Any = None
 
@@ -173,6 +175,10 @@ class InMemoryConnection:
         released = anyio.Event()
         self._sent.append((message, released))
         self._happened()
+        # Held, the application stands inside of its own send, as it would with a full socket buffer: it can't run ahead
+        # of the line that a player reads, and both states are those between this message and the next. Who holds has to
+        # release, or a handler that sends to several clients waits here for a line of another client, forever: see
+        # `World.release`. That is why the message is in `_sent` before the wait and not after it.
         if self._held:
             await released.wait()
         elif self._freed:

@@ -81,11 +81,7 @@ class _SocketPeer:
 
     async def close(self, code: int, reason: str) -> None:
         await self._settle()
-        await self._close(code, reason)
-
-    async def drop(self) -> None:
-        await self._settle()
-        await self._cut()
+        await (self._cut() if code == 1006 else self._close(code, reason))
 
     async def answer(self, timeout_s: float) -> Step:
         with anyio.move_on_after(timeout_s):
@@ -191,6 +187,10 @@ class _SocketPeer:
 
     async def _settle(self) -> None:
         """Take in what the application sends by itself: each pong comes after everything that was sent before it."""
+        # A socket is read ahead of the lines all the time, so nothing is ever held as in memory; what is asked here is
+        # whether the application has sent all that it sends unasked. A server answers a ping when its event loop comes
+        # round to it, after the frames that were written before: some pongs in a row without news mean that the
+        # handler waits for the client. It may also be busy elsewhere, hence a bound, which can only make a line come late.
         with anyio.move_on_after(GRACE_S), suppress(ConnectionClosed):
             await self._signal.wait(lambda: self._socket is not None or bool(self._over))
             quiet = 0

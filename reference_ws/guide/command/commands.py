@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from reference_ws.guide.command import Problem, connect, examples, explain, missing, run_pages, serve, tell
+from reference_ws.guide.command import Problem, connect, explain, missing, run_pages, serve, tell
 from reference_ws.guide.words.catalogs import (
     ENGLISH,
     LANGUAGES,
@@ -109,7 +109,7 @@ def _command(language: str) -> click.Group:
 
     @command("examples", _("List every example with its page, its title and its live addresses."))
     def examples_() -> Action:
-        return lambda: examples.show(words, language)
+        return lambda: run_pages.show_examples(words, language)
 
     @command(
         "run",

@@ -1,4 +1,4 @@
-"""``reference-ws run`` and ``reference-ws play``: transcripts of the documents, and of one's own files."""
+"""``reference-ws examples``, ``run`` and ``play``: transcripts of the documents, and of one's own files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from gettext import NullTranslations
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,44 @@ from starlette.types import ASGIApp
 
 from reference_ws.guide.command import Problem, address
 from reference_ws.guide.command.screen import Screen, unknown
-from reference_ws.guide.pages import KINDS, Block, Fence, Page, PageError, live_path, read_blocks, read_page
+from reference_ws.guide.pages import KINDS, Block, Fence, Page, PageError, live_path, read_blocks, read_page, read_pages
 from reference_ws.guide.running import PageRun, failure_text, transcript
 from reference_ws.guide.words.catalogs import pages_language
 from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.player import Report, play
-from reference_ws.transcript.steps import Transcript
+from reference_ws.transcript.steps import Connect, Transcript
 
-__all__ = ["play_file", "run"]
+__all__ = ["play_file", "run", "show_examples"]
 
 DIFFERS = 1
+SERVER = "ws://127.0.0.1:8000"
+"""Where `reference-ws serve` listens unless it is told otherwise."""
+
+
+def show_examples(words: NullTranslations, language: str) -> None:
+    """List the pages, their sections with transcripts, and the live addresses of these. Raises `Problem`."""
+    from reference_ws.guide.site import source_root  # MkDocs takes long to load
+
+    screen = Screen(words)
+    try:
+        pages = read_pages(source_root() / "docs", pages_language(language))
+    except PageError as error:
+        raise Problem(str(error)) from None
+    for page in pages:
+        titles = {heading.anchor: heading.title for heading in page.headings}
+        if page.examples:
+            screen.line(f"{page.name}  {page.title}", "bold")
+        for anchor, group in groupby(page.examples, key=lambda fence: fence.anchor):
+            screen.line(f"  {page.name}#{anchor}  {titles[anchor]}")
+            addresses = [
+                f"{SERVER}{live_path(page.name, fence.app, fence.denial)}{step.target}"
+                for fence in group
+                for step in transcript(page, fence).steps
+                if isinstance(step, Connect)
+            ]
+            for live in dict.fromkeys(addresses):
+                screen.line(f"    {live}", "dim")
 
 
 def run(words: NullTranslations, page: str, *, language: str, url: str | None, quiet: bool) -> int:
