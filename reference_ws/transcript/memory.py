@@ -67,9 +67,9 @@ class World:
 
     async def settle(self) -> None:
         """Let the application run until it waits."""
-        # Nothing tells from outside that a task waits for good: it may only have given way to another. So the event loop
-        # is turned until nothing has happened for some turns in a row. One quiet turn is not enough: a message
-        # that passes through a queue and two tasks of the application needs a turn for each, and shows only at the end.
+        # Nothing tells from outside that a task waits for good: it may only have given way to another. So the event
+        # loop is turned until nothing has happened for some turns in a row. One quiet turn is not enough: a message that
+        # passes through a queue and two tasks of the application needs a turn for each, and shows only at the end.
         # Too few turns look at a state too early; more cost a little time, and no result depends on the clock.
         quiet, steps = 0, -1
         while quiet < QUIET_TURNS:
@@ -169,8 +169,8 @@ class MemoryPeer:
         if connection.ended:
             return None
         # From here on no line expects anything: what comes is taken and thrown away, and what is held for others is
-        # released, for the handler may say goodbye to everybody before it ends. That it then hears of the client's end as an
-        # exception is no failure if the player itself has brought that end.
+        # released, for the handler may say goodbye to everybody before it ends. That it then hears of the client's end
+        # as an exception is no failure if the player itself has brought that end.
         asked = not connection.gone
         connection.leave(1001)
         with anyio.move_on_after(timeout_s):

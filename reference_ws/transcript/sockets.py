@@ -190,7 +190,7 @@ class _SocketPeer:
         # A socket is read ahead of the lines all the time, so nothing is ever held as in memory; what is asked here is
         # whether the application has sent all that it sends unasked. A server answers a ping when its event loop comes
         # round to it, after the frames that were written before: some pongs in a row without news mean that the
-        # handler waits for the client. It may also be busy elsewhere, hence a bound, which can only make a line come late.
+        # handler waits for the client. It may be busy elsewhere too, hence a bound: it can only make a line come late.
         with anyio.move_on_after(GRACE_S), suppress(ConnectionClosed):
             await self._signal.wait(lambda: self._socket is not None or bool(self._over))
             quiet = 0
