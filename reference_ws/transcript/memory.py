@@ -68,8 +68,8 @@ class World:
     async def settle(self) -> None:
         """Let the application run until it waits."""
         # Nothing tells from outside that a task waits for good: it may only have given way to another. So the event
-        # loop is turned until nothing has happened for some turns in a row. One quiet turn is not enough: a message that
-        # passes through a queue and two tasks of the application needs a turn for each, and shows only at the end.
+        # loop is turned until nothing has happened for some turns in a row. One quiet turn is not enough: a message
+        # that passes through a queue and two tasks of the application needs a turn for each, and shows only at the end.
         # Too few turns look at a state too early; more cost a little time, and no result depends on the clock.
         quiet, steps = 0, -1
         while quiet < QUIET_TURNS:
