@@ -26,6 +26,7 @@ from reference_ws.transcript.steps import (
     Connect,
     Deny,
     Drop,
+    Form,
     FromClient,
     Item,
     Payload,
@@ -242,10 +243,10 @@ def _from_application(line: _Line) -> Step:
                 raise line.error("status", line.start)
             if line.done:
                 return Deny(status=int(status))
-            body = line.word()
-            if body not in ("text", "json"):
-                raise line.error("refusal-body", line.start)
-            return Deny(status=int(status), payload=_payload(line, body, wildcards=True))
+            match line.word():
+                case "text" | "json" as form:
+                    return Deny(status=int(status), payload=_payload(line, form, wildcards=True))
+            raise line.error("refusal-body", line.start)
     raise line.error("application-verb", line.start)
 
 
@@ -270,18 +271,15 @@ def _header(line: _Line) -> tuple[str, str]:
     return name[0].lower(), line.rest
 
 
-def _payload(line: _Line, form: str, *, wildcards: bool) -> Payload:
+def _payload(line: _Line, form: Form, *, wildcards: bool) -> Payload:
     if form != "json" and line.rest.split(maxsplit=1)[:1] == ["json"]:
         line.word()
         form = "bytes json" if form == "bytes" else "json"
-    match form:
-        case "text":
-            return Payload("text", _string(line, wildcards=wildcards))
-        case "bytes":
-            return Payload("bytes", _value(line, wildcards=wildcards) if line.rest.startswith("...") else _bytes(line))
-        case "bytes json":
-            return Payload("bytes json", _value(line, wildcards=wildcards))
-    return Payload("json", _value(line, wildcards=wildcards))
+    if form == "text":
+        return Payload("text", _string(line, wildcards=wildcards))
+    if form == "bytes" and not line.rest.startswith("..."):
+        return Payload("bytes", _bytes(line))
+    return Payload(form, _value(line, wildcards=wildcards))
 
 
 def _bytes(line: _Line) -> bytes:
