@@ -223,6 +223,6 @@ class _SocketPeer:
 
 
 def _headers(response: Response | None) -> list[tuple[bytes, bytes]]:
-    """Give the headers as they came: the library decodes them as ASCII, with surrogates for all else."""
+    """Give the headers as they came: the library decodes them, some of its versions with surrogates beyond ASCII."""
     lines = response.headers.raw_items() if response else ()
-    return [(name.encode(), value.encode("ascii", "surrogateescape")) for name, value in lines]
+    return [(name.encode(), value.encode("latin-1", "surrogateescape")) for name, value in lines]
