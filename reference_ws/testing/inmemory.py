@@ -185,9 +185,9 @@ class InMemoryConnection:
             await anyio.lowlevel.checkpoint()  # who sends in a loop must not keep the event loop for itself
         self.application_state = entry
         if event == CLOSE and self.accepted:
-            self._leave(message.get("code", 1000), message.get("reason") or "")
+            self.leave(message.get("code", 1000), message.get("reason") or "")
         elif entry is WebSocketState.DISCONNECTED:
-            self._leave(1006, "")
+            self.leave(1006, "")
         self._happened()
 
     # --- the client's side ----------------------------------------------------------------------------------------
@@ -201,10 +201,7 @@ class InMemoryConnection:
         self._happened()
 
     def leave(self, code: int = 1000, reason: str = "") -> None:
-        """Put the client's end on its way to the application; code 1006 is a connection that vanished."""
-        self._leave(code, reason)
-
-    def _leave(self, code: int, reason: str) -> None:
+        """Put the client's end on its way to the application, unless it is; 1006 is a connection that vanished."""
         if not self.gone:
             self.end = code, reason
             self._inbox.append({"type": DISCONNECT, "code": code, "reason": reason})

@@ -306,15 +306,9 @@ class _Figure:
             y, x, end = self.y - 17, left - _BAND // 2 - 4, right + _BAND // 2 + 4
             return [
                 f'<rect class="frame" x="{x}" y="{y - 11}" width="{end - x}" height="22" rx="6"/>',
-                _write(self.gap_left + _AIR, y + 4, step.client_state.name, f"small {step.client_state.name.lower()}"),
+                _state(self.gap_left + _AIR, y + 4, step.client_state),
                 _write(self.middle, y + 4, "==", "small", "middle"),
-                _write(
-                    self.gap_right - _AIR,
-                    y + 4,
-                    step.application_state.name,
-                    f"small {step.application_state.name.lower()}",
-                    "end",
-                ),
+                _state(self.gap_right - _AIR, y + 4, step.application_state, "end"),
             ], y
         if isinstance(step, Raised):
             self.y += 30
@@ -350,9 +344,9 @@ class _Figure:
         names = []
         if new[0] is not old[0]:
             x = self.clients[client] + _BAND // 2 + _AIR
-            names.append(_write(x, y, new[0].name, f"small {new[0].name.lower()}"))
+            names.append(_state(x, y, new[0]))
         if new[1] is not old[1]:
-            names.append(_write(self.gap_right - _AIR, y, new[1].name, f"small {new[1].name.lower()}", "end"))
+            names.append(_state(self.gap_right - _AIR, y, new[1], "end"))
         return "\n".join(names)
 
 
@@ -407,6 +401,10 @@ def _line(kind: str, x1: int, y1: int, x2: int, y2: int) -> str:
 
 def _write(x: int, y: int, text: str, kind: str, anchor: str = "start") -> str:
     return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}">{_text(text)}</text>'
+
+
+def _state(x: int, y: int, state: WebSocketState, anchor: str = "start") -> str:
+    return _write(x, y, state.name, f"small {state.name.lower()}", anchor)
 
 
 def _arrow(start: int, end: int, y: int) -> Iterator[str]:
