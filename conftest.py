@@ -1,8 +1,8 @@
 """Makes every page of ``docs/`` a test: ``pytest docs/ru/closing.md``, ``pytest -k zh``, ``pytest -m ru``.
 
-Each python sample and each transcript is a test of its own; those of a page share a namespace and an event loop, as
-`reference_ws.guide.running.PageRun` says, and no real time passes there. The first test of a page is the page itself: its form, its counts, and that
-no fence is overlooked.
+Each python sample and each transcript is a test of its own; those of a page share a namespace and an event loop, whose
+time is held, as `reference_ws.guide.running.PageRun` says. The first test of a page is the page itself: its form, its
+counts, and that no fence is overlooked.
 """
 
 import re
