@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Final, NoReturn, TypeVar
 
-from reference_ws.testing.inmemory import frames_of, waiting_at
+from reference_ws.testing.inmemory import waiting_at
 
 __all__ = ["DeadlockError", "HeldTimeLoop", "run_in_held_time"]
 
@@ -123,11 +123,13 @@ class HeldTimeLoop(asyncio.BaseEventLoop):
         """Do nothing: `select` brings no events."""
 
     def _threads_work(self) -> bool:
-        """Tell whether a task waits for a thread: asyncio's are counted, anyio has threads of its own."""
+        """Tell whether a thread works for this loop: asyncio's are counted, anyio's workers know when they are idle.
+
+        A worker joins ``idle_workers`` in this loop, when its result is here: it can't have just become idle.
+        """
+        workers: list[Any] = [thread for thread in threading.enumerate() if getattr(thread, "loop", None) is self]
         return bool(self._working) or any(
-            frame.f_code.co_name == "run_sync_in_worker_thread"
-            for task in asyncio.all_tasks(self)
-            for frame in frames_of(task.get_coro())
+            not worker.stopping and worker not in worker.idle_workers for worker in workers
         )
 
     def _waits(self) -> str:

@@ -10,7 +10,7 @@ import linecache
 import string
 import sysconfig
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import FrameType
@@ -31,7 +31,6 @@ __all__ = [
     "InMemoryConnection",
     "Signal",
     "background",
-    "frames_of",
     "handshake",
     "percent_encoded",
     "waiting_at",
@@ -279,19 +278,15 @@ def waiting_at(coroutine: Any) -> str:
 
 def waiting_frame(coroutine: Any) -> FrameType | None:
     """Find the frame that `waiting_at` describes; ``None`` before the coroutine has begun and once it has ended."""
-    frames = list(frames_of(coroutine))
-    theirs = [frame for frame in frames if _is_the_users(frame.f_code.co_filename)]
-    ours = [frame for frame in frames if _is_the_librarys(frame.f_code.co_filename)]
-    return next((group[-1] for group in (theirs, ours, frames) if group), None)
-
-
-def frames_of(coroutine: Any) -> Iterator[FrameType]:
-    """Go from a coroutine to what it awaits, and so on to the innermost frame."""
+    frames: list[FrameType] = []
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
         if frame is not None:
-            yield frame
+            frames.append(frame)
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+    theirs = [frame for frame in frames if _is_the_users(frame.f_code.co_filename)]
+    ours = [frame for frame in frames if _is_the_librarys(frame.f_code.co_filename)]
+    return next((group[-1] for group in (theirs, ours, frames) if group), None)
 
 
 def _is_the_librarys(file: str) -> bool:
