@@ -73,6 +73,7 @@ class HeldTimeLoop(asyncio.BaseEventLoop):
             self.stop()
         else:
             raise DeadlockError(f"nothing can happen any more\n{self._waits()}")
+        self._clock_resolution = math.ulp(self._now)  # the next float must be later, or no timer would ever be due
         return []
 
     def run_until_idle(self, seconds: float = 0) -> None:
