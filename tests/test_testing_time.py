@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from pathlib import Path
 
 import anyio
 import pytest
@@ -23,6 +24,7 @@ async def patient(websocket):
     for _ in range(3):
         await anyio.sleep(HOUR)
         await websocket.send_text("an hour later")
+    await websocket.receive()
 
 
 def now():
@@ -119,12 +121,6 @@ def test_a_thread_that_never_ends_is_told(monkeypatch):
 
 
 def test_a_deadlock_fails_at_once_and_says_where_everybody_waits():
-    async def main():
-        asyncio.create_task(other(), name="other")  # noqa: RUF006 - the deadlock is its end
-        async with connect(app, "/patient", timeout_s=float("inf")) as client:
-            for _ in range(4):
-                await client.receive_text()
-
     async def other():
         try:
             await asyncio.Event().wait()
@@ -137,13 +133,11 @@ def test_a_deadlock_fails_at_once_and_says_where_everybody_waits():
         await anyio.sleep_forever()
 
     async def asks_the_deaf():
-        asyncio.create_task(other(), name="other")  # noqa: RUF006
+        asyncio.create_task(other(), name="other")  # noqa: RUF006 - the deadlock is its end
         async with connect(app, "/deaf", timeout_s=float("inf")) as client:
             await client.receive_text()
 
     ended = []
-    with pytest.raises(AssertionError, match=r"ended without closing|has ended"):
-        run_in_held_time(main())
     with pytest.raises(DeadlockError) as failure:
         run_in_held_time(asks_the_deaf())
     told = str(failure.value)
@@ -151,7 +145,7 @@ def test_a_deadlock_fails_at_once_and_says_where_everybody_waits():
     assert "in deaf: await anyio.sleep_forever()" in told
     assert "in asks_the_deaf: await client.receive_text()" in told
     assert "other waits at" in told
-    assert ["other", "other"] == ended
+    assert ["other"] == ended
 
 
 def test_what_is_outside_the_program_is_refused():
@@ -241,12 +235,13 @@ def test_check_plays_in_held_time(run):
 
 
 def test_check_in_held_time_reaches_no_server():
-    report = check("ws://127.0.0.1:9", "-> connect /\n<- accept", held_time=True)
-    with pytest.raises(NotImplementedError, match="reaches nothing outside"):
-        run_in_held_time(report)
+    with pytest.raises(BaseExceptionGroup) as refused:
+        asyncio.run(check("ws://127.0.0.1:9", "-> connect /\n<- accept", held_time=True))
+    assert refused.value.subgroup(NotImplementedError)
 
 
-def test_the_plugin_gives_marked_tests_the_loop(pytester):
+def test_the_plugin_gives_marked_tests_the_loop(pytester, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     pytester.makeconftest('pytest_plugins = ["reference_ws.testing.plugin"]')
     pytester.makepyfile(
         """

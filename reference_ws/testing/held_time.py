@@ -43,6 +43,11 @@ class HeldTimeLoop(asyncio.BaseEventLoop):
     _scheduled: list[asyncio.TimerHandle]
 
     def __init__(self) -> None:
+        trio = sys.modules.get("trio")
+        if trio is not None and trio.lowlevel.in_trio_run():
+            raise RuntimeError(
+                "in trio time is held by trio.testing.MockClock(autojump_threshold=0), given to trio.run()"
+            )
         super().__init__()
         self._selector = self  # BaseEventLoop._run_once waits in its select()
         self._now = 0.0
@@ -157,9 +162,6 @@ for _name in filter(OUTSIDE.match, dir(asyncio.AbstractEventLoop)):
 @contextmanager
 def _set_aside() -> Iterator[None]:
     """Let a loop run inside a running one, which asyncio forbids: the outer one only stands still meanwhile."""
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        raise RuntimeError("in trio time is held by trio.testing.MockClock(autojump_threshold=0), given to trio.run()")
     outer = asyncio._get_running_loop()
     task = None if outer is None else asyncio.current_task(outer)
     if task is not None:
