@@ -146,6 +146,8 @@ async def play(
     a server without the denial extension (in memory only). ``held_time=True`` plays in a `HeldTimeLoop` of its own
     (asyncio, in memory only): no real time passes. ``on_step`` is called with each step once it has happened.
     """
+    if held_time and isinstance(app, str):
+        raise ValueError("over a socket time passes as it does: held_time=True is for applications in memory")
     if held_time:
         main = play(app, transcript, timeout_s=timeout_s, denial=denial, on_step=on_step)
         return run_in_held_time(main)
