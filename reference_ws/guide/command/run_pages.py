@@ -20,6 +20,7 @@ from reference_ws.guide.command.screen import Screen, unknown
 from reference_ws.guide.pages import KINDS, Fence, Page, PageError, live_path, read_page
 from reference_ws.guide.running import PageRun, failure_text, transcript
 from reference_ws.guide.words.catalogs import pages_language
+from reference_ws.testing.held_time import run_in_held_time
 from reference_ws.transcript.grammar import TranscriptError, parse
 from reference_ws.transcript.player import Report, play
 from reference_ws.transcript.steps import Transcript
@@ -52,7 +53,7 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
         raise Problem(_("%(place)s has no transcript") % {"place": page})
     performance = _Performance(words, page, read.file, quiet)
     if url is None:
-        return anyio.run(performance.run, read, chosen)
+        return run_in_held_time(performance.run(read, chosen))
     address.read(words, url)
 
     async def play_live() -> int:
