@@ -46,7 +46,7 @@ async def reports(page: Page, *, over_sockets: bool) -> list[Report]:
 def test_transcripts_say_the_same_over_a_socket_as_in_memory(path):
     page = read_page(path)
 
-    in_memory = asyncio.run(reports(page, over_sockets=False))
+    in_memory = run_in_held_time(reports(page, over_sockets=False))
     over_sockets = asyncio.run(reports(page, over_sockets=True))
 
     assert [] == [str(report) for report in over_sockets if not report.ok]
