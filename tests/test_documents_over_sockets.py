@@ -10,6 +10,7 @@ from inside_server import Server
 from reference_ws.guide.live import live_application, without_denial
 from reference_ws.guide.pages import Page, live_path, read_page
 from reference_ws.guide.running import PageRun, transcript
+from reference_ws.testing import run_in_held_time
 from reference_ws.transcript.player import Report, play
 from reference_ws.transcript.steps import Raised, States
 
