@@ -96,6 +96,7 @@ def format_transcript(
         client=words.gettext("client"),
         application=words.gettext("application"),
         hidden=True,
+        styled=False,  # `hooks` gives the page the style of all its pictures
     )
     mount = live_path(page.name, fence.app, fence.denial)
     label = html.escape(words.gettext("Live address"))

@@ -24,9 +24,16 @@ from reference_ws.guide.lab.recording import record
 from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
+from reference_ws.transcript.diagram import STYLE
 from reference_ws.transcript.grammar import TranscriptError, parse
 
 log = get_plugin_logger("site")
+# Pictures, source code and the colours of listings: nothing that somebody could search for.
+_UNSOUGHT = re.compile(
+    r'<svg class="ws-diagram".*?</svg>|<details class="mkdocstrings-source".*?</details>'
+    r'|</?span(?: (?:id|class)="[^"]*")*>',
+    re.DOTALL,
+)
 logging.getLogger("jieba").setLevel(logging.WARNING)  # it tells how it loads its dictionary
 
 
@@ -99,17 +106,29 @@ def on_page_content(html: str, *, config: MkDocsConfig, **_: Any) -> str:
     html = html.replace('title="Permanent link"', f'title="{title}"')
     source = '<details class="mkdocstrings-source"'
     html = html.replace(source, f'{source} data-search-exclude="true"')
-    has_examples = '<figure class="ws-transcript"' in html
-    return html + script(catalog(_language(config)[0])) if has_examples else html
+    if (example := '<figure class="ws-transcript"') not in html:
+        return html
+    return html.replace(example, f"<style>{STYLE}</style>{example}", 1) + script(catalog(_language(config)[0]))
 
 
-@event_priority(0)  # after the i18n plugin, which fills in the links
-def on_page_context(context: Any, *, config: MkDocsConfig, **_: Any) -> Any:
-    """Make the language switcher's links relative, so that the site works below any address."""
+def _before_search(context: Any, *, page: Page, **_: Any) -> Any:
+    """Show the search what it looks for: it parses in Python, and most of a page is what it throws away."""
+    context["whole"] = page.content
+    page.content = _UNSOUGHT.sub("", page.content or "")
+    return context
+
+
+def _after_search(context: Any, *, page: Page, config: MkDocsConfig, **_: Any) -> Any:
+    """Give the page back whole, and make the language switcher's links relative: the site works below any address."""
+    page.content = re.sub(r'\s?data-search-\w+="[^"]+"', "", context.pop("whole"))  # as the search does
     extra: Any = config.extra  # the plugin sets an attribute that stands before the item of the same name
     for alternate in extra.alternate:
         alternate["link"] = alternate["link"].removeprefix("/") or "./"
     return context
+
+
+# The i18n plugin, which fills in the switcher's links, and the search, which reads the page, come between the two.
+on_page_context = CombinedEvent(event_priority(100)(_before_search), event_priority(0)(_after_search))
 
 
 def on_post_page(output: str, *, config: MkDocsConfig, **_: Any) -> str:

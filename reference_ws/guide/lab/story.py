@@ -146,6 +146,7 @@ class Story:
             client=self.words.gettext("client"),
             application=self.words.gettext("application"),
             hidden=True,
+            styled=False,
             seconds=self.seconds,
             room=self.room,
             unheard=unheard,
