@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexer import RegexLexer, bygroups
+from pygments.lexer import Lexer, RegexLexer, bygroups
 from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation, String, Text
 from pymdownx.superfences import SuperFencesException  # type: ignore[import-untyped]
 
@@ -33,6 +33,7 @@ __all__ = [
     "format_lifecycle",
     "format_servers",
     "format_transcript",
+    "listing",
     "take_options",
 ]
 
@@ -104,12 +105,10 @@ def format_transcript(
         f"<code data-live>ws://127.0.0.1:8000{html.escape(mount + target)}</code>" for target in targets
     )
     number = page.example(fence)
-    # Each line is an element of its own, so that the lab can mark it.
-    formatter = HtmlFormatter(cssclass="highlight", wrapcode=True, linespans=f"example-{number}-line")
-    listing = highlight(source, TranscriptLexer(), formatter)
+    text = listing(source, TranscriptLexer(), f"example-{number}-line")
     return (
         f'<figure class="{css_class}" id="example-{number}" data-page="{page.name}" data-example="{number}">'
-        f'<div class="{css_class}__text">{listing}'
+        f'<div class="{css_class}__text">{text}'
         f'<p class="{css_class}__live" data-search-exclude="true"><span>{label}</span> {addresses}</p></div>'
         f'<div class="{css_class}__diagram" data-search-exclude="true">'
         f'<button type="button" class="{css_class}__enlarge" title="{enlarge}" aria-label="{enlarge}">⤢</button>'
@@ -119,6 +118,16 @@ def format_transcript(
         f'<button title="{shut}" aria-label="{shut}">✕</button></form></dialog></div>'
         f'<div class="ws-lab" data-search-exclude="true" hidden></div></figure>'
     )
+
+
+# Making one takes as long as colouring a short listing: it works out a style sheet that nobody asks for.
+_LISTING: Final = HtmlFormatter(cssclass="highlight", wrapcode=True)
+
+
+def listing(source: str, lexer: Lexer, line_id: str) -> str:
+    """Colour a listing; each line is an element of its own, so that the lab can mark it: ``LINE_ID-7``."""
+    _LISTING.linespans = line_id
+    return highlight(source, lexer, _LISTING)
 
 
 def format_lifecycle(

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Template
+from jinja2 import BytecodeCache, Environment, Template
+from jinja2.bccache import Bucket
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import CombinedEvent, event_priority, get_plugin_logger
@@ -28,6 +29,7 @@ from reference_ws.transcript.diagram import STYLE
 from reference_ws.transcript.grammar import TranscriptError, parse
 
 log = get_plugin_logger("site")
+_HANDLERS: dict[str, Any] = {}
 # Pictures, source code and the colours of listings: nothing that somebody could search for.
 _UNSOUGHT = re.compile(
     r'<svg class="ws-diagram".*?</svg>|<details class="mkdocstrings-source".*?</details>'
@@ -44,8 +46,7 @@ def _language(config: MkDocsConfig) -> tuple[str, str]:
     return language, "" if i18n.is_default_language_build else f"{language}/"
 
 
-@event_priority(100)  # before mkdocstrings sets itself up
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
+def _before_reference(config: MkDocsConfig) -> MkDocsConfig:
     """Let the API reference speak the language that is built now.
 
     The configuration is the same for all languages: without this, the second build would still have the extension and
@@ -59,6 +60,42 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     reference.config.locale = i18n.current_language or i18n.default_language
     reference.config.custom_templates = str(Path(__file__).parent / "templates")
     return config
+
+
+def _after_reference(config: MkDocsConfig) -> MkDocsConfig:
+    """Let the languages share what reads and renders the API reference: it is told the language with each block."""
+    i18n: Any = config.plugins["i18n"]
+    reference: Any = config.plugins["mkdocstrings"]
+    if not i18n.building:  # the first language
+        _HANDLERS.clear()
+    reference.handlers._handlers = _HANDLERS
+    return config
+
+
+on_config = CombinedEvent(event_priority(100)(_before_reference), event_priority(-100)(_after_reference))
+
+
+class _Compiled(BytecodeCache):
+    """The theme's templates as Jinja has compiled them: each language has an environment of its own."""
+
+    def __init__(self) -> None:
+        self.templates: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.templates:
+            bucket.bytecode_from_string(self.templates[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.templates[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
+
+
+def on_env(env: Environment, **_: Any) -> Environment:
+    """Compile each template once."""
+    env.bytecode_cache = _COMPILED
+    return env
 
 
 def on_pre_build(*, config: MkDocsConfig) -> None:

@@ -11,12 +11,11 @@ from gettext import NullTranslations
 from html import escape
 from typing import Any, Final
 
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from starlette.websockets import WebSocketState
 
 from reference_ws.guide.pages import Page
+from reference_ws.guide.fences import listing
 from reference_ws.guide.tables import error_text, prose, state_name
 from reference_ws.guide.words import explanations
 from reference_ws.lifecycle import DISCONNECTED, ERRORS, RESPONSE_START, close_code
@@ -179,9 +178,7 @@ class Story:
     def code(self, block: int) -> str:
         """Render a code sample of the page, counted from 1; each line is an element with the id ``lab-code-2-7``."""
         fence = [fence for fence in self.page.fences if fence.kind == "python"][block - 1]
-        formatter = HtmlFormatter(cssclass="highlight", wrapcode=True, linespans=f"lab-code-{block}")
-        html: str = highlight(fence.source, PythonLexer(stripnl=False), formatter)
-        return html
+        return listing(fence.source, PythonLexer(stripnl=False), f"lab-code-{block}")
 
     # --- what it means ------------------------------------------------------------------------------------------------
 
