@@ -10,6 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -171,10 +172,17 @@ on_page_context = CombinedEvent(event_priority(100)(_before_search), event_prior
 def on_post_page(output: str, *, config: MkDocsConfig, **_: Any) -> str:
     """Give a page the search index of its language, and leave the languages to the switcher's plain links.
 
+    Each of these brings along how docs/assets/site.js offers that language, in that language.
+
     Where a page's head names its translations, Material asks each of them for a sitemap, which only the root has, and
     takes the switcher over. The sitemap names the translations too.
     """
     output = re.sub(r'\s*<link rel="alternate"[^>]*hreflang[^>]*>', "", output)
+    for language in LANGUAGES:
+        _ = catalog(language).gettext
+        offer = f'data-offer="{escape(_("This page in your language"))}" data-decline="{escape(_("No, thanks"))}"'
+        link = f'hreflang="{language}" class="md-select__link"'
+        output = output.replace(link, f"{link} {offer}")
     return search.use_index_of(output, _language(config)[1])
 
 
