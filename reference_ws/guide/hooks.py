@@ -179,10 +179,9 @@ def on_post_page(output: str, *, config: MkDocsConfig, **_: Any) -> str:
     """
     output = re.sub(r'\s*<link rel="alternate"[^>]*hreflang[^>]*>', "", output)
     for language in LANGUAGES:
-        _ = catalog(language).gettext
-        offer = f'data-offer="{escape(_("This page in your language"))}" data-decline="{escape(_("No, thanks"))}"'
-        link = f'hreflang="{language}" class="md-select__link"'
-        output = output.replace(link, f"{link} {offer}")
+        words, link = catalog(language), f'hreflang="{language}" class="md-select__link"'
+        offer, decline = escape(words.gettext("This page in your language")), escape(words.gettext("No, thanks"))
+        output = output.replace(link, f'{link} data-offer="{offer}" data-decline="{decline}"')
     return search.use_index_of(output, _language(config)[1])
 
 

@@ -167,7 +167,7 @@ def _command(language: str) -> click.Group:
         "allow_hosts",
         multiple=True,
         metavar="NAME",
-        help=_("Answer to this name too; addresses, localhost and the name given by --host are known."),
+        help=_("Answer to this host name too; may be given several times."),
     )
     @click.option("--no-browser", is_flag=True, help=_("Don't open a browser."))
     def serve_(host: str, port: int, allow_hosts: tuple[str, ...], no_browser: bool) -> Action:
