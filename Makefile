@@ -64,9 +64,9 @@ clean:
 
 # A stamp for each set of packages; they are installed once, and again when the versions change.
 .venv/serve: .venv/python pyproject.toml constraints.txt
-	@echo "Step 1 of 2: installing what serves the documentation into .venv (once, about a minute) ..."
+	@echo "Step 1 of 2: installing what serves the documentation into .venv (once, about a minute)."
+	@echo "Step 2 of 2 builds the documentation (once for each version, about half a minute)."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[serve]"
-	@echo "Step 2 of 2: building the documentation (once, about half a minute) ..."
 	@touch $@
 
 .venv/dev: .venv/python pyproject.toml constraints.txt

@@ -161,6 +161,10 @@ def _is_loopback(name: str) -> bool:
     return _is_address(name) and ipaddress.ip_address(name).is_loopback
 
 
+def _policy_of(page: Path) -> str:
+    return _policy(page, page.stat().st_mtime_ns)
+
+
 @lru_cache(256)
 def _policy(page: Path, _changed: int) -> str:
     """Write the policy of an HTML file, with the hashes of the scripts that stand in it."""
@@ -170,7 +174,7 @@ def _policy(page: Path, _changed: int) -> str:
 
 
 class _Site(StaticFiles):
-    """Static files that a browser asks for again after each build; the start and the 404 page in the reader's language."""
+    """Static files that a browser asks for again after each build; start and 404 page in the reader's language."""
 
     def __init__(self, lab: Lab, **options: Any) -> None:
         super().__init__(**options)
@@ -198,9 +202,7 @@ class _Site(StaticFiles):
         if response.status_code == 404 or scope["path"] == "/":
             response.headers["vary"] = "Accept-Language, Cookie"
         if isinstance(response, FileResponse) and response.media_type == "text/html":
-            page = Path(response.path)
-            policy = await to_thread.run_sync(_policy, page, page.stat().st_mtime_ns)
-            response.headers["content-security-policy"] = policy
+            response.headers["content-security-policy"] = await to_thread.run_sync(_policy_of, Path(response.path))
         response.headers["cache-control"] = "no-cache"
         return response
 

@@ -5,6 +5,7 @@ The pages are in a checkout's ``docs`` folder, or, once installed, inside the pa
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import os
@@ -87,12 +88,15 @@ def build(*, output: Path, progress: Callable[[str], None], config: Path | None 
                     strict=False,
                 )
                 settings.plugins.on_startup(command="build", dirty=False)
+                gc.disable()  # little of what a build makes is garbage in circles, and looking for it takes long
                 build_mkdocs(settings)
             except Exception as error:
                 # A mistake in a page arrives as whatever exception its extension raised; MkDocs has logged it by then.
                 if not problems:
                     detail = error.message if isinstance(error, MkDocsException) else f"{type(error).__name__}: {error}"
                     problems.append(detail)
+            finally:
+                gc.enable()
         if problems:
             raise BuildError(list(dict.fromkeys(problems)))
         (site / _STAMP).write_text(fingerprint, "utf-8")

@@ -201,9 +201,9 @@ def svg(
 
     `title` and `description` are what a screen reader says, in the language `lang` (a BCP 47 tag); left empty, they are
     the first target and the transcript's own text. With `hidden`, for a page where the transcript itself stands beside
-    its picture, a screen reader passes over it. A page with many pictures says their `STYLE` once, in a ``<style>`` or a
-    style sheet, and has them drawn without it: not `styled`. `client` and `application` are the headings of the two sides, `seconds`
-    the times of the steps, written beside them. A picture that grows keeps its places if `room` says what will come.
+    its picture, a screen reader passes over it. A page with many pictures has their `STYLE` once, and each of them not
+    `styled`. `client` and `application` are the headings of the two sides, `seconds` the times of the steps, written
+    beside them. A picture that grows keeps its places if `room` says what will come.
     `unheard` is explained at `states`.
 
     The picture grows with the page's font size (its lengths are in rem), shrinks a little where there is no room, and

@@ -97,7 +97,9 @@ def test_an_offer_that_is_declined_does_not_come_back(browser, address):
         expect(page.locator(".ws-offer")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("locale", "start"), [("zh-CN", "/"), ("pt-PT", "/pt/closing/"), ("en-US", "/ru/"), ("de", "/")])
+@pytest.mark.parametrize(
+    ("locale", "start"), [("zh-CN", "/"), ("pt-PT", "/pt/closing/"), ("en-US", "/ru/"), ("de", "/")]
+)
 def test_nobody_is_offered_what_they_read_or_can_t_read(browser, address, locale, start):
     with opened(browser, address + start, locale=locale) as page:
         expect(page.locator(".md-content h1")).to_be_visible()

@@ -121,7 +121,15 @@ def test_a_page_s_own_scripts_are_the_only_ones_in_it_that_run(client, tmp_path)
 
 
 LOOPBACK = ["localhost", "LOCALHOST:8000", "localhost.", "127.0.0.1", "127.9.8.7:1", "[::1]", "[::1]:8000"]
-FOREIGN = ["evil.test:8000", "localhost.evil.test", "127.0.0.1.evil.test", "a@localhost", "localhost:8000:1", "[::1", ""]
+FOREIGN = [
+    "evil.test:8000",
+    "localhost.evil.test",
+    "127.0.0.1.evil.test",
+    "a@localhost",
+    "localhost:8000:1",
+    "[::1",
+    "",
+]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +153,8 @@ def test_a_server_answers_to_its_own_names_only(tmp_path, client, host, allowed,
         assert "--allow-host NAME" in response.text
         assert "nosniff" == response.headers["x-content-type-options"]
         for path in ("/live/broken", "/lab"):
-            with pytest.raises(WebSocketDenialResponse) as denied, guarded.websocket_connect(path, headers={"host": name}):
+            connection = guarded.websocket_connect(path, headers={"host": name})
+            with pytest.raises(WebSocketDenialResponse) as denied, connection:
                 pass
             assert 400 == denied.value.status_code
 

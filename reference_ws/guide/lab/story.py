@@ -14,8 +14,8 @@ from typing import Any, Final
 from pygments.lexers import PythonLexer
 from starlette.websockets import WebSocketState
 
-from reference_ws.guide.pages import Page
 from reference_ws.guide.fences import listing
+from reference_ws.guide.pages import Page
 from reference_ws.guide.tables import error_text, prose, state_name
 from reference_ws.guide.words import explanations
 from reference_ws.lifecycle import DISCONNECTED, ERRORS, RESPONSE_START, close_code
