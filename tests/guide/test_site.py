@@ -9,13 +9,14 @@ from pygments.token import Error
 from small_docs import PAGES, TITLES, write_docs
 
 from reference_ws.guide import site, tables
-from reference_ws.guide.fences import TranscriptLexer
+from reference_ws.guide.lexer import TranscriptLexer
 from reference_ws.guide.links import check
 from reference_ws.guide.pages import KINDS
 from reference_ws.guide.search import use_index_of
 from reference_ws.guide.site import BuildError, build, is_stale
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 from reference_ws.lifecycle import CLOSE_CODES, RECEIVE, SEND, WebSocketState
+from reference_ws.transcript.diagram import STYLE
 
 FOLDERS = {"zh": "", "pt": "pt/", "ru": "ru/"}
 
@@ -145,7 +146,8 @@ def test_an_enlarged_diagram_is_described_in_the_readers_language(small_site, la
 def test_a_diagram_is_hidden_from_screen_readers_as_the_text_beside_it_says_the_same(small_site, language):
     html = built(small_site, language, "closing")
     drawings = re.findall(r'<svg class="ws-diagram"[^>]*>\s*<(\w+)', html)
-    assert ["style"] * 3 == drawings
+    assert ["rect"] * 3 == drawings
+    assert 1 == html.count(f"<style>{STYLE}</style>")
     assert 3 == len(re.findall(r'<svg class="ws-diagram"[^>]* aria-hidden="true">', html))
 
 
