@@ -12,6 +12,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType
 from typing import Final
@@ -145,7 +146,11 @@ def read_pages(docs: Path, *languages: str) -> list[Page]:
 def read_page(path: Path) -> Page:
     """Read one page ``docs/<language>/<name>.md``. Raises `PageError` for the first rule that it breaks."""
     path = path.resolve()
-    source = path.read_bytes()
+    return _read(path, path.read_bytes())
+
+
+@lru_cache(256)  # a build reads each page three times
+def _read(path: Path, source: bytes) -> Page:
     try:
         text = source.decode()
     except UnicodeDecodeError as error:

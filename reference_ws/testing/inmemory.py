@@ -12,6 +12,7 @@ import sysconfig
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -292,11 +293,13 @@ def waiting_frame(coroutine: Any) -> FrameType | None:
     return next((group[-1] for group in (theirs, ours, frames) if group), None)
 
 
+@cache
 def _is_the_librarys(file: str) -> bool:
     """Tell what a view or a connection waits in; this server itself waits for everything."""
     return Path(file).is_relative_to(_PACKAGE) and file != __file__
 
 
+@cache
 def _is_the_users(file: str) -> bool:
     path = Path(file)
     return path.is_relative_to(_PAGES) or not any(path.is_relative_to(home) for home in (_PACKAGE, *_LIBRARIES))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from reference_ws.lifecycle import CONNECTING, WebSocketState, on_receive, on_send
@@ -29,7 +30,7 @@ from reference_ws.transcript.steps import (
     headers_of,
 )
 
-__all__ = ["mermaid", "states", "svg"]
+__all__ = ["STYLE", "mermaid", "states", "svg"]
 
 # --- the states after each step ---------------------------------------------------------------------------------------
 
@@ -120,7 +121,7 @@ def _palette(scheme: int) -> str:
     return "".join(f"--{name}:var(--ws-{name},{value});" for name, value in values.items())
 
 
-_STYLE = "".join(
+STYLE: Final = "".join(
     (
         f".ws-diagram{{{_palette(0)}}}",
         f"@media (prefers-color-scheme:dark){{.ws-diagram{{{_palette(1)}}}}}",
@@ -152,6 +153,7 @@ _STYLE = "".join(
         *(f".ws-diagram text.{state.name.lower()}{{fill:var(--{state.name.lower()})}}" for state in WebSocketState),
     )
 )
+"""The style sheet of the pictures; each rule is for ``.ws-diagram`` alone."""
 
 
 def svg(
@@ -163,6 +165,7 @@ def svg(
     client: str = "client",
     application: str = "application",
     hidden: bool = False,
+    styled: bool = True,
     seconds: Sequence[float] = (),
     room: Transcript | None = None,
     unheard: Collection[int] | None = None,
@@ -171,8 +174,9 @@ def svg(
 
     `title` and `description` are what a screen reader says, in the language `lang` (a BCP 47 tag); left empty, they are
     the first target and the transcript's own text. With `hidden`, for a page where the transcript itself stands beside
-    its picture, a screen reader passes over it. `client` and `application` are the headings of the two sides, `seconds`
-    the times of the steps, written beside them. A picture that grows keeps its places if `room` says what will come.
+    its picture, a screen reader passes over it. A page with many pictures has their `STYLE` once, and each of them not
+    `styled`. `client` and `application` are the headings of the two sides, `seconds` the times of the steps, written
+    beside them. A picture that grows keeps its places if `room` says what will come.
     `unheard` is explained at `states`.
 
     The picture grows with the page's font size (its lengths are in rem), shrinks a little where there is no room, and
@@ -199,7 +203,7 @@ def svg(
             f' style="--ws-width:{width};--ws-height:{height}" lang={quoteattr(lang)} xml:lang={quoteattr(lang)}'
             f" {spoken}>",
             *told,
-            f"<style>{escape(_STYLE)}</style>",
+            *([f"<style>{escape(STYLE)}</style>"] if styled else []),
             f'<rect class="background" width="{width}" height="{height}"/>',
             *figure.life_lines(height - _EDGE),
             rows,

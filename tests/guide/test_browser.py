@@ -64,6 +64,48 @@ def test_the_language_switcher_keeps_page_and_anchor(browser, address, start, la
         assert language == page.evaluate("document.documentElement.lang")
 
 
+OFFERS = {"zh": "阅读本页的中文版", "pt": "Esta página em português", "ru": "Эта страница на русском"}
+
+
+@pytest.mark.parametrize(
+    ("locale", "start", "offered", "end"),
+    [
+        ("pt-BR", "/closing/#last", "pt", "/pt/closing/#last"),
+        ("ru-RU", "/pt/closing/", "ru", "/ru/closing/"),
+        ("zh-TW", "/ru/", "zh", "/"),
+    ],
+)
+def test_a_page_in_another_language_offers_the_reader_s(browser, address, locale, start, offered, end):
+    with opened(browser, address + start, locale=locale) as page:
+        offer = page.get_by_role("complementary", name=OFFERS[offered])
+        expect(offer).to_have_attribute("lang", offered)
+        offer.get_by_role("link", name=OFFERS[offered]).click()
+        page.wait_for_url(address + end)
+        expect(page.locator(".ws-offer")).to_have_count(0)
+        page.goto(address + start)  # whoever has chosen is not asked again
+        expect(page.locator(".md-content h1")).to_be_visible()
+        expect(page.locator(".ws-offer")).to_have_count(0)
+        assert [("ws-language", offered)] == [(one["name"], one["value"]) for one in page.context.cookies()]
+
+
+def test_an_offer_that_is_declined_does_not_come_back(browser, address):
+    with opened(browser, address + "/ru/closing/", locale="pt-BR") as page:
+        page.get_by_role("button", name="Não, obrigado").press("Enter")
+        expect(page.locator(".ws-offer")).to_have_count(0)
+        page.goto(address + "/ru/")
+        expect(page.locator(".md-content h1")).to_be_visible()
+        expect(page.locator(".ws-offer")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("locale", "start"), [("zh-CN", "/"), ("pt-PT", "/pt/closing/"), ("en-US", "/ru/"), ("de", "/")]
+)
+def test_nobody_is_offered_what_they_read_or_can_t_read(browser, address, locale, start):
+    with opened(browser, address + start, locale=locale) as page:
+        expect(page.locator(".md-content h1")).to_be_visible()
+        expect(page.locator(".ws-offer")).to_have_count(0)
+
+
 def results(page: Page, query: str) -> list[str]:
     """Search for `query`; return the paths of the pages found, best first."""
     query_box, told = page.locator("[data-md-component=search-query]"), page.locator(".md-search-result__meta")

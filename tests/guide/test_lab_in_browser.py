@@ -607,3 +607,29 @@ def test_how_soon_the_first_message_appears(visit, record_property):
     figures = {"median": round(statistics.median(measured), 1), "max": round(max(measured), 1)}
     record_property("first_message_ms", figures)
     print("\nfirst message after a press of Run, in ms:", figures)
+
+
+# --- what the pages' policy allows ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("locale", "home"), [("zh-CN", "/"), ("pt-BR", "/pt/"), ("ru-RU", "/ru/")])
+def test_the_server_answers_in_the_reader_s_language_and_the_policy_stops_nothing(browser, address, locale, home):
+    context = browser.new_context(locale=locale)
+    page = context.new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: told.append(str(error)))
+
+    page.goto(address)
+    assert address + home == page.url
+    page.goto(f"{address}{home}closing/")
+    example = page.locator("figure.ws-transcript").first
+    example.get_by_role("button").filter(has_text=WORDS[home.strip("/") or "zh"]["run"]).first.click()
+    expect(example.locator(".ws-lab svg.ws-diagram g.step")).not_to_have_count(0)
+    page.click("[data-md-component=search-query]")
+    page.keyboard.insert_text("accept")
+    page.keyboard.press("End")
+    expect(page.locator("a.md-search-result__link").first).to_be_attached()
+
+    assert [] == [text for text in told if not REFUSED.search(text)]
+    context.close()

@@ -239,6 +239,32 @@ main()
     assert (2, told) == (done.returncode, done.stderr)
 
 
+def test_each_step_of_a_build_is_told_where_no_terminal_is(root):
+    building = """
+def build(*, progress, **_):
+    for language in ("zh", "pt", "ru"):
+        progress(language)
+    raise site.BuildError(["stop"])
+
+
+site.is_stale, site.build = lambda output: True, build
+main()
+"""
+    command = [
+        sys.executable,
+        "-c",
+        COMMAND.replace("main()\n", building),
+        str(root),
+        "serve",
+        "--no-browser",
+        "--port=0",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    steps = re.findall(r"Building the pages in (\w+), step (\d) of 3 \(about \d+ seconds, once\)", done.stderr)
+    assert [("zh", "1"), ("pt", "2"), ("ru", "3")] == steps
+
+
 def test_occupied_port_is_one_line(root):
     with socket.create_server(("127.0.0.1", 0)) as occupied:
         port = occupied.getsockname()[1]

@@ -11,11 +11,10 @@ from gettext import NullTranslations
 from html import escape
 from typing import Any, Final
 
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from starlette.websockets import WebSocketState
 
+from reference_ws.guide.fences import listing
 from reference_ws.guide.pages import Page
 from reference_ws.guide.tables import error_text, prose, state_name
 from reference_ws.guide.words import explanations
@@ -148,6 +147,7 @@ class Story:
             client=self.words.gettext("client"),
             application=self.words.gettext("application"),
             hidden=True,
+            styled=False,
             seconds=self.seconds,
             room=self.room,
             unheard=unheard,
@@ -171,10 +171,7 @@ class Story:
 
     def code(self, block: int) -> str:
         """Render a code sample of the page, counted from 1; each line is an element with the id ``lab-code-2-7``."""
-        fence = self.page.samples[block - 1]
-        formatter = HtmlFormatter(cssclass="highlight", wrapcode=True, linespans=f"lab-code-{block}")
-        html: str = highlight(fence.source, PythonLexer(stripnl=False), formatter)
-        return html
+        return listing(self.page.samples[block - 1].source, PythonLexer(stripnl=False), f"lab-code-{block}")
 
     # --- what it means ------------------------------------------------------------------------------------------------
 
