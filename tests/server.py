@@ -11,11 +11,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Timer
 from typing import Any, Final
 
 import uvicorn
 from anyio.from_thread import start_blocking_portal
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 WAIT_S: Final = 60
@@ -67,6 +69,13 @@ def in_thread(app: ASGIApp, *, loop: Loop = asyncio.new_event_loop, **options: A
         portal.wrap_async_context_manager(in_loop(app, **options)) as url,
     ):
         yield url
+
+
+@contextmanager
+def files_alone(folder: Path) -> Iterator[str]:
+    """Serve a folder as a host that has nothing but files; gives ``http://127.0.0.1:PORT``."""
+    with in_thread(StaticFiles(directory=folder, html=True), ws="none", timeout_graceful_shutdown=0) as url:
+        yield url.replace("ws:", "http:")
 
 
 @dataclass

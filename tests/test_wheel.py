@@ -1,20 +1,16 @@
 """All that a reader gets works from an installed wheel, in an empty folder, far from the checkout."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
-import sysconfig
 import urllib.request
-import venv
 from pathlib import Path
 
 import pytest
+from server import WAIT_S, in_process
+from wheel import ROOT, of_a_reader
 
 from reference_ws.guide.words.catalogs import LANGUAGES
-
-ROOT = Path(__file__).parents[1]
 
 APP = """\
 from reference_ws import App, WebSocket
@@ -35,31 +31,9 @@ TRANSCRIPT = """\
 """
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """Build the wheel and install it into a fresh virtual environment: gives that environment's folder.
-
-    The wheel's dependencies are those of this environment, by a path file: to install them again would take minutes and
-    prove nothing about the wheel.
-    """
-    folder = tmp_path_factory.mktemp("wheel")
-    pip = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([sys.executable, *pip, "wheel", "--no-deps", "--wheel-dir", folder, ROOT], check=True, timeout=120)
-    environment = folder / "venv"
-    venv.create(environment, with_pip=True)
-    python = environment / "bin" / "python"
-    (wheel,) = folder.glob("*.whl")
-    subprocess.run([python, *pip, "install", "--no-deps", wheel], check=True, timeout=60)
-    paths = {name: str(environment) for name in ("base", "platbase", "installed_base")}
-    (Path(sysconfig.get_path("purelib", vars=paths)) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
-    return environment
-
-
 @pytest.fixture
 def reader(tmp_path):
-    """Describe the environment of a reader who has nothing: an empty folder, no settings."""
-    variables = {name: value for name, value in os.environ.items() if name in ("PATH", "TMPDIR")}
-    return {"cwd": tmp_path, "env": {**variables, "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}}
+    return of_a_reader(tmp_path)
 
 
 @pytest.fixture
@@ -68,7 +42,7 @@ def run(installed, reader):
 
     def run_command(*arguments: str) -> tuple[int, str, str]:
         command = [installed / "bin" / "reference-ws", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **reader)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S, **reader)
         return done.returncode, done.stdout, done.stderr
 
     return run_command
@@ -134,21 +108,15 @@ def title_of(address: str) -> str:
         return re.search("<title>(.+)</title>", response.read().decode())[1]
 
 
-def test_the_site_is_built_and_served(installed, reader, run):
+def test_the_site_is_built_and_served(installed, home_with_site, run):
     command = [installed / "bin" / "reference-ws", "serve", "--no-browser", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **reader) as server:
-        try:
-            assert server.stdout
-            line = server.stdout.readline()
-            address = re.match(r"Serving (http://(127\.0\.0\.1:\d+)/)", line)
-            assert address, line + server.communicate()[1]
-            titles = [title_of(address[1] + page) for page in ("", "pt/closing/", "ru/lifecycle/")]
-            closing = run("run", "closing", "-q", "--url", f"ws://{address[2]}")
-            server.send_signal(signal.SIGINT)
-            output, errors = server.communicate(timeout=10)
-        finally:
-            server.kill()
+    with in_process(*command, **of_a_reader(home_with_site)) as server:
+        pages = ("", "pt/closing/", "ru/lifecycle/")
+        titles = [title_of(f"http://127.0.0.1:{server.port}/{page}") for page in pages]
+        closing = run("run", "closing", "-q", "--url", server.url)
+        server.process.send_signal(signal.SIGINT)
+        output, errors = server.process.communicate(timeout=WAIT_S)
 
     assert 3 == len(set(titles))
     assert (0, "") == closing[::2]
-    assert (0, "", "") == (server.returncode, output, errors)
+    assert (0, "", "") == (server.process.returncode, output, errors)

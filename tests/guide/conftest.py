@@ -12,11 +12,13 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 
 
 @pytest.fixture(scope="session")
-def small_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of the small documents: built once, not to be changed."""
-    folder = tmp_path_factory.mktemp("small")
-    build(output=folder / "site", progress=lambda _: None, config=write_docs(folder))
-    return folder / "site"
+def small_site(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """The site of the small documents: built once a run, not to be changed."""
+
+    def build_small(folder: Path) -> None:
+        build(output=folder / "site", progress=lambda _: None, config=write_docs(folder))
+
+    return once("small", build_small) / "site"
 
 
 @pytest.fixture(scope="module")

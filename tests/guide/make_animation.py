@@ -1,6 +1,6 @@
 """Makes docs/assets/lab.webp, the README's picture of the lab, from a real run: a screenshot after each step.
 
-PYTHONPATH=.:tests python tests/guide/make_animation.py     (after `make check`; needs Pillow, which nothing else here does)
+PYTHONPATH=.:tests python tests/guide/make_animation.py     (after `make check`; nothing else here needs Pillow)
 """
 
 import io

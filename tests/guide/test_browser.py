@@ -4,8 +4,8 @@ from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from server import files_alone
 from small_docs import PAGES, TITLES
-from static_host import static_host
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -20,7 +20,7 @@ def language_of(path: str) -> str:
 @pytest.fixture(scope="module")
 def address(small_site) -> Iterator[str]:
     """Serve the site on another port than its site_url says."""
-    with static_host(small_site) as address:
+    with files_alone(small_site) as address:
         yield address
 
 

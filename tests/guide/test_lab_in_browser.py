@@ -11,14 +11,16 @@ from xml.etree import ElementTree
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from lab_server import DOCS, built_site, serving
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Route, TimeoutError, expect
-from static_host import static_host
+from server import files_alone, in_thread
 
 from reference_ws.guide.lab import stage
+from reference_ws.guide.lab.clock import LabLoop
 from reference_ws.guide.lab.words import words_of
 from reference_ws.guide.pages import Page as Source
 from reference_ws.guide.pages import read_page
+from reference_ws.guide.serving import application
+from reference_ws.guide.site import default_output, is_stale, source_root
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 from reference_ws.transcript import Transcript, parse
 from reference_ws.transcript.grammar import format_step
@@ -36,6 +38,7 @@ from reference_ws.transcript.steps import (
 
 pytestmark = pytest.mark.needs("chromium")
 
+DOCS = source_root() / "docs"
 SOURCES = [page for page in map(read_page, sorted(DOCS.glob("??/*.md"))) if page.examples]
 WORDS = {language: words_of(catalog(language)) for language in LANGUAGES}
 
@@ -59,23 +62,31 @@ NOTHING_FOUND = {"config": {"lang": ["en"], "separator": " ", "pipeline": []}, "
 # --- the site, its two hosts, and a reader ----------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def site() -> Path:
-    return built_site()
+@pytest.fixture(scope="module")
+def site(request) -> Path:
+    """The site that `make check` or `make serve` has built, unless the pages have changed since."""
+    site = default_output()
+    if is_stale(site):
+        (site,) = request.getfixturevalue("home_with_site").glob(".cache/*/site")
+    return site
 
 
 @pytest.fixture(scope="module")
 def address(site) -> Iterator[str]:
     """Where the site is served with everything live; steps follow each other at once."""
-    with pytest.MonkeyPatch.context() as patch, serving(site) as address:
+    served = application(site, DOCS)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        in_thread(served, loop=LabLoop, lifespan="on", timeout_graceful_shutdown=0) as url,
+    ):
         patch.setattr(stage, "PACE_S", 0.0)
-        yield address
+        yield url.replace("ws:", "http:")
 
 
 @pytest.fixture(scope="module")
 def static_address(site) -> Iterator[str]:
     """Where the same files are served by a host that knows nothing of them."""
-    with static_host(site) as address:
+    with files_alone(site) as address:
         yield address
 
 
