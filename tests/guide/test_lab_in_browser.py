@@ -5,13 +5,12 @@ import json
 import re
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Route, TimeoutError, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, TimeoutError, expect
 from server import files_alone, in_thread
 
 from reference_ws.guide.lab import stage
@@ -54,9 +53,6 @@ REFUSED = re.compile(
     r"(Error during WebSocket handshake: Unexpected response code: \d+"
     r"|WebSocket is closed before the connection is established\.)"
 )
-# The search of these pages is none of the lab's, but it costs half of the time in which they load.
-SEARCH = re.compile(r"/assets/javascripts/workers/search|/search/search_index\.json")
-NOTHING_FOUND = {"config": {"lang": ["en"], "separator": " ", "pipeline": []}, "docs": []}
 
 
 # --- the site, its two hosts, and a reader ----------------------------------------------------------------------------
@@ -90,31 +86,11 @@ def static_address(site) -> Iterator[str]:
         yield address
 
 
-def answer_search(route: Route) -> None:
-    route.fulfill(json=NOTHING_FOUND) if route.request.url.endswith(".json") else route.fulfill(
-        body="", content_type="text/javascript"
-    )
-
-
-@pytest.fixture(scope="module")
-def context(browser) -> Iterator[BrowserContext]:
-    """A browser as most have it, for all tests that need no other."""
-    with closing(
-        browser.new_context(
-            permissions=["clipboard-read", "clipboard-write"],
-            reduced_motion="reduce",
-            viewport={"width": 800, "height": 600},
-        )
-    ) as context:
-        context.route(SEARCH, answer_search)
-        yield context
-
-
 Visit = Callable[..., Page]
 
 
 @pytest.fixture
-def visit(browser, context, address) -> Iterator[Visit]:
+def visit(open_context, context, address) -> Iterator[Visit]:
     """Visit a page; after the test nothing may have been asked of another host, nor an error have been logged."""
     own: list[BrowserContext] = []
     pages: list[Page] = []
@@ -131,8 +107,7 @@ def visit(browser, context, address) -> Iterator[Visit]:
 
     def go(path: str, *, host: str = address, **options: object) -> Page:
         if options:
-            own.append(browser.new_context(**options))
-            own[-1].route(SEARCH, answer_search)
+            own.append(open_context(**options))
         page = (own[-1] if options else context).new_page()
         pages.append(page)
         page.on("request", lambda request: requested(request.url, host))
