@@ -56,6 +56,17 @@ def no_task_left() -> Iterator[Callable[[], set[asyncio.Task[Any]]]]:
     yield lambda: asyncio.all_tasks() - before
 
 
+@contextmanager
+def only_new_objects() -> Iterator[None]:
+    """Put all objects that there are out of `living`'s sight: other tests have left many, and each takes its time."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def living(*kinds: type) -> int:
     """Count the objects of these kinds that nobody has let go of."""
     gc.collect()

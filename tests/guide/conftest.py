@@ -20,7 +20,9 @@ def small_site(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """The site of the small documents: built once a run, not to be changed."""
 
     def build_small(folder: Path) -> None:
-        build(output=folder / "site", progress=lambda _: None, config=write_docs(folder))
+        config = write_docs(folder)
+        (folder / "docs/pages.toml").touch()
+        build(output=folder / "site", progress=lambda _: None, config=config)
 
     return once("small", build_small) / "site"
 
