@@ -1,9 +1,9 @@
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 from server import files_alone
 from small_docs import PAGES, TITLES
 
@@ -24,22 +24,27 @@ def address(small_site) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def tab(address, context) -> Page:
+    """A page for all tests that need no other: to open one takes longer than to load the next address."""
+    return context.new_page()
+
+
 @contextmanager
-def opened(context: BrowserContext, url: str, *, scheme: str = "light", **size: int) -> Iterator[Page]:
-    page = context.new_page()
+def opened(page: Page, url: str, *, scheme: str = "light", **size: int) -> Iterator[Page]:
+    page.goto("about:blank")  # else an address that differs by its anchor alone would not be loaded
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 1280, "height": 720, **size})
     page.goto(url)
     yield page
-    page.close()
+    page.evaluate("localStorage.clear()")
 
 
 @pytest.fixture
-def fresh(browser: Browser) -> Iterator[BrowserContext]:
-    """A profile with the search, which has loaded and remembers nothing."""
-    context = browser.new_context()
-    yield context
-    context.close()
+def fresh(address: str, browser: Browser) -> Iterator[Page]:
+    """A page of a profile that has the search, and has loaded and remembers nothing."""
+    with closing(browser.new_context()) as context:
+        yield context.new_page()
 
 
 def scheme(page: Page) -> str:
@@ -65,8 +70,8 @@ def luminance(page: Page, selector: str, name: str) -> float:
         ("/ru/closing/#last", "ru", "/ru/closing/#last"),
     ],
 )
-def test_the_language_switcher_keeps_page_and_anchor(context, address, start, language, end):
-    with opened(context, address + start) as page:
+def test_the_language_switcher_keeps_page_and_anchor(tab, address, start, language, end):
+    with opened(tab, address + start) as page:
         page.hover(".md-header .md-select")
         page.click(f".md-select__link[hreflang={language}]")
         page.wait_for_url(address + end)
@@ -123,15 +128,15 @@ def test_no_page_asks_another_host_or_logs_an_error(fresh, address):
         assert ([], []) == (foreign, messages)
 
 
-def test_live_addresses_name_the_server_of_the_page(context, address):
-    with opened(context, f"{address}/closing/") as page:
+def test_live_addresses_name_the_server_of_the_page(tab, address):
+    with opened(tab, f"{address}/closing/") as page:
         expected = address.replace("http:", "ws:") + "/live/closing.raw.nodenial/denied?token=abc"
         assert expected == page.text_content("[data-live]")
 
 
-def test_addresses_in_prose_and_console_name_the_server_of_the_page(context, address):
+def test_addresses_in_prose_and_console_name_the_server_of_the_page(tab, address):
     host = address.removeprefix("http://")
-    with opened(context, address) as page:
+    with opened(tab, address) as page:
         prose = page.eval_on_selector_all("article p > code:not([data-live])", "all => all.map(it => it.textContent)")
         assert [
             "make serve",
@@ -143,16 +148,16 @@ def test_addresses_in_prose_and_console_name_the_server_of_the_page(context, add
         assert f"$ python -m websockets ws://{host}/live/index/echo" == shown.strip()
 
 
-def test_what_a_transcript_says_stays_as_it_is(context, address):
-    with opened(context, address) as page:
+def test_what_a_transcript_says_stays_as_it_is(tab, address):
+    with opened(tab, address) as page:
         assert "    origin: http://127.0.0.1:8000\n" in page.text_content(".ws-transcript pre code")
 
 
 @pytest.mark.parametrize(
     ("language", "name"), [("zh", "放大时序图"), ("pt", "Ampliar o diagrama"), ("ru", "Увеличить диаграмму")]
 )
-def test_a_diagram_opens_over_the_whole_screen_and_escape_closes_it(context, address, language, name):
-    with opened(context, f"{address}{HOMES[language]}closing/", width=1920, height=1080) as page:
+def test_a_diagram_opens_over_the_whole_screen_and_escape_closes_it(tab, address, language, name):
+    with opened(tab, f"{address}{HOMES[language]}closing/", width=1920, height=1080) as page:
         small = page.locator(".ws-transcript__drawing svg").first.bounding_box()
         page.get_by_role("button", name=name).first.focus()
         page.keyboard.press("Enter")
@@ -165,15 +170,15 @@ def test_a_diagram_opens_over_the_whole_screen_and_escape_closes_it(context, add
         expect(page.locator(".ws-transcript").first.locator("svg.ws-diagram")).to_have_count(1)
 
 
-def test_a_click_on_a_diagram_opens_it_and_a_button_closes_it(context, address):
-    with opened(context, f"{address}/ru/closing/") as page:
+def test_a_click_on_a_diagram_opens_it_and_a_button_closes_it(tab, address):
+    with opened(tab, f"{address}/ru/closing/") as page:
         page.click(".ws-transcript__drawing >> nth=0")
         page.get_by_role("button", name="Закрыть диаграмму").click()
         expect(page.locator(".ws-transcript__dialog[open]")).to_have_count(0)
 
 
-def test_the_language_switcher_keeps_the_section_that_was_scrolled_to(context, address):
-    with opened(context, f"{address}/lifecycle/", width=1280, height=600) as page:
+def test_the_language_switcher_keeps_the_section_that_was_scrolled_to(tab, address):
+    with opened(tab, f"{address}/lifecycle/", width=1280, height=600) as page:
         page.mouse.move(640, 300)
         while not (section := page.evaluate("location.hash")):
             page.mouse.wheel(0, 200)
@@ -185,8 +190,8 @@ def test_the_language_switcher_keeps_the_section_that_was_scrolled_to(context, a
         page.wait_for_url(f"{address}/lifecycle/{section}")
 
 
-def test_the_text_of_a_transcript_can_be_copied(context, address):
-    with opened(context, f"{address}/closing/") as page:
+def test_the_text_of_a_transcript_can_be_copied(tab, address):
+    with opened(tab, f"{address}/closing/") as page:
         page.hover(".ws-transcript pre >> nth=0")
         page.click(".ws-transcript .md-code__button >> nth=0")
         expect(page.locator(".md-dialog--active")).to_be_visible()
@@ -194,8 +199,8 @@ def test_the_text_of_a_transcript_can_be_copied(context, address):
         assert expected == page.evaluate("navigator.clipboard.readText()")
 
 
-def test_the_site_follows_the_systems_dark_mode(context, address):
-    with opened(context, f"{address}/closing/", scheme="dark") as page:
+def test_the_site_follows_the_systems_dark_mode(tab, address):
+    with opened(tab, f"{address}/closing/", scheme="dark") as page:
         assert "slate" == scheme(page)
         assert luminance(page, "body", "backgroundColor") < 0.2
         assert luminance(page, ".ws-diagram text", "fill") > 0.6
@@ -214,8 +219,8 @@ def test_the_reader_can_choose_the_mode(fresh, address):
         assert "slate" == scheme(page)
 
 
-def test_no_page_scrolls_sideways_on_a_narrow_screen(context, address):
-    with opened(context, address, width=360, height=780) as page:
+def test_no_page_scrolls_sideways_on_a_narrow_screen(tab, address):
+    with opened(tab, address, width=360, height=780) as page:
         widths = {}
         for path in ADDRESSES:
             page.goto(address + path)
@@ -224,8 +229,8 @@ def test_no_page_scrolls_sideways_on_a_narrow_screen(context, address):
 
 
 @pytest.mark.parametrize(("width", "beside"), [(1280, True), (360, False)])
-def test_text_and_diagram_stand_beside_each_other_where_there_is_room(context, address, width, beside):
-    with opened(context, f"{address}/closing/", width=width, height=800) as page:
+def test_text_and_diagram_stand_beside_each_other_where_there_is_room(tab, address, width, beside):
+    with opened(tab, f"{address}/closing/", width=width, height=800) as page:
         text = page.locator(".ws-transcript__text").first.bounding_box()
         diagram = page.locator(".ws-transcript__diagram").first.bounding_box()
         assert beside is (diagram["x"] >= text["x"] + text["width"])
@@ -239,20 +244,20 @@ def smallest_text(page: Page) -> float:
 
 
 @pytest.mark.parametrize(("width", "smallest"), [(360, 13), (1280, 13), (1920, 14.5)])
-def test_the_text_of_a_diagram_is_large_enough(context, address, width, smallest):
-    with opened(context, f"{address}/closing/", width=width, height=800) as page:
+def test_the_text_of_a_diagram_is_large_enough(tab, address, width, smallest):
+    with opened(tab, f"{address}/closing/", width=width, height=800) as page:
         assert smallest_text(page) >= smallest
 
 
-def test_a_narrow_screen_scrolls_the_diagram(context, address):
-    with opened(context, f"{address}/closing/", width=360, height=800) as page:
+def test_a_narrow_screen_scrolls_the_diagram(tab, address):
+    with opened(tab, f"{address}/closing/", width=360, height=800) as page:
         box, content = page.evaluate("""(drawing => [drawing.clientWidth, drawing.scrollWidth])(
             document.querySelector('.ws-transcript__drawing'))""")
         assert box < 320 < 360 < content
 
 
 @pytest.mark.parametrize("language", TITLES)
-def test_the_color_toggle_is_named_in_the_readers_language(context, address, language):
-    with opened(context, address + HOMES[language]) as page:
+def test_the_color_toggle_is_named_in_the_readers_language(tab, address, language):
+    with opened(tab, address + HOMES[language]) as page:
         expected = {"zh": "切换到浅色模式", "pt": "Mudar para o modo claro", "ru": "Включить светлую тему"}[language]
         assert expected == page.get_attribute(".md-header label[for^=__palette]:visible", "title")
