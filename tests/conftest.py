@@ -2,6 +2,7 @@
 
 import fcntl
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,11 @@ import pytest
 from reference_ws.guide import command
 
 pytest_plugins = ["pytester", "tools", "wheel"]
+
+
+def pytest_configure() -> None:
+    # Processes inherit that Ctrl-C is ignored, as it is in a run in the background; a handler they don't.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,6 +15,7 @@ from server import WAIT_S, in_thread
 from websockets.sync.server import ServerConnection, serve
 
 from reference_ws import App, WebSocket
+from reference_ws.guide.command import connect as command
 
 app = App()
 
@@ -52,6 +53,8 @@ def connect_to(run_command, monkeypatch, tmp_path):
     """Run the command in this process with these lines as its input: exit code, stdout, stderr."""
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "QUIET_S", 0.5)  # a busy machine may be silent before it answers
+    monkeypatch.setattr(command, "PATIENCE_S", WAIT_S)
 
     def connect_and_type(address: str, *options: str, lines: tuple[str, ...] = ()):
         typed = tmp_path / "typed"
@@ -77,16 +80,7 @@ def connect(connect_to, address):
     return connect_and_type
 
 
-def in_a_process(address: str, *lines: str):
-    """Do the same in a process of its own, with the lines in a pipe."""
-    command = [sys.executable, "-m", "reference_ws", "connect", address]
-    done = subprocess.run(
-        command, input="\n".join(lines), capture_output=True, text=True, check=False, timeout=WAIT_S, env=ENGLISH
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-def test_both_directions_are_shown_with_both_states(address):
+def test_both_directions_are_shown_with_both_states(connect):
     assert (
         0,
         """\
@@ -102,7 +96,19 @@ def test_both_directions_are_shown_with_both_states(address):
    client=DISCONNECTED application=CONNECTED
 """,
         "",
-    ) == in_a_process(f"{address}/echo?a=1", 'text "你好"', 'close 4000 "bye"')
+    ) == connect("/echo?a=1", 'text "你好"', 'close 4000 "bye"')
+
+
+def test_lines_may_come_through_a_pipe(address):
+    command = [sys.executable, "-m", "reference_ws", "connect", f"{address}/echo"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENGLISH) as process:
+        process.stdin.write('text "你好"\n'.encode())
+        process.stdin.flush()
+        read_until(process.stdout.fileno(), '<- text "你好"\n'.encode())
+        output, _ = process.communicate(b'close 4000 "bye"\n', timeout=WAIT_S)
+
+    assert 0 == process.returncode
+    assert output.endswith(b'-> close 4000 "bye"\n   client=DISCONNECTED application=CONNECTED\n')
 
 
 def test_arrows_may_be_typed_too(connect):

@@ -55,7 +55,7 @@ async def reports(page: Page, *, over_sockets: bool) -> list[Report]:
             if fence.kind == "transcript":
                 app = run.application(fence)
                 served.app = app if fence.denial else without_denial(app)
-                found.append(await run.transcript(fence, url=url))
+                found.append(await run.transcript(fence, url=url, timeout_s=WAIT_S))
                 if not found[-1].ok:  # what follows stands on it
                     break
                 await served.settle()
@@ -94,7 +94,9 @@ def test_transcripts_say_the_same_at_their_live_addresses(path):
     async def play_live() -> list[Report]:
         async with in_loop(live_application(path.parents[1])) as url:
             return [
-                await play(url + live_path(page.name, fence.app, fence.denial), transcript(page, fence))
+                await play(
+                    url + live_path(page.name, fence.app, fence.denial), transcript(page, fence), timeout_s=WAIT_S
+                )
                 for fence in page.fences
                 if fence.kind == "transcript"
             ]

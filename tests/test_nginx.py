@@ -184,14 +184,14 @@ def test_an_idle_connection_is_cut_without_a_close_frame(tmp_path):
 
 @pytest.mark.needs("nginx")
 def test_pings_of_the_server_keep_an_idle_connection(tmp_path):
-    exchanged = {"proxy_read_timeout 60s;": "proxy_read_timeout 1s;"}
+    exchanged = {"proxy_read_timeout 60s;": "proxy_read_timeout 3s;"}
     with (
         uvicorn_of_the_page(tmp_path, "--ws-ping-interval", "0.25") as server,
         nginx_of_the_page(tmp_path, server.port, exchanged) as url,
         connect(f"{url}/echo", **NO_PINGS) as client,
     ):
         with pytest.raises(TimeoutError):
-            client.recv(timeout=2)
+            client.recv(timeout=4)
         client.send("still here")
         assert "still here" == client.recv(timeout=WAIT_S)
 
@@ -209,7 +209,7 @@ def test_clients_behind_nginx_see_1012_when_the_server_ends(tmp_path):
 
 # --- uvicorn alone ----------------------------------------------------------------------------------------------------
 
-QUICK_PINGS = ("--ws-ping-interval", "0.2", "--ws-ping-timeout", "0.2", "--timeout-graceful-shutdown", "0")
+QUICK_PINGS = ("--ws-ping-interval", "0.2", "--ws-ping-timeout", "2", "--timeout-graceful-shutdown", "0")
 
 
 def test_a_client_that_answers_no_ping_is_closed_with_1011(tmp_path):
@@ -244,7 +244,7 @@ def test_a_handler_without_unread_messages_goes_on(tmp_path):
         connect(f"{server.url}/deaf", **NO_PINGS) as client,
         pytest.raises(TimeoutError),
     ):
-        client.recv(timeout=1)
+        client.recv(timeout=3)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

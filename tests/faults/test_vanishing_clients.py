@@ -10,6 +10,7 @@ from typing import Annotated
 
 import anyio
 import pytest
+from server import WAIT_S
 from serving import living, no_task_left, only_new_objects, resident_bytes, serving, until
 from websockets.asyncio.client import connect
 
@@ -123,7 +124,9 @@ async def vanish(url: str, place: str, number: int, silently: bool) -> None:
     client = socket.create_connection((url.split(":")[1].strip("/"), int(url.split(":")[2])))
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LET_GO)
     connecting = asyncio.create_task(
-        connect(f"{url}/{place}/{number}", sock=client, ping_interval=None).__aenter__()  # left to itself
+        connect(
+            f"{url}/{place}/{number}", sock=client, ping_interval=None, open_timeout=WAIT_S
+        ).__aenter__()  # left to itself
     )
     handshake_first = place not in ("setting-up", "accepting")
     connection = await connecting if handshake_first else None

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from server import free_port, in_process
+from server import WAIT_S, free_port, in_process
 
 FOLDER: Final = Path(__file__).parent
 DOCS: Final = FOLDER.parents[1] / "docs"
@@ -60,7 +60,7 @@ class Server:
 
     def get(self, path: str) -> Any:
         """Ask the served application over HTTP; it answers in JSON."""
-        with urllib.request.urlopen(self.url.replace("ws:", "http:", 1) + path, timeout=30) as response:
+        with urllib.request.urlopen(self.url.replace("ws:", "http:", 1) + path, timeout=WAIT_S) as response:
             return json.load(response)
 
     def records(self, path: str, count: int, within_s: float) -> list[list[Any]]:
