@@ -124,9 +124,8 @@ async def vanish(url: str, place: str, number: int, silently: bool) -> None:
     client = socket.create_connection((url.split(":")[1].strip("/"), int(url.split(":")[2])))
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LET_GO)
     connecting = asyncio.create_task(
-        connect(
-            f"{url}/{place}/{number}", sock=client, ping_interval=None, open_timeout=WAIT_S
-        ).__aenter__()  # left to itself
+        # left to itself
+        connect(f"{url}/{place}/{number}", sock=client, ping_interval=None, open_timeout=WAIT_S).__aenter__()
     )
     handshake_first = place not in ("setting-up", "accepting")
     connection = await connecting if handshake_first else None
