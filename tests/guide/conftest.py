@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
-from small_docs import write_docs
+from small_docs import write_docs, write_reference
 from tools import program
 
 from reference_ws.guide.site import build
@@ -23,11 +23,11 @@ window.Worker = function (url, options) {
 
 @pytest.fixture(scope="session")
 def small_site(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
-    """The site of the small documents: built once a run, not to be changed."""
+    """The site of the small documents, with a reference: built once a run, not to be changed."""
 
     def build_small(folder: Path) -> None:
         config = write_docs(folder)
-        (folder / "docs/pages.toml").touch()
+        write_reference(folder / "docs")
         build(output=folder / "site", progress=lambda _: None, config=config)
 
     return once("small", build_small) / "site"
