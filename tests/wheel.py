@@ -1,53 +1,94 @@
-"""The wheel, installed, and the site that it builds: both made once a run."""
+"""The wheel, installed with its extras, and the site that it builds: each made once a run."""
 
 import os
 import subprocess
 import sys
-import sysconfig
 import venv
-from collections.abc import Callable
+import zipfile
+from functools import partial
+from importlib.metadata import PathDistribution, distribution, requires
 from pathlib import Path
-from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
+PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 
-Once = Callable[[str, Callable[[Path], object]], Path]
 
-
-def of_a_reader(home: Path) -> dict[str, Any]:
+def of_a_reader(home: Path):
     """Describe the process of a reader who has nothing: an empty folder, no settings."""
     variables = {name: value for name, value in os.environ.items() if name in ("PATH", "TMPDIR")}
     return {"cwd": home, "env": {**variables, "HOME": str(home), "LC_ALL": "C.UTF-8"}}
 
 
 @pytest.fixture(scope="session")
-def installed(once: Once) -> Path:
-    """Build the wheel and install it into a fresh virtual environment: gives that environment's folder.
+def wheel(once):
+    """Build the wheel; gives its file."""
 
-    The wheel's dependencies are those of this environment, by a path file: to install them again would take minutes and
-    prove nothing about the wheel.
-    """
+    def build(folder: Path) -> None:
+        subprocess.run([*PIP, "wheel", "--no-deps", "--wheel-dir", folder, ROOT], check=True)
 
-    def install(folder: Path) -> None:
-        pip = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([sys.executable, *pip, "wheel", "--no-deps", "--wheel-dir", folder, ROOT], check=True)
-        environment = folder / "venv"
-        venv.create(environment)
-        paths = {name: str(environment) for name in ("base", "platbase", "installed_base")}
-        dependencies = Path(sysconfig.get_path("purelib", vars=paths)) / "dependencies.pth"
-        dependencies.write_text(sysconfig.get_path("purelib"))  # pip's, too
-        (wheel,) = folder.glob("*.whl")
-        install = [environment / "bin" / "python", *pip, "install", "--no-deps", "--ignore-installed", wheel]
-        subprocess.run(install, check=True)
-
-    return once("wheel", install) / "venv"
+    return next(once("wheel", build).glob("*.whl"))
 
 
 @pytest.fixture(scope="session")
-def home_with_site(installed: Path, once: Once) -> Path:
-    """Let the installed wheel build the whole site in a reader's cache: gives the reader's home."""
+def told(wheel):
+    """Read the wheel's metadata."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return PathDistribution(zipfile.Path(archive, name.removesuffix("METADATA"))).metadata
+
+
+def needed(requirements, extra):
+    """Name the distributions that `requirements`, under `extra`, and all that they need in turn, stand for."""
+    found: dict[tuple[str, str], None] = {}
+    waiting = [(requirement, extra) for requirement in requirements]
+    while waiting:
+        text, extra = waiting.pop()
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        for key in [(name, ""), *((name, more) for more in requirement.extras)]:
+            if key not in found:
+                found[key] = None
+                inner = requirements if name == "reference-ws" else requires(name) or []
+                waiting += [(line, key[1]) for line in inner]
+    return {name for name, _ in found} - {"reference-ws"}
+
+
+@pytest.fixture(scope="session")
+def install(wheel, told, once):
+    """Make virtual environments: of the wheel, with an extra or none, and what it needs for that; gives the folder.
+
+    What it needs are links to what this environment has, distribution by distribution: to install that again would take
+    minutes and a network. Whatever else is here is not to be found there.
+    """
+
+    def fill(extra: str, folder: Path) -> None:
+        venv.create(folder)
+        subprocess.run([*PIP, "--python", folder, "install", "--no-deps", wheel], check=True)
+        (packages,) = folder.glob("lib/python*/site-packages")
+        for name in needed(told.get_all("Requires-Dist"), extra):
+            here = distribution(name)
+            for top in {file.parts[0] for file in here.files or ()} - {"..", "__pycache__"}:
+                if not (packages / top).exists():  # two distributions may share a namespace
+                    (packages / top).symlink_to(here.locate_file(top))
+
+    return lambda extra="": once(f"environment-{extra or 'bare'}", partial(fill, extra))
+
+
+@pytest.fixture(scope="session")
+def installed(install):
+    """Install all that a reader needs; gives the folder of the virtual environment."""
+    return install("serve")
+
+
+@pytest.fixture(scope="session")
+def home_with_site(installed, once):
+    """Let the installed wheel build the whole site in a reader's cache; gives the reader's home."""
 
     def build(home: Path) -> None:
         subprocess.run([installed / "bin" / "python", "-m", "reference_ws.guide.site"], check=True, **of_a_reader(home))
