@@ -24,7 +24,7 @@ serve: .venv/serve
 
 test: .venv/dev
 	# A page is one run from top to bottom: its file stays with one worker.
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 check: .venv/dev
 	$(BIN)/ruff check
