@@ -378,7 +378,7 @@ SERVE = "'reference-ws[serve]'`"
 
 @pytest.mark.parametrize(
     ("module", "extra"),
-    [(name, CLI) for name in ("click", "rich", "babel", "websockets", "markdown_it")]
+    [(name, CLI) for name in ("click", "rich", "babel", "websockets")]
     + [(name, SERVE) for name in ("uvicorn", "mkdocs")],
 )
 def test_missing_extra_is_one_line(module, extra):
