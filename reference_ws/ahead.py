@@ -1,4 +1,8 @@
-"""Messages that are received before they are asked for, so that a disconnect is seen while nobody receives."""
+"""Messages that are received before they are asked for, so that a disconnect is seen while nobody receives.
+
+ASGI has no question "is the client still there?": a disconnect is a message in the queue, behind whatever data came
+before it. Who wants to see it has to take what stands before it, and must keep that for who asks for it later.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from starlette.types import Message, Receive
 
 from reference_ws.lifecycle import DISCONNECT
 
-__all__ = ["READ_AHEAD", "ReadAhead", "Released"]
+__all__ = ["READ_AHEAD", "TURNS", "ReadAhead"]
 
 READ_AHEAD: Final = 64
 """How many messages are kept for later receives before reading ahead stops."""
@@ -23,13 +27,13 @@ READ_AHEAD: Final = 64
 TURNS: Final = 4
 
 
-class Released(Exception):  # noqa: N818 - it is no fault
-    """Nothing more is received: the connection is being ended from this side."""
-
-
 class ReadAhead:
-    """Keeps what came early, in order. A server's ``receive()`` that was begun is never cancelled by who waits for it:
-    some servers lose a message then.
+    """Keeps what came early, in order.
+
+    A ``receive()`` of the server that was begun runs in a task of its own (`_Pending`), and who waits for it waits for
+    its `done`. To call it under a timeout instead looks simpler, and loses messages: with some servers the message is
+    taken off the queue before the cancellation arrives, and then nobody has it. So a receive that was begun is left
+    pending, until its message comes or nothing is wanted any more; the next one who asks finds it.
     """
 
     def __init__(self, receive: Receive) -> None:
@@ -52,6 +56,8 @@ class ReadAhead:
     async def look(self) -> bool:
         """Take what is there at once, up to the bound, and tell whether the client's end is among it."""
         while len(self.messages) < READ_AHEAD and not self.saw_disconnect and not self.released:
+            # "At once" is a few turns of the event loop, and not a time: a time would be too short on a busy machine,
+            # and would be waited for in full on every other one.
             pending = self._begin()
             for _ in range(TURNS):
                 if pending.done.is_set():
@@ -74,24 +80,29 @@ class ReadAhead:
                 await self._taken.wait()
         return self.saw_disconnect
 
-    async def next(self) -> Message:
-        """Take the next message, one that was kept or else one that comes. Raises `Released` when none is wanted."""
+    async def next(self) -> Message | None:
+        """Take the next message, one that was kept or else one that comes; ``None`` when none is wanted any more."""
         while not self.messages:
             if self.released:
-                raise Released
+                return None
             await self._fill()
         taken, self._taken = self._taken, anyio.Event()
         taken.set()
         return self.messages.popleft()
 
     def release(self) -> None:
-        """Stop receiving: who still waits for a message gets `Released`."""
+        """Stop receiving: who still waits for a message gets ``None``."""
         self.released = True
         if self._pending is not None:
             self._pending.scope.cancel()
 
-    async def let_go(self) -> None:
-        """Stop receiving, and wait until the server knows: some hold back what is sent during a receive."""
+    async def stop(self) -> None:
+        """Stop receiving, and wait until the server knows.
+
+        Some servers hold back what is sent while a ``receive()`` waits: the close frame that follows would not go out.
+        The wait is shielded, for it ends with the task that was just cancelled, and a close that is itself cancelled
+        in here would leave the client without its frame.
+        """
         pending = self._pending
         self.release()
         if pending is not None:
@@ -109,8 +120,10 @@ class ReadAhead:
         self._take(pending)
 
     def _take(self, pending: _Pending) -> None:
+        # Several may wait for one receive: a watch, a look, and the task that wants its message. All of them are woken,
+        # and the first one keeps the message for all; it must not be kept once for each.
         if self._pending is not pending:
-            return  # who else was waiting for it was faster
+            return
         self._pending = None
         if pending.error is not None:
             raise pending.error
@@ -136,7 +149,9 @@ class _Pending:
                 self.message = await self._receive()
         except Exception as error:
             self.error = error
-        finally:  # also when the event loop is closed, which cancels all tasks: somebody waits for this one
+        finally:
+            # Also when the event loop is closed, which cancels all tasks: somebody waits for this one, in a shield at
+            # times, and would wait for ever.
             self.done.set()
 
 

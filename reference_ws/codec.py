@@ -1,15 +1,17 @@
 """JSON by msgspec, with the standard library's answers where the two differ.
 
 Decoding: what msgspec reads, it reads as `json.loads` does; for what it refuses (NaN, lone surrogates, 1e400, and all
-that is no JSON), the standard library is asked. Encoding: msgspec writes NaN and the infinities as null, which tells
-the reader something else; where its answer holds a null, the standard library writes, and refuses them. A finite float
-may be spelled in another way, 1e16 or 1e+16: it is the same number. Property tests compare the two.
+that is no JSON), the standard library is asked. Encoding: a finite float may be spelled in another way, 1e16 or 1e+16:
+it is the same number. But msgspec writes NaN and the infinities as null, which tells the reader something else: where
+its answer holds a null, the value is searched for them. Property tests compare the two.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -18,8 +20,8 @@ __all__ = ["convert", "dumps", "loads"]
 
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
-# As a key, msgspec writes them so.
-_NOT_FINITE: Final = ('nan"', 'inf"')
+_NO_FLOATS: Final = frozenset((str, int, bool, type(None)))
+_SEVERAL: Final = (list, tuple, set, frozenset)
 
 
 def loads(data: str | bytes) -> Any:
@@ -86,11 +88,28 @@ def dumps(data: Any) -> str:
         text = _encode(data).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
         return _dumps(data)
-    # A null may have been NaN. To look at the data would cost more than to write it again, and miss what is nested in
-    # an object that only the encoder takes apart.
-    if "null" in text or any(end in text for end in _NOT_FINITE):
-        return _dumps(data)
+    if ("null" in text and not _finite(data)) or 'nan"' in text or 'inf"' in text:  # so it writes them as keys
+        return _dumps(data)  # which says what is wrong, if anything
     return text
+
+
+def _finite(data: Any) -> bool:
+    """Tell whether all floats in there are numbers; those that are keys aside."""
+    found = [data]
+    for value in found:  # it grows meanwhile: with a call for each level, a deep value would exhaust the stack
+        if isinstance(value, dict):
+            parts: Collection[Any] = value.values()
+        elif isinstance(value, _SEVERAL):
+            parts = value
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                return False
+            continue
+        else:  # an object that only msgspec takes apart
+            parts = (msgspec.to_builtins(value),)
+        if not _NO_FLOATS.issuperset(map(type, parts)):
+            found += [part for part in parts if type(part) not in _NO_FLOATS]
+    return True
 
 
 def _dumps(data: Any) -> str:

@@ -38,10 +38,12 @@ STANDARD = {
     "collections",
     "contextlib",
     "contextvars",
+    "copyreg",
     "dataclasses",
     "functools",
     "inspect",
     "json",
+    "math",
     "re",
 }
 STANDARD |= {"__future__", "time", "urllib", "enum", "itertools", "logging", "sys", "types", "typing"}

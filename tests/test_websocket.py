@@ -108,7 +108,8 @@ async def test_send_does_what_the_table_says(client, application, event):
 async def test_receive_does_what_the_table_says(client, application, event):
     server = Server({"type": event, "code": 1001})
     connection = websocket(server, client, application)
-    entry = lifecycle.on_receive(client, application, event)
+    # After the end nothing is asked for: what would have come is not known.
+    entry = lifecycle.on_receive(client, application, event if client is not DISCONNECTED else "websocket.receive")
     if isinstance(entry, WebSocketState):
         assert {"type": event, "code": 1001} == await connection.receive()
         assert (entry, application) == (connection.client_state, connection.application_state)
@@ -398,6 +399,23 @@ async def test_another_mode_is_a_runtime_error_and_nothing_is_received_or_sent(m
     with pytest.raises(RuntimeError, match="wrong-mode"):
         await getattr(websocket(server), method)(*arguments)
     assert (1, []) == (len(server.incoming), server.sent)
+
+
+def test_another_mode_is_a_runtime_error_where_the_loop_is_made():
+    with pytest.raises(RuntimeError, match="wrong-mode"):
+        websocket(Server()).iter_json("json")
+
+
+async def test_a_loop_can_be_left_and_taken_up_again():
+    server = Server(data(text="1"), data(text="2"), {"type": "websocket.disconnect", "code": 1001})
+    connection = websocket(server)
+    loop = connection.iter_text()
+    async for text in loop:
+        assert "1" == text
+        break
+    assert ["2"] == [text async for text in loop]
+    assert [] == [text async for text in loop]
+    assert (1001, "") == connection.end
 
 
 async def test_json_is_sent_compact_with_non_ascii_as_itself():
