@@ -64,31 +64,28 @@ def dumps(data: Any) -> str:
         text = _encode(data).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
         return _dumps(data)
-    if ("null" in text or 'nan"' in text or 'inf"' in text) and not _finite(data):
-        return _dumps(data)  # which says what is wrong
+    if ("null" in text and not _finite(data)) or 'nan"' in text or 'inf"' in text:  # so it writes them as keys
+        return _dumps(data)  # which says what is wrong, if anything
     return text
 
 
 def _finite(data: Any) -> bool:
-    """Tell whether all floats in there are numbers."""
-    if type(data) in _NO_FLOATS:
-        return True
+    """Tell whether all floats in there are numbers; those that are keys aside."""
     found = [data]
     for value in found:  # it grows meanwhile: with a call for each level, a deep value would exhaust the stack
         if isinstance(value, dict):
-            found += _perhaps_floats(value)  # a key can be one, too
-            found += _perhaps_floats(value.values())
+            parts: Collection[Any] = value.values()
         elif isinstance(value, _SEVERAL):
-            found += _perhaps_floats(value)
-        elif not isinstance(value, float):  # an object that only msgspec takes apart
-            found += _perhaps_floats((builtins(value),))
-        elif not math.isfinite(value):
-            return False
+            parts = value
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                return False
+            continue
+        else:  # an object that only msgspec takes apart
+            parts = (builtins(value),)
+        if not _NO_FLOATS.issuperset(map(type, parts)):
+            found += [part for part in parts if type(part) not in _NO_FLOATS]
     return True
-
-
-def _perhaps_floats(parts: Collection[Any]) -> Collection[Any]:
-    return () if _NO_FLOATS.issuperset(map(type, parts)) else [part for part in parts if type(part) not in _NO_FLOATS]
 
 
 def _dumps(data: Any) -> str:

@@ -32,17 +32,20 @@ class _Node:
     rest: list[int] = field(default_factory=list)
     """Routes that may match whatever follows, slashes included."""
 
-    def collect(self, segments: list[str], depth: int, places: list[int]) -> None:
-        """Add the places of the routes that may match the segments from this depth on."""
-        places += self.rest
-        if depth == len(segments):
-            places += self.ends
-            return
-        child = self.static.get(segments[depth])
-        if child is not None:
-            child.collect(segments, depth + 1, places)
-        if self.dynamic is not None:
-            self.dynamic.collect(segments, depth + 1, places)
+    def collect(self, segments: list[str], places: list[int]) -> None:
+        """Add the places of the routes that may match these segments, which follow here."""
+        node = self
+        for depth, segment in enumerate(segments, 1):
+            places += node.rest
+            child, dynamic = node.static.get(segment), node.dynamic
+            if child is not None and dynamic is not None:
+                dynamic.collect(segments[depth:], places)
+            following = child or dynamic
+            if following is None:
+                return
+            node = following
+        places += node.rest
+        places += node.ends
 
 
 class RouteIndex:
@@ -107,7 +110,7 @@ class RouteIndex:
     def _candidates(self, path: str) -> list[int]:
         places = list(self._always)
         # A trailing line break matches the end of a pattern too.
-        self._root.collect(_segments(path.removesuffix("\n")), 0, places)
+        self._root.collect(_segments(path.removesuffix("\n")), places)
         places.sort()
         return places
 

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from server import in_thread
 
 from reference_ws.guide import site
-
-pytest_plugins = ("cli_server",)
+from reference_ws.guide.live import live_application
 
 APP = """\
 from reference_ws import App, WebSocket
@@ -161,10 +161,11 @@ def test_a_subsection_belongs_to_its_section(run, page):
     assert (0, "page#s1: 1 transcript, 5 steps as written\n", "") == run("run", "page#s1", "-q")
 
 
-def test_over_a_socket_the_live_addresses_answer(run, page, live_server, tmp_path):
+def test_over_a_socket_the_live_addresses_answer(run, page, tmp_path):
     page(fence(GOOD + "== client=DISCONNECTED application=CONNECTED\n"))
 
-    code, output, errors = run("run", "page", "-q", "--url", live_server(tmp_path / "docs"))
+    with in_thread(live_application(tmp_path / "docs")) as url:
+        code, output, errors = run("run", "page", "-q", "--url", url)
 
     assert (0, "") == (code, errors)
     assert [
@@ -235,11 +236,22 @@ def test_the_code_of_a_markdown_document_does_not_run_with_another_application(r
     assert 0 == run("play", "notes.md", "--app", "mine:app")[0]
 
 
-def test_a_file_is_played_over_a_socket(run, page, live_server, tmp_path):
+@pytest.mark.parametrize(("options", "code"), [(["--held-time"], 0), ([], 1)])
+def test_no_real_time_passes_in_held_time(run, options, code):
+    held = 'import asyncio\nassert type(asyncio.get_running_loop()).__name__ == "HeldTimeLoop"\n'
+    Path("notes.md").write_text(fence(held, "python") + DOCUMENT, "utf-8")
+    Path("mine.ws").write_text(GOOD, "utf-8")
+
+    assert code == run("play", "notes.md", "-q", *options)[0]
+    assert 0 == run("play", "mine.ws", "--app", "mine:app", *options)[0]
+
+
+def test_a_file_is_played_over_a_socket(run, page, tmp_path):
     page(fence(GOOD))
     Path("my.ws").write_text(GOOD, "utf-8")
 
-    assert 0 == run("play", "my.ws", "--url", f"{live_server(tmp_path / 'docs')}/live/page")[0]
+    with in_thread(live_application(tmp_path / "docs")) as url:
+        assert 0 == run("play", "my.ws", "--url", f"{url}/live/page")[0]
 
 
 @pytest.mark.parametrize(
@@ -247,6 +259,7 @@ def test_a_file_is_played_over_a_socket(run, page, live_server, tmp_path):
     [
         (["my.ws"], "say with --app or --url what my.ws talks to"),
         (["my.ws", "--app", "mine:app", "--url", "ws://x"], "--app and --url exclude each other: give one of them"),
+        (["my.ws", "--held-time", "--url", "ws://x"], "--held-time and --url exclude each other: give one of them"),
         (["my.ws", "--app", "mine"], "'mine' is no application: write --app module:name"),
         (
             ["my.ws", "--app", "nobodys:app"],

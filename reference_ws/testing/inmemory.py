@@ -12,6 +12,7 @@ import sysconfig
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -86,7 +87,7 @@ class InMemoryConnection:
     message that the life cycle doesn't allow, or a subprotocol that the client didn't offer, is a `RuntimeError` in the
     application, as on the strictest server; text that UTF-8 can't carry is a `UnicodeEncodeError` for whoever sends it.
 
-    ``held=True`` makes every ``send`` of the application wait until `take` or `let_go` releases it, so that a player
+    ``held=True`` makes every ``send`` of the application wait until `take` or `release` releases it, so that a player
     can look at both states between two messages; ``application_state`` moves when it is released. ``both_keys`` puts
     ``text`` and ``bytes`` into every frame, as some servers do; ``send_raises`` False ignores what is sent after the
     client has left, instead of raising `OSError`. Several connections may share a ``signal``.
@@ -121,7 +122,9 @@ class InMemoryConnection:
         self._freed = False
         self._inbox: deque[Message] = deque([{"type": CONNECT}])
         self._sent: deque[tuple[Message, anyio.Event]] = deque()
-        # What is legal is decided when a message is sent, not when it is released.
+        # The application's state as of its last send, released or not. What is legal is decided when a message is sent:
+        # two tasks may send while the first send is held, and judged by `application_state`, which moves at the
+        # release, a send after a held close would pass.
         self._state = WebSocketState.CONNECTING
         self._coroutine: Any = None
 
@@ -173,15 +176,19 @@ class InMemoryConnection:
         released = anyio.Event()
         self._sent.append((message, released))
         self._happened()
+        # Held, the application stands inside of its own send, as it would with a full socket buffer: it can't run ahead
+        # of the line that a player reads, and both states are those between this message and the next. Who holds has to
+        # release, or a handler that sends to several clients waits here for a line of another client, forever: see
+        # `World.release`. That is why the message is in `_sent` before the wait and not after it.
         if self._held:
             await released.wait()
         elif self._freed:
             await anyio.lowlevel.checkpoint()  # who sends in a loop must not keep the event loop for itself
         self.application_state = entry
         if event == CLOSE and self.accepted:
-            self._leave(message.get("code", 1000), message.get("reason") or "")
+            self.leave(message.get("code", 1000), message.get("reason") or "")
         elif entry is WebSocketState.DISCONNECTED:
-            self._leave(1006, "")
+            self.leave(1006, "")
         self._happened()
 
     # --- the client's side ----------------------------------------------------------------------------------------
@@ -195,10 +202,7 @@ class InMemoryConnection:
         self._happened()
 
     def leave(self, code: int = 1000, reason: str = "") -> None:
-        """Put the client's end on its way to the application; code 1006 is a connection that vanished."""
-        self._leave(code, reason)
-
-    def _leave(self, code: int, reason: str) -> None:
+        """Put the client's end on its way to the application, unless it is; 1006 is a connection that vanished."""
         if not self.gone:
             self.end = code, reason
             self._inbox.append({"type": DISCONNECT, "code": code, "reason": reason})
@@ -225,7 +229,7 @@ class InMemoryConnection:
         """True while a ``send`` of the application waits to be released."""
         return self._held and any(not released.is_set() for _, released in self._sent)
 
-    def let_go(self) -> bool:
+    def release(self) -> bool:
         """Let the oldest waiting ``send`` return, while its message stays. False when none waits."""
         if not self.holds:
             return False
@@ -234,7 +238,7 @@ class InMemoryConnection:
 
     def hold_no_more(self) -> None:
         """Let every ``send`` return, now and from now on."""
-        while self.let_go():
+        while self.release():
             pass
         self._held, self._freed = False, self._freed or self._held
 
@@ -289,11 +293,13 @@ def waiting_frame(coroutine: Any) -> FrameType | None:
     return next((group[-1] for group in (theirs, ours, frames) if group), None)
 
 
+@cache
 def _is_the_librarys(file: str) -> bool:
     """Tell what a view or a connection waits in; this server itself waits for everything."""
     return Path(file).is_relative_to(_PACKAGE) and file != __file__
 
 
+@cache
 def _is_the_users(file: str) -> bool:
     path = Path(file)
     return path.is_relative_to(_PAGES) or not any(path.is_relative_to(home) for home in (_PACKAGE, *_LIBRARIES))

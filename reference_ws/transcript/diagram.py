@@ -10,59 +10,32 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
-from reference_ws.lifecycle import (
-    ACCEPT,
-    CLOSE,
-    CONNECT,
-    CONNECTING,
-    DISCONNECT,
-    RECEIVED,
-    RESPONSE_LAST_BODY,
-    RESPONSE_START,
-    SENT,
-    WebSocketState,
-    on_receive,
-    on_send,
-)
-from reference_ws.transcript.grammar import display_width, event_text, format_step, format_transcript
+from reference_ws.lifecycle import CONNECTING, WebSocketState, on_receive, on_send
+from reference_ws.transcript.grammar import event_text, format_step, format_transcript
+from reference_ws.transcript.messages import messages_of
+from reference_ws.transcript.mistakes import display_width
 from reference_ws.transcript.steps import (
-    Accept,
-    ApplicationClose,
-    ApplicationData,
-    ClientClose,
-    ClientData,
     Connect,
     Deny,
     Drop,
-    Headers,
+    FromClient,
     Raised,
     Silence,
     States,
     Step,
     Transcript,
+    headers_of,
 )
 
-__all__ = ["mermaid", "states", "svg"]
+__all__ = ["STYLE", "mermaid", "states", "svg"]
 
 # --- the states after each step ---------------------------------------------------------------------------------------
 
 Sides = tuple[WebSocketState, WebSocketState]
 """``client_state`` and ``application_state`` of one connection."""
-
-_RECEIVED: dict[type[Step], str] = {
-    Connect: CONNECT,
-    ClientData: RECEIVED,
-    ClientClose: DISCONNECT,
-    Drop: DISCONNECT,
-}
-_SENT: dict[type[Step], tuple[str, ...]] = {
-    Accept: (ACCEPT,),
-    ApplicationData: (SENT,),
-    ApplicationClose: (CLOSE,),
-    Deny: (RESPONSE_START, RESPONSE_LAST_BODY),
-}
 
 
 def states(
@@ -101,12 +74,13 @@ def _refused(transcript: Transcript) -> set[int]:
 
 
 def _after(step: Step, client: WebSocketState, application: WebSocketState) -> Sides:
-    if event := _RECEIVED.get(type(step)):
-        entry = on_receive(client, application, event)
-        client = entry if isinstance(entry, WebSocketState) else client
-    for event in _SENT.get(type(step), ()):
-        entry = on_send(client, application, event)
-        application = entry if isinstance(entry, WebSocketState) else application
+    for event in messages_of(step):
+        if isinstance(step, FromClient):
+            entry = on_receive(client, application, event)
+            client = entry if isinstance(entry, WebSocketState) else client
+        else:
+            entry = on_send(client, application, event)
+            application = entry if isinstance(entry, WebSocketState) else application
     return client, application
 
 
@@ -147,7 +121,7 @@ def _palette(scheme: int) -> str:
     return "".join(f"--{name}:var(--ws-{name},{value});" for name, value in values.items())
 
 
-_STYLE = "".join(
+STYLE: Final = "".join(
     (
         f".ws-diagram{{{_palette(0)}}}",
         f"@media (prefers-color-scheme:dark){{.ws-diagram{{{_palette(1)}}}}}",
@@ -179,6 +153,7 @@ _STYLE = "".join(
         *(f".ws-diagram text.{state.name.lower()}{{fill:var(--{state.name.lower()})}}" for state in WebSocketState),
     )
 )
+"""The style sheet of the pictures; each rule is for ``.ws-diagram`` alone."""
 
 
 def svg(
@@ -190,6 +165,7 @@ def svg(
     client: str = "client",
     application: str = "application",
     hidden: bool = False,
+    styled: bool = True,
     seconds: Sequence[float] = (),
     room: Transcript | None = None,
     unheard: Collection[int] | None = None,
@@ -198,8 +174,9 @@ def svg(
 
     `title` and `description` are what a screen reader says, in the language `lang` (a BCP 47 tag); left empty, they are
     the first target and the transcript's own text. With `hidden`, for a page where the transcript itself stands beside
-    its picture, a screen reader passes over it. `client` and `application` are the headings of the two sides, `seconds`
-    the times of the steps, written beside them. A picture that grows keeps its places if `room` says what will come.
+    its picture, a screen reader passes over it. A page with many pictures has their `STYLE` once, and each of them not
+    `styled`. `client` and `application` are the headings of the two sides, `seconds` the times of the steps, written
+    beside them. A picture that grows keeps its places if `room` says what will come.
     `unheard` is explained at `states`.
 
     The picture grows with the page's font size (its lengths are in rem), shrinks a little where there is no room, and
@@ -226,7 +203,7 @@ def svg(
             f' style="--ws-width:{width};--ws-height:{height}" lang={quoteattr(lang)} xml:lang={quoteattr(lang)}'
             f" {spoken}>",
             *told,
-            f"<style>{escape(_STYLE)}</style>",
+            *([f"<style>{escape(STYLE)}</style>"] if styled else []),
             f'<rect class="background" width="{width}" height="{height}"/>',
             *figure.life_lines(height - _EDGE),
             rows,
@@ -262,7 +239,7 @@ class _Figure:
         self.gap_left = max(self.clients.values()) + _BAND // 2
         # Wide enough for what is said, within bounds; what is longer is shortened.
         wanted = [_wide(display_width(event_text(step)), _FONT) for step in steps]
-        wanted += [_wide(display_width(f"{n}: {v}"), _SMALL) for step in steps for n, v in _headers(step)]
+        wanted += [_wide(display_width(f"{n}: {v}"), _SMALL) for step in steps for n, v in headers_of(step)]
         wanted.append(_wide(2 * widest_state + 3, _SMALL))
         self.gap = min(_MAX_GAP, max(_MIN_GAP, *wanted) + 2 * _AIR)
         self.gap_right = self.gap_left + self.gap
@@ -333,15 +310,9 @@ class _Figure:
             y, x, end = self.y - 17, left - _BAND // 2 - 4, right + _BAND // 2 + 4
             return [
                 f'<rect class="frame" x="{x}" y="{y - 11}" width="{end - x}" height="22" rx="6"/>',
-                _write(self.gap_left + _AIR, y + 4, step.client_state.name, f"small {step.client_state.name.lower()}"),
+                _state(self.gap_left + _AIR, y + 4, step.client_state),
                 _write(self.middle, y + 4, "==", "small", "middle"),
-                _write(
-                    self.gap_right - _AIR,
-                    y + 4,
-                    step.application_state.name,
-                    f"small {step.application_state.name.lower()}",
-                    "end",
-                ),
+                _state(self.gap_right - _AIR, y + 4, step.application_state, "end"),
             ], y
         if isinstance(step, Raised):
             self.y += 30
@@ -356,14 +327,14 @@ class _Figure:
         if isinstance(step, Drop):
             stop = self.middle + self.gap // 4
             drawn += [*_arrow(near, stop, y), *_cross(stop, y)]
-        elif type(step) in _RECEIVED:
+        elif isinstance(step, FromClient):
             drawn += [*_arrow(near, far - 6, y), f'<path class="head" d="M{far} {y}l-9 -4.5v9z"/>']
         else:
             drawn += [*_arrow(near + 6, far, y), f'<path class="head" d="M{near} {y}l9 -4.5v9z"/>']
         if before and after and before != after:
             self.y += 14
             drawn.append(self.state_names(step.client, before, after, self.y))
-        for name, value in _headers(step):
+        for name, value in headers_of(step):
             self.y += 15
             header = _shorten(f"{name}: {value}", self.gap - 2 * _AIR, _SMALL)
             drawn.append(_write(self.middle, self.y, header, "small", "middle"))
@@ -377,9 +348,9 @@ class _Figure:
         names = []
         if new[0] is not old[0]:
             x = self.clients[client] + _BAND // 2 + _AIR
-            names.append(_write(x, y, new[0].name, f"small {new[0].name.lower()}"))
+            names.append(_state(x, y, new[0]))
         if new[1] is not old[1]:
-            names.append(_write(self.gap_right - _AIR, y, new[1].name, f"small {new[1].name.lower()}", "end"))
+            names.append(_state(self.gap_right - _AIR, y, new[1], "end"))
         return "\n".join(names)
 
 
@@ -400,13 +371,9 @@ def _name(client: str) -> str:
     return _shorten(client, _wide(_CLIENT_NAME_COLUMNS, _FONT), _FONT)
 
 
-def _headers(step: Step) -> Headers:
-    return step.headers if isinstance(step, Connect | Accept | Deny) else ()
-
-
 def _full(step: Step) -> str:
     note = f"  # {step.note}" if step.note else ""
-    return "\n".join((format_step(step) + note, *(f"{name}: {value}" for name, value in _headers(step))))
+    return "\n".join((format_step(step) + note, *(f"{name}: {value}" for name, value in headers_of(step))))
 
 
 def _wide(columns: int, size: int) -> int:
@@ -440,6 +407,10 @@ def _write(x: int, y: int, text: str, kind: str, anchor: str = "start") -> str:
     return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}">{_text(text)}</text>'
 
 
+def _state(x: int, y: int, state: WebSocketState, anchor: str = "start") -> str:
+    return _write(x, y, state.name, f"small {state.name.lower()}", anchor)
+
+
 def _arrow(start: int, end: int, y: int) -> Iterator[str]:
     yield _line("halo", start, y, end, y)
     yield _line("arrow", start, y, end, y)
@@ -462,7 +433,7 @@ def mermaid(transcript: Transcript) -> str:
     lines.append("participant app as application")
     for step in transcript.steps:
         client = "" if isinstance(step, Silence) and not step.client else ids[step.client]
-        said = "<br/>".join(map(_mermaid_text, (event_text(step), *(f"{n}: {v}" for n, v in _headers(step)))))
+        said = "<br/>".join(map(_mermaid_text, (event_text(step), *(f"{n}: {v}" for n, v in headers_of(step)))))
         if isinstance(step, Silence):
             lines.append(f"Note over {client or first},app: .. {said}")
         elif isinstance(step, States):
@@ -471,7 +442,7 @@ def mermaid(transcript: Transcript) -> str:
             lines.append(f"Note over app: {_mermaid_text('!!')} {said}")
         elif isinstance(step, Drop):
             lines.append(f"{client}-xapp: {said}")
-        elif type(step) in _RECEIVED:
+        elif isinstance(step, FromClient):
             lines.append(f"{client}->>app: {said}")
         else:
             lines.append(f"app-->>{client}: {said}")

@@ -8,9 +8,9 @@ from typing import Any
 
 import anyio
 import pytest
-from inside_server import Server
 from lab_loop import on_lab_loop
 from page_script import PageScript
+from server import WAIT_S, in_loop
 from starlette.types import Message
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -37,9 +37,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def lab(docs: Path = DOCS, **bounds: float) -> AsyncIterator[str]:
-    serving = Server()
-    serving.app = Lab(docs, **bounds)
-    async with serving.listening() as url:
+    async with in_loop(Lab(docs, **bounds)) as url:
         yield url
 
 
@@ -297,20 +295,35 @@ def test_the_headers_are_those_that_are_written(docs):
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        (['-> text "hi"'], "Этот клиент не подключён: сначала подключите его."),
-        (["-> connect /echo", "<- accept", "-> connect /echo"], "Этот клиент уже подключён: сначала закройте"),
-        (["-> connect /echo", "<- accept", "-> json {"], "Это не JSON."),
-        (["-> connect /echo", "<- accept", "-> bytes 0"], "Запишите каждый байт двумя шестнадцатеричными цифрами"),
-        (["-> connect echo"], "Путь начинается с /"),
-        (["<- accept"], "Этот клиент не подключён"),
+        (['-> text "hi"'], "Этого сделать нельзя. Ожидается: подключение до этой строки (клиент)"),
+        (
+            ["-> connect /echo", "<- accept", "-> connect /echo"],
+            "Этого сделать нельзя. Ожидается: конец открытого соединения до нового подключения (клиент)",
+        ),
+        (
+            ["-> connect /echo", "<- accept", "-> json {"],
+            "Этого сделать нельзя. Ожидается: правильный JSON (не хватает ключа в двойных кавычках)",
+        ),
+        (
+            ["-> connect /echo", "<- accept", "-> bytes 0"],
+            "Этого сделать нельзя. Ожидается: две шестнадцатеричные цифры на каждый байт",
+        ),
+        (["-> connect echo"], "Этого сделать нельзя. Ожидается: адрес, который начинается с /"),
+        (["<- accept"], "Этого сделать нельзя. Ожидается: подключение до этой строки"),
         (
             ["-> connect /echo", "<- accept", "== client=CONNECTED application=CONNECTED"],
             "Здесь можно делать только то",
         ),
-        (["-> connect /echo", "<- accept", "li -> connect /echo"], "У первого клиента нет имени"),
-        (["a -> connect /echo", "a <- accept", "-> connect /echo"], "У других клиентов есть имена"),
-        (["-> connect /fails", "!! LifecycleError", '-> text "hi"'], "Соединение этого клиента закончилось"),
-        (["-> connect /echo", "<- accept", "-> close 99"], "Код закрытия — число от 1000 до 4999."),
+        (["-> connect /echo", "<- accept", "li -> connect /echo"], "Этого сделать нельзя. Ожидается: строка без имени"),
+        (["a -> connect /echo", "a <- accept", "-> connect /echo"], "Этого сделать нельзя. Ожидается: имя клиента"),
+        (
+            ["-> connect /fails", "!! LifecycleError", '-> text "hi"'],
+            "Этого сделать нельзя. Ожидается: новое подключение до этой строки",
+        ),
+        (
+            ["-> connect /echo", "<- accept", "-> close 99"],
+            "Этого сделать нельзя. Ожидается: код закрытия от 1000 до 4999",
+        ),
     ],
 )
 def test_what_can_not_be_done_is_told_in_the_readers_language(docs, lines, problem):
@@ -433,7 +446,7 @@ def test_nothing_is_left_when_the_reader_goes(docs):
             await other.hear("show")
             await other.say("start", page="echo", language="ru", example=1, mode="step")
             await other.hear("show")
-        with anyio.fail_after(5):
+        with anyio.fail_after(WAIT_S):
             while len(asyncio.all_tasks()) > before:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.01)
         # One more run of the page may be ready for the next reader.
@@ -445,7 +458,7 @@ def test_nothing_is_left_when_the_reader_goes(docs):
 
 def test_a_handler_that_never_pauses_does_not_stop_the_server(docs):
     async def scenario(script: PageScript) -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(WAIT_S):
             over = await script.play("echo", "ru", 1, script="-> connect /flood\n<- accept\n")
             assert "<- text " in over["got"]
             await script.say("start", page="echo", language="ru", example=1, mode="play")
@@ -545,7 +558,7 @@ def test_a_page_that_does_not_listen_is_let_go(docs, monkeypatch):
         inbox.put_nowait({"type": "websocket.connect"})
         for _ in range(50):
             inbox.put_nowait({"type": "websocket.receive", "text": "{"})
-        with anyio.fail_after(5):
+        with anyio.fail_after(WAIT_S):
             await serving(handshake("/lab"), inbox.get, send)
         assert sent.is_set()
 
@@ -558,7 +571,7 @@ def test_what_is_stopped_while_its_page_runs_leaves_nothing(docs):
             await script.say("start", page="echo", language="ru", example=1, mode="run")
             await script.say("stop")
         assert (await script.play("echo", "ru", 1))["ok"]
-        with anyio.fail_after(5):
+        with anyio.fail_after(WAIT_S):
             while sum(name.startswith("docs.ru.echo") for name in set(sys.modules) - known) > 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from reference_ws import __version__
-from reference_ws.guide.command import Problem, connect, examples, explain, missing, run_pages, serve, tell
+from reference_ws.guide.command import Problem, connect, explain, missing, run_pages, serve, tell
 from reference_ws.guide.words.catalogs import (
     ENGLISH,
     LANGUAGES,
@@ -19,7 +19,7 @@ from reference_ws.guide.words.catalogs import (
     language_called,
     language_of_environment,
 )
-from reference_ws.transcript.grammar import TranscriptError
+from reference_ws.transcript.mistakes import TranscriptError
 
 __all__ = ["run"]
 
@@ -36,8 +36,10 @@ def run(arguments: list[str]) -> int:
         language = _language(arguments, language)
         action = _read(arguments, language)
         return (action() if callable(action) else action) or 0
-    except (Problem, TranscriptError) as error:
-        return tell(str(error))
+    except Problem as problem:
+        return tell(str(problem))
+    except TranscriptError as error:
+        return tell(error.told(catalog(language).gettext))
     except ModuleNotFoundError as error:
         return tell(missing(error, catalog(language)))
     except (KeyboardInterrupt, CancelledError):  # the latter is what Python 3.10 makes of Ctrl-C in an event loop
@@ -108,7 +110,7 @@ def _command(language: str) -> click.Group:
 
     @command("examples", _("List every example with its page, its title and its live addresses."))
     def examples_() -> Action:
-        return lambda: examples.show(words, language)
+        return lambda: run_pages.show_examples(words, language)
 
     @command(
         "run",
@@ -130,10 +132,11 @@ def _command(language: str) -> click.Group:
     )
     @click.argument("file", type=click.Path(exists=True, dir_okay=False))
     @click.option("--app", metavar="MODULE:APP", help=_("The ASGI application to talk to; the module may be here."))
+    @click.option("--held-time", is_flag=True, help=_("Let no real time pass (in memory, without sockets)."))
     @url
     @quiet
-    def play(file: str, app: str | None, url: str | None, quiet: bool) -> Action:
-        return lambda: run_pages.play_file(words, file, app=app, url=url, quiet=quiet)
+    def play(file: str, app: str | None, held_time: bool, url: str | None, quiet: bool) -> Action:
+        return lambda: run_pages.play_file(words, file, app=app, url=url, quiet=quiet, held_time=held_time)
 
     @command(
         "connect",
@@ -163,8 +166,15 @@ def _command(language: str) -> click.Group:
     @click.option(
         "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help=_("0 takes a free one.")
     )
+    @click.option(
+        "--allow-host",
+        "allow_hosts",
+        multiple=True,
+        metavar="NAME",
+        help=_("Answer to this host name too; may be given several times."),
+    )
     @click.option("--no-browser", is_flag=True, help=_("Don't open a browser."))
-    def serve_(host: str, port: int, no_browser: bool) -> Action:
-        return lambda: serve.run(words, host, port, browser=not no_browser)
+    def serve_(host: str, port: int, allow_hosts: tuple[str, ...], no_browser: bool) -> Action:
+        return lambda: serve.run(words, host, port, allow_hosts=allow_hosts, browser=not no_browser)
 
     return reference_ws

@@ -1,8 +1,8 @@
-"""One play in the lab: the page's code, run afresh, serves connections whose client side is a browser's.
+"""The lab's stage: the page's code, run afresh, serves connections whose client side is a browser's.
 
 The player of the transcripts plays here as it does in memory: every message of the application is held until its line
 is reached. What differs is the client's side. A `BrowserPeer` asks the page's script to connect, to send, to close;
-what the browser then does arrives on a real connection, which `Play.serve` carries to the application and back.
+what the browser then does arrives on a real connection, which `Stage.serve` carries to the application and back.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from reference_ws.guide.pages import Fence, live_path
 from reference_ws.guide.running import PageRun
 from reference_ws.lifecycle import ACCEPT, DISCONNECT
 from reference_ws.testing.inmemory import InMemoryConnection, Signal, background, percent_encoded
-from reference_ws.transcript.grammar import TranscriptError, parse
+from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.memory import MemoryPeer, World
+from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.observer import Event, Observer
-from reference_ws.transcript.player import Player, act
+from reference_ws.transcript.peers import act
+from reference_ws.transcript.player import Player
 from reference_ws.transcript.steps import (
-    ClientClose,
-    ClientData,
     Connect,
-    Drop,
+    FromClient,
     Headers,
     Silence,
     States,
@@ -42,15 +42,15 @@ from reference_ws.transcript.steps import (
     Transcript,
 )
 
-__all__ = ["Mode", "Play", "Refused", "TooMuch"]
+__all__ = ["Mode", "Refused", "Stage", "TooMuch"]
 
 Mode = Literal["run", "step", "play"]
 
 MAX_STEPS: Final = 500
 MAX_CHARACTERS: Final = 200_000
-"""So long may the transcript of a play become."""
+"""So long may the transcript of a performance become."""
 MAX_CONNECTIONS: Final = 20
-"""So many may be open at once in a play."""
+"""So many may be open at once on a stage."""
 PACE_S: Final = 1.5
 """How long a step can be looked at in a run."""
 ANSWER_S: Final = 5.0
@@ -69,15 +69,17 @@ class Refused(Exception):  # noqa: N818 - nothing failed
 
 
 class TooMuch(Exception):  # noqa: N818 - a bound
-    """The play has more steps than the lab shows."""
+    """The performance has more steps than the lab shows."""
 
 
 @dataclass
-class Play:
-    """One play of one example. `tell` sends a message to the page; connections that it asked for come to `serve`.
+class Stage:
+    """Where one example is performed, once.
+
+    `tell` sends a message to the page; connections that it asked for come to `serve`.
 
     In mode ``"run"`` the script is played at a pace that the eye can follow, in ``"step"`` each step waits for
-    `let_go`, in ``"play"`` the reader's lines are done, one by one, with `do`.
+    `go_on`, in ``"play"`` the reader's lines are done, one by one, with `do`.
     """
 
     run: PageRun
@@ -88,7 +90,7 @@ class Play:
     shared: bool
     """True when the script is not the page's."""
     address: str
-    """The path below which the session's connections arrive; the number of the play and of the connection follow."""
+    """The path below which the reader's connections arrive; this performance's number and the connection's follow."""
     number: int
     tell: Callable[[Show], None]
     story: Story = field(init=False)
@@ -96,7 +98,7 @@ class Play:
     clock: Clock = field(init=False)
     _began: float | None = field(init=False, default=None)
     _expected: dict[str, _Expected] = field(init=False, default_factory=dict)
-    _let_go: anyio.Event = field(init=False, default_factory=anyio.Event)
+    _may_go_on: anyio.Event = field(init=False, default_factory=anyio.Event)
     _peers: dict[str, BrowserPeer] = field(init=False, default_factory=dict)
     _done: int = field(init=False, default=0)
     _over: bool = field(init=False, default=False)
@@ -138,8 +140,8 @@ class Play:
         if self.mode == "step":
             self.story.next = step
             self.world.signal.notify()
-            await self._let_go.wait()
-            self._let_go = anyio.Event()
+            await self._may_go_on.wait()
+            self._may_go_on = anyio.Event()
             self.story.next = None
         elif self.story.line is not None:
             await anyio.sleep(PACE_S)
@@ -152,9 +154,9 @@ class Play:
         await self._settle()
         self.world.signal.notify()
 
-    def let_go(self) -> None:
+    def go_on(self) -> None:
         """Let the next step happen."""
-        self._let_go.set()
+        self._may_go_on.set()
 
     @contextmanager
     def time_passes(self) -> Iterator[None]:
@@ -338,42 +340,15 @@ class Play:
         else:
             await act(self._peers[step.client], step)
 
-    def _read(self, line: str) -> Connect | ClientData | ClientClose | Drop:
+    def _read(self, line: str) -> FromClient:
         try:
             item = parse(self.story.text() + line + "\n").items[-1]
         except TranscriptError as error:
-            raise Refused(self._refusal(error)) from None
-        if not isinstance(item, Connect | ClientData | ClientClose | Drop):
+            told = self.words.gettext("This can't be done. Expected: %(expected)s")
+            raise Refused(told % {"expected": error.expected_in(self.words.gettext)}) from None
+        if not isinstance(item, FromClient):
             raise Refused(self.words.gettext("Only what a client does can be done here."))
         return item
-
-    def _refusal(self, error: TranscriptError) -> str:
-        """Say in the reader's language what the notation expects; the rarer cases are told in its own English."""
-        _ = self.words.gettext
-        sentences = {
-            "to connect before this": _("This client isn't connected: connect it first."),
-            "to connect again before this": _("This client's connection is over: connect it again first."),
-            "<- accept before this": _("The application hasn't accepted yet: until then a client can only drop."),
-            "an end of the open connection": _("This client is connected: close or drop it before it connects again."),
-            "no name:": _("The first client has no name, so there can be no other: begin again, and name it."),
-            "a name:": _("The other clients have names: give this one a name too."),
-            "valid JSON": _("This is no JSON."),
-            "two hex digits": _("Write each byte as two hex digits: 00 ff."),
-            "a target": _("A path starts with / and has no spaces and no #."),
-            "a header's value in Latin-1": _("A header's value has only Latin characters: write others as %XX."),
-            "a header": _("Write a header as name: value."),
-            "a close code from": _("A close code is a number from 1000 to 4999."),
-            "-> drop, for": _("Nobody can send 1006: it means a lost connection. Use Drop."),
-            "a code that can be sent": _("Nobody can send this close code: it only tells how a connection ended."),
-            "a reason of at most": _("A close reason has at most 123 bytes of UTF-8."),
-            "after the client's name": _("A client's name has letters, digits and _ only."),
-            "->, <-, !!": _("A client's name has letters, digits and _ only."),
-            "the end of the line": _("Here is more than belongs to it: has the path spaces or a #?"),
-        }
-        for part, sentence in sentences.items():
-            if part in error.expected:
-                return sentence
-        return _("This can't be done. Expected: %(expected)s") % {"expected": error.expected}
 
     async def _release(self, connection: BrowserConnection) -> None:
         """Let every message of the application go as it comes."""
@@ -399,21 +374,21 @@ class BrowserPeer(MemoryPeer):
 
     connection: Any  # BrowserConnection, from connect() on
 
-    def __init__(self, play: Play, name: str) -> None:
-        super().__init__(play.world, name, play.run.application(play.fence), {})
-        self._play = play
-        play._peers[name] = self
+    def __init__(self, stage: Stage, name: str) -> None:
+        super().__init__(stage.world, name, stage.run.application(stage.fence), {})
+        self._stage = stage
+        stage._peers[name] = self
 
     async def connect(self, target: str, headers: Headers) -> None:
         """Ask the browser to connect, and wait for it."""
-        self.connection = await self._play.connect(self.name, target, headers)
+        self.connection = await self._stage.connect(self.name, target, headers)
         await self.world.settle()
 
     async def data(self, payload: str | bytes) -> None:
         """Ask the browser to send a frame, and wait until it is there."""
         before = self.connection.arrived
         key, value = ("text", payload) if isinstance(payload, str) else ("base64", base64.b64encode(payload).decode())
-        self._play.tell({"do": "send", "client": self.name, key: value})
+        self._stage.tell({"do": "send", "client": self.name, key: value})
         await self._until(lambda: self.connection.arrived > before or self.connection.gone)
 
     async def close(self, code: int, reason: str) -> None:
@@ -423,21 +398,21 @@ class BrowserPeer(MemoryPeer):
         await self.connection.given_out()
         if code in (1000, 1005) or 3000 <= code <= 4999:
             how = {} if code == 1005 else {"code": code, "reason": reason}
-            self._play.tell({"do": "close", "client": self.name, **how})
+            self._stage.tell({"do": "close", "client": self.name, **how})
         else:
             self.connection.wire.say({"type": DISCONNECT, "code": code, "reason": reason})
         await self._until(lambda: self.connection.gone)
 
     async def next_is_there(self) -> bool:
         """Wait for a message of the application; False when it has ended without one."""
-        with self._play.time_passes():
+        with self._stage.time_passes():
             return await super().next_is_there()
 
     async def finish(self, timeout_s: float) -> Step | None:
         """End the connection if it is open; at the end of the script nobody is shown how."""
-        if self._play.is_done:
-            self._play.curtain()
-        with self._play.time_passes():
+        if self._stage.is_done:
+            self._stage.curtain()
+        with self._stage.time_passes():
             return await super().finish(timeout_s)
 
     async def _until(self, ready: Callable[[], bool]) -> None:
