@@ -261,23 +261,22 @@ async def last(call: Awaitable[None], scope: Scope, handlers: Mapping[Any, Any])
     outside = scope.get(HANDLERS)  # of a Starlette application that this one is mounted in
     try:
         await call
-    except Exception as error:
+        return
+    except Exception as raised:
         if not failed:  # no handler of ours has begun: the server ends what is there
             raise
-        handler = handlers.get(500) or handlers.get(Exception)
+        error = failure = raised
+    handler = handlers.get(500) or handlers.get(Exception)
+    try:
+        if handler is not None and not isinstance(error, EXPECTED):
+            await _call(handler, failed[-1], error)
+    except Exception as further:
+        failure = further
+    if not outermost or _found(outside, error) or not await _answered_last(failed[-1], error):
         try:
-            if handler is not None and not isinstance(error, EXPECTED):
-                await _call(handler, failed[-1], error)
-        finally:  # it may fail itself
-            over = outermost and not _found(outside, error) and await _answered_last(failed[-1], error)
-        if not over:
-            raise
-    except GeneratorExit:  # nothing can be awaited any more
-        raise
-    except BaseException:  # cancelled while somebody answered
-        for websocket in failed:
-            await _say_goodbye(websocket)
-        raise
+            raise failure
+        finally:  # its traceback holds this frame: no cycle
+            del error, failure
 
 
 async def handled(websocket: WebSocket, error: Exception, handlers: Any) -> bool:
@@ -305,6 +304,11 @@ async def _call(handler: Any, websocket: WebSocket, error: Exception) -> None:
             response = await handler(websocket, error)
         else:
             response = await run_in_threadpool(handler, websocket, error)
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException:
+        await _say_goodbye(websocket)
+        raise
     finally:
         leave(token)
     if response is not None and websocket.application_state is CONNECTING:
