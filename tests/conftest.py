@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from reference_ws.guide import command
+
 
 pytest_plugins = ["tools"]
 
@@ -34,6 +34,7 @@ def run_command(
     """Run `reference-ws` with these arguments: exit code, stdout, stderr."""
 
     def run(*arguments: str) -> tuple[object, str, str]:
+        from reference_ws.guide import command
         monkeypatch.setattr(sys, "argv", ["reference-ws", *arguments])
         with pytest.raises(SystemExit) as exit_:
             command.main()

@@ -1,0 +1,100 @@
+"""What runs inside Pyodide: pytest, on an event loop that waits for nothing, and without what the platform can't do."""
+
+import asyncio
+import platform
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+import pytest
+
+TESTS: Final = (
+    *(f"tests/test_{name}.py" for name in (
+        "binding", "codec", "connection", "context", "explanations", "finding", "guards", "inmemory", "lifecycle",
+        "one_way_in", "parameters", "properties", "routing", "testing", "views", "websocket",
+    )),
+    "tests/transcript",
+    "docs",
+)  # fmt: skip
+"""The tests of the library that need neither a socket nor a process of their own."""
+
+NO_TRIO: Final = "trio refuses the platform"
+STACK: Final = "the stack of WebAssembly overruns, which ends the interpreter"
+NO_THREADS: Final = "there are no threads"
+NO_SOCKETS: Final = "there are no sockets"
+
+NEVER_RUN: Final = {
+    "test_a_circle_is_a_value_error": STACK,
+}
+"""Names of tests."""
+
+MUST_FAIL: Final = {
+}
+"""Names of tests, and what a fence of a document contains. What passes all the same is a failure: drop it here."""
+
+
+class HeldLoop(asyncio.BaseEventLoop):
+    """An event loop whose time is a number that it moves itself: to the next timer, when nothing is ready."""
+
+    # What BaseEventLoop asks of its subclasses; the selector is the loop itself.
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+        self._selector = self
+
+    def time(self) -> float:
+        return self._now
+
+    def select(self, timeout: float | None) -> list[Any]:
+        if timeout is None:
+            raise RuntimeError("every task waits, and there is no timer that could wake one")
+        self._now += timeout
+        return []
+
+    def _process_events(self, event_list: list[Any]) -> None: ...
+
+    def _write_to_self(self) -> None: ...
+
+
+class LeavingOut:
+    """Leaves out what can't run here, and counts."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.left_out: Counter[str] = Counter()
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        never = []
+        for item in items:
+            name = getattr(item, "originalname", "")
+            example = getattr(item, "example", None)  # of a document
+            if "trio" in getattr(getattr(item, "callspec", None), "params", {}).values():
+                never.append((item, NO_TRIO))
+            elif name in NEVER_RUN:
+                never.append((item, NEVER_RUN[name]))
+            elif reason := next((MUST_FAIL[each] for each in MUST_FAIL if name == each or (example and each in getattr(example.parsed, "source", ""))), None):
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+        self.left_out.update(reason for _, reason in never)
+        deselected = [item for item, _ in never]
+        items[:] = [item for item in items if item not in deselected]
+        config.hook.pytest_deselected(items=deselected)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self.passed += 1
+        elif report.skipped:
+            self.left_out[getattr(report, "wasxfail", None) or str(report.longrepr)] += 1
+
+    def __str__(self) -> str:
+        reasons = "; ".join(f"{count} because {reason}" for reason, count in self.left_out.most_common())
+        left_out = f"{self.left_out.total()} were left out" + (f" ({reasons})" if reasons else "")
+        return f"CPython {platform.python_version()}: {self.passed} passed, {left_out}."
+
+
+def run(arguments: Iterable[str]) -> int:
+    asyncio._set_running_loop(None)  # Pyodide's own loop is said to be running; nothing here returns to it
+    asyncio.new_event_loop = asyncio.events.new_event_loop = HeldLoop
+    plugin = LeavingOut()
+    exit_code = pytest.main([*(list(arguments) or TESTS), "-q", "-rfE", "-p", "no:cacheprovider"], plugins=[plugin])
+    print(plugin)
+    return int(exit_code)
