@@ -6,7 +6,6 @@ from collections.abc import Callable
 import pytest
 
 
-
 pytest_plugins = ["tools"]
 
 
@@ -35,6 +34,7 @@ def run_command(
 
     def run(*arguments: str) -> tuple[object, str, str]:
         from reference_ws.guide import command
+
         monkeypatch.setattr(sys, "argv", ["reference-ws", *arguments])
         with pytest.raises(SystemExit) as exit_:
             command.main()

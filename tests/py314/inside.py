@@ -25,12 +25,12 @@ NO_SOCKETS: Final = "there are no sockets"
 
 NEVER_RUN: Final = {
     "test_a_circle_is_a_value_error": STACK,
+    "[" * 10_000: STACK,
 }
-"""Names of tests."""
+"""Part of a test's name or parameters -> why it isn't even tried."""
 
-MUST_FAIL: Final = {
-}
-"""Names of tests, and what a fence of a document contains. What passes all the same is a failure: drop it here."""
+MUST_FAIL: Final = {}
+"""Part of a test's name or parameters, or of a document's fence -> why it fails; should it pass, that is a failure: drop it here."""
 
 
 class HeldLoop(asyncio.BaseEventLoop):
@@ -56,6 +56,10 @@ class HeldLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None: ...
 
 
+def found(table: dict[str, str], text: str) -> str | None:
+    return next((reason for part, reason in table.items() if part in text), None)
+
+
 class LeavingOut:
     """Leaves out what can't run here, and counts."""
 
@@ -64,20 +68,22 @@ class LeavingOut:
         self.left_out: Counter[str] = Counter()
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        never = []
+        tried, never = [], []
         for item in items:
-            name = getattr(item, "originalname", "")
-            example = getattr(item, "example", None)  # of a document
-            if "trio" in getattr(getattr(item, "callspec", None), "params", {}).values():
-                never.append((item, NO_TRIO))
-            elif name in NEVER_RUN:
-                never.append((item, NEVER_RUN[name]))
-            elif reason := next((MUST_FAIL[each] for each in MUST_FAIL if name == each or (example and each in getattr(example.parsed, "source", ""))), None):
+            values = getattr(getattr(item, "callspec", None), "params", {}).values()
+            fence = getattr(getattr(item, "example", None), "parsed", None)
+            text = "\n".join(
+                [item.name, getattr(fence, "source", ""), *(each for each in values if isinstance(each, str))]
+            )
+            if reason := NO_TRIO if "trio" in values else found(NEVER_RUN, text):
+                self.left_out[reason] += 1
+                never.append(item)
+                continue
+            if reason := found(MUST_FAIL, text):
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
-        self.left_out.update(reason for _, reason in never)
-        deselected = [item for item, _ in never]
-        items[:] = [item for item in items if item not in deselected]
-        config.hook.pytest_deselected(items=deselected)
+            tried.append(item)
+        items[:] = tried
+        config.hook.pytest_deselected(items=never)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" and report.passed:
@@ -95,6 +101,8 @@ def run(arguments: Iterable[str]) -> int:
     asyncio._set_running_loop(None)  # Pyodide's own loop is said to be running; nothing here returns to it
     asyncio.new_event_loop = asyncio.events.new_event_loop = HeldLoop
     plugin = LeavingOut()
-    exit_code = pytest.main([*(list(arguments) or TESTS), "-q", "-rfE", "-p", "no:cacheprovider"], plugins=[plugin])
+    given = list(arguments)
+    tests = () if any(not each.startswith("-") for each in given) else TESTS
+    exit_code = pytest.main([*given, *tests, "-q", "-rfE", "-p", "no:cacheprovider"], plugins=[plugin])
     print(plugin)
     return int(exit_code)
