@@ -635,7 +635,7 @@ def type_hints(function: Callable[..., Any]) -> Mapping[str, Any]:
         try:
             hints = _type_hints(inspect.unwrap(target), localns=unknown or None, include_extras=True)
             return {name: _expanded(hint) for name, hint in hints.items() if name != "return"}
-        except NameError as error:
+        except NameError as error:  # noqa: PERF203
             if error.name is None or error.name in unknown:
                 raise TypeError(_unreadable(function, error)) from error
             unknown[error.name] = _Unknown(error.name, (), {})

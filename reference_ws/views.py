@@ -152,7 +152,7 @@ def _wanted(view: type[SocketView]) -> Any:
     wanted = type_hints(view.on_receive).get(names[1], Any) if names[1:] else Any
     try:
         if name := unread(wanted):
-            raise NameError(f"name {name!r} is not defined")  # noqa: TRY301
+            raise NameError(f"name {name!r} is not defined")
         msgspec.json.Decoder(wanted)  # to hear now what it can't read, and not with the first message
     except (NameError, TypeError) as error:
         raise TypeError(f"{where(view.on_receive)}: an annotation can't be read: {error}.") from error

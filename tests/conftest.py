@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-
 pytest_plugins = ["tools"]
 
 

@@ -33,6 +33,7 @@ ALLOWED = {
 }
 CORE_LIBRARIES = {"anyio", "msgspec", "starlette"}
 STANDARD = {
+    "annotationlib",
     "asyncio",
     "copy",
     "collections",

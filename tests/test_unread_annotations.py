@@ -4,6 +4,7 @@ Before Python 3.14 only the quoted spelling can be registered at all: the other 
 """
 
 import __future__
+
 import sys
 
 import pytest
