@@ -71,7 +71,7 @@ async def test_the_older_spelling_and_what_is_never_bound(define):
         define("""
 def audience(ws: Ignore[User] = None): return "all"
 
-async def handler(ws: WebSocket, user: User = Depends(current), to: User = Depends(audience), *args: User, **more: User):
+async def handler(ws: WebSocket, user: User = Depends(current), to: User = Depends(audience), *a: User, **k: User):
     await ws.accept()
     await ws.send_text(f"{user} to {to}")
 """)["handler"]

@@ -62,13 +62,9 @@ def main() -> int:
         fetch(found["npm"], wanted)
         ready.write_text(content, "utf-8")
     print("Starting CPython 3.14 in Node (about ten seconds) ...", flush=True)
-    command = [
-        found["node"],
-        Path(__file__).with_name("inside.mjs"),
-        CACHE / "node_modules/pyodide",
-        CACHE / "packages",
-    ]
-    return subprocess.run([*command, PROJECT, *sys.argv[1:]], check=False).returncode
+    inside = Path(__file__).with_name("inside.mjs")
+    folders = [CACHE / "node_modules/pyodide", CACHE / "packages", PROJECT]
+    return subprocess.run([found["node"], inside, *folders, *sys.argv[1:]], check=False).returncode
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ NEVER_RUN: Final = {
 """Part of a test's name or parameters -> why it isn't even tried."""
 
 MUST_FAIL: Final = {}
-"""Part of a test's name or parameters, or of a document's fence -> why it fails; should it pass, that is a failure: drop it here."""
+"""The same, and part of a document's fence -> why it is tried and must fail: should it pass, it has to go from here."""
 
 
 class HeldLoop(asyncio.BaseEventLoop):
