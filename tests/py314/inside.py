@@ -1,6 +1,7 @@
 """What runs inside Pyodide: pytest, on an event loop that waits for nothing, and without what the platform can't do."""
 
 import asyncio
+import inspect
 import platform
 from collections import Counter
 from collections.abc import Iterable
@@ -23,13 +24,29 @@ STACK: Final = "the stack of WebAssembly overruns, which ends the interpreter"
 NO_THREADS: Final = "there are no threads"
 NO_SOCKETS: Final = "there are no sockets"
 
+HELD: Final = "time is held: it stands while something is ready, and is not the clock's"
+REAL_LOOP: Final = "the loop under test is the platform's own"
+
 NEVER_RUN: Final = {
+    "test_an_application_that_never_stops_sending_fails_in_time": HELD,
     "test_a_circle_is_a_value_error": STACK,
     "[" * 10_000: STACK,
+    "served(": NO_SOCKETS,
+    "test_json_that_python_can_not_hold_is_the_clients_fault": STACK,
 }
 """Part of a test's name or parameters -> why it isn't even tried."""
 
-MUST_FAIL: Final = {}
+MUST_FAIL: Final = {
+    "TestClient(": NO_THREADS,
+    "to_thread": NO_THREADS,
+    "import websockets": NO_SOCKETS,
+    "test_a_server_that_is_not_there_is_a_failure": NO_SOCKETS,
+    "test_any_starlette_response_can_refuse[asyncio-streamed]": NO_THREADS,
+    "test_any_starlette_response_can_refuse[asyncio-file]": NO_THREADS,
+    "test_time_counts_from_the_connect": HELD,
+    "test_a_line_that_does_not_come_fails_in_time": HELD,
+    "test_an_event_loop_that_is_closed_meanwhile": REAL_LOOP,
+}
 """The same, and part of a document's fence -> why it is tried and must fail: should it pass, it has to go from here."""
 
 
@@ -72,8 +89,11 @@ class LeavingOut:
         for item in items:
             values = getattr(getattr(item, "callspec", None), "params", {}).values()
             fence = getattr(getattr(item, "example", None), "parsed", None)
+            source = getattr(fence, "source", "") or (
+                inspect.getsource(item.function) if hasattr(item, "function") else ""
+            )
             text = "\n".join(
-                [item.name, getattr(fence, "source", ""), *(each for each in values if isinstance(each, str))]
+                [item.name, source, *(str(each) for each in values if isinstance(each, str | bytes | dict))]
             )
             if reason := NO_TRIO if "trio" in values else found(NEVER_RUN, text):
                 self.left_out[reason] += 1
