@@ -73,7 +73,8 @@ clean:
 
 .venv/dev: .venv/python pyproject.toml constraints.txt
 	@echo "Installing what the tests and checks need into .venv (once, about a minute) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[serve,dev]"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt pip # older ones know no groups
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[serve]" --group dev
 	@touch $@ .venv/serve
 
 .cache/bench/ready: benchmarks/constraints.txt pyproject.toml
@@ -85,7 +86,7 @@ clean:
 		fastapi lilya kui lihil litestar uvicorn websockets uvloop httptools click rich
 	@touch $@
 
-.venv/servers: .venv/python pyproject.toml constraints.txt
+.venv/servers: .venv/dev
 	@echo "Installing the servers into .venv (once, about a minute) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[servers,dev]"
-	@touch $@ .venv/dev .venv/serve
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --group servers
+	@touch $@

@@ -24,6 +24,8 @@ from reference_ws.routing import Router, Routes, SocketRoute, WebSocketRoute
 from reference_ws.views import SocketView
 from reference_ws.websocket import WebSocket
 
+__version__ = "0.1.0"
+
 __all__ = [
     "URL",
     "Address",

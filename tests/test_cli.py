@@ -2,11 +2,11 @@ import os
 import re
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from reference_ws import __version__
 from reference_ws.guide import command, serving, site
 from reference_ws.guide.pages import read_page
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
@@ -28,7 +28,7 @@ def run(monkeypatch, run_command):
 
 
 def test_version_is_the_package_s(run):
-    assert (0, f"reference-ws {version('reference-ws')}\n", "") == run("--version")
+    assert (0, f"reference-ws {__version__}\n", "") == run("--version")
 
 
 def test_help_names_the_commands(run):
@@ -372,8 +372,16 @@ def test_ctrl_c_while_building_is_a_good_end(run, monkeypatch):
 # --- the process ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", ["click", "uvicorn", "mkdocs", "rich", "babel", "websockets", "markdown_it"])
-def test_missing_extra_is_one_line(module):
+CLI = "'reference-ws[cli]'`, or 'reference-ws[serve]' for the documentation too"
+SERVE = "'reference-ws[serve]'`"
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [(name, CLI) for name in ("click", "rich", "babel", "websockets", "markdown_it")]
+    + [(name, SERVE) for name in ("uvicorn", "mkdocs")],
+)
+def test_missing_extra_is_one_line(module, extra):
     code = f"import sys; sys.modules[{module!r}] = None; from reference_ws.guide.command import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "serve"],
@@ -384,7 +392,7 @@ def test_missing_extra_is_one_line(module):
         env={**os.environ, "LC_ALL": "C.UTF-8"},
     )
 
-    assert (2, "", f"reference-ws: {module} is not installed: run `pip install 'reference-ws[serve]'`\n") == (
+    assert (2, "", f"reference-ws: {module} is not installed: run `pip install {extra}\n") == (
         done.returncode,
         done.stdout,
         done.stderr,

@@ -29,7 +29,7 @@ ALLOWED = {
     **{module: {m for layer in LAYERS[: n + 1] for m in layer} for n, layer in enumerate(LAYERS) for module in layer},
     "testing": {"lifecycle", "testing"},
     "transcript": {"lifecycle", "testing", "transcript"},
-    "guide": {*CORE, "testing", "transcript", "guide"},
+    "guide": {*CORE, "__version__", "testing", "transcript", "guide"},
 }
 CORE_LIBRARIES = {"anyio", "msgspec", "starlette"}
 STANDARD = {
@@ -135,7 +135,23 @@ def test_the_top_level_holds_what_was_asked_for():
     assert {"pyproject.toml", "reference_ws", "docs", "tests", "mkdocs.yml", "locales"} <= tops
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+# What README lets its reader write, and what the commands make.
+NOT_IN_THE_CHECKOUT = ("echo.py", "test_echo.py", ".venv/")
+FILE = r"`((?:[\w.<>-]+/)*[\w.<>-]+\.(?:md|po|py|toml|txt|yml)|(?:[\w.<>-]+/)+[\w.<>-]*)`"
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_the_files_that_the_front_pages_name_are_there(name):
+    named = [
+        file for file in re.findall(FILE, (ROOT / name).read_text("utf-8")) if not file.startswith(NOT_IN_THE_CHECKOUT)
+    ]
+    patterns = {file: re.sub(r"<\w+>|NAME", "*", file).rstrip("/") for file in named}
+
+    assert named
+    assert [] == [file for file, pattern in patterns.items() if not [*ROOT.glob(pattern), *PACKAGE.glob(pattern)]]
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
 def test_what_the_front_pages_link_to_is_there(name):
     targets = re.findall(r"\]\((?!https?://)([^)#]+)", (ROOT / name).read_text("utf-8"))
     assert [] == [target for target in targets if not (ROOT / target).is_file()]

@@ -5,16 +5,24 @@ import re
 import signal
 import subprocess
 import sys
-import sysconfig
 import urllib.request
 import venv
+import zipfile
+from functools import cache
+from importlib.metadata import PathDistribution, distribution, requires
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+import reference_ws
 from reference_ws.guide.words.catalogs import LANGUAGES
 
 ROOT = Path(__file__).parents[1]
+
+pytest_plugins = ("cli_server",)
 
 APP = """\
 from reference_ws import App, WebSocket
@@ -27,6 +35,7 @@ async def hello(websocket: WebSocket):
     await websocket.accept()
     await websocket.send_text("hello")
 """
+PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 TRANSCRIPT = """\
 -> connect /hello
 <- accept
@@ -36,23 +45,67 @@ TRANSCRIPT = """\
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """Build the wheel and install it into a fresh virtual environment: gives that environment's folder.
-
-    The wheel's dependencies are those of this environment, by a path file: to install them again would take minutes and
-    prove nothing about the wheel.
-    """
+def wheel(tmp_path_factory):
+    """Build the wheel; gives its file."""
     folder = tmp_path_factory.mktemp("wheel")
-    pip = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([sys.executable, *pip, "wheel", "--no-deps", "--wheel-dir", folder, ROOT], check=True, timeout=120)
-    environment = folder / "venv"
-    venv.create(environment, with_pip=True)
-    python = environment / "bin" / "python"
-    (wheel,) = folder.glob("*.whl")
-    subprocess.run([python, *pip, "install", "--no-deps", wheel], check=True, timeout=60)
-    paths = {name: str(environment) for name in ("base", "platbase", "installed_base")}
-    (Path(sysconfig.get_path("purelib", vars=paths)) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    subprocess.run([*PIP, "wheel", "--no-deps", "--wheel-dir", folder, ROOT], check=True, timeout=120)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def told(wheel):
+    """Read the wheel's metadata."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return PathDistribution(zipfile.Path(archive, name.removesuffix("METADATA"))).metadata
+
+
+def needed(requirements, extra):
+    """Name the distributions that `requirements`, under `extra`, and all that they need in turn, stand for."""
+    found: dict[tuple[str, str], None] = {}
+    waiting = [(requirement, extra) for requirement in requirements]
+    while waiting:
+        text, extra = waiting.pop()
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        for key in [(name, ""), *((name, more) for more in requirement.extras)]:
+            if key not in found:
+                found[key] = None
+                inner = requirements if name == "reference-ws" else requires(name) or []
+                waiting += [(line, key[1]) for line in inner]
+    return {name for name, _ in found} - {"reference-ws"}
+
+
+@pytest.fixture(scope="module")
+def install(wheel, told, tmp_path_factory):
+    """Make virtual environments: of the wheel, with an extra or none, and what it needs for that; gives the folder.
+
+    What it needs are links to what this environment has, distribution by distribution: to install that again would take
+    minutes and a network. Whatever else is here is not to be found there.
+    """
+
+    @cache
+    def environment(extra: str = "") -> Path:
+        folder = tmp_path_factory.mktemp(extra or "bare")
+        venv.create(folder)
+        subprocess.run([*PIP, "--python", folder, "install", "--no-deps", wheel], check=True, timeout=60)
+        (packages,) = folder.glob("lib/python*/site-packages")
+        for name in needed(told.get_all("Requires-Dist"), extra):
+            here = distribution(name)
+            for top in {file.parts[0] for file in here.files or ()} - {"..", "__pycache__"}:
+                if not (packages / top).exists():  # two distributions may share a namespace
+                    (packages / top).symlink_to(here.locate_file(top))
+        return folder
+
     return environment
+
+
+@pytest.fixture(scope="module")
+def installed(install):
+    """Install all that a reader needs; gives the folder of the virtual environment."""
+    return install("serve")
 
 
 @pytest.fixture
@@ -63,11 +116,11 @@ def reader(tmp_path):
 
 
 @pytest.fixture
-def run(installed, reader):
+def run(install, reader):
     """Run the installed command: exit code, stdout, stderr."""
 
-    def run_command(*arguments: str) -> tuple[int, str, str]:
-        command = [installed / "bin" / "reference-ws", *arguments]
+    def run_command(*arguments: str, extra: str = "serve") -> tuple[int, str, str]:
+        command = [install(extra) / "bin" / "reference-ws", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **reader)
         return done.returncode, done.stdout, done.stderr
 
@@ -96,11 +149,152 @@ def test_the_wheel_carries_pages_and_catalogs_as_they_are(installed):
     assert (package / "py.typed").is_file()
 
 
-def test_the_command_tells_its_version(run):
-    code, output, errors = run("--version")
+def test_the_version_stands_once(told, run):
+    assert reference_ws.__version__ == told["Version"]
+    assert (0, f"reference-ws {told['Version']}\n", "") == run("--version")
+
+
+def test_extras_are_for_users_only(told):
+    assert ["cli", "serve", "sockets"] == sorted(told.get_all("Provides-Extra"))
+
+
+def test_the_description_links_to_nothing_that_only_a_checkout_has(told):
+    readme, description = (ROOT / "README.md").read_text("utf-8"), told.get_payload()
+
+    assert [] == [link for link in links(description) if not re.match("https?://", link)]
+    assert [link for link in links(readme) if re.match("https?://", link)] == links(description)
+    assert "CONTRIBUTING.md says" in description
+    assert "![" not in description
+
+
+def links(markdown):
+    """List what a Markdown text's links and pictures lead to."""
+    inline = [child for token in MarkdownIt().parse(markdown) for child in token.children or ()]
+    return [target for token in inline if (target := token.attrGet("href") or token.attrGet("src"))]
+
+
+# --- extras -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server(live_server):
+    """Serve the application over sockets; gives ``ws://127.0.0.1:PORT``."""
+    names = {}
+    exec(APP, names)
+    return live_server(names["app"])
+
+
+def python(environment, code, reader):
+    command = [environment / "bin" / "python", "-W", "error", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **reader)
+
+
+def test_without_an_extra_the_library_is_all_there(install, reader):
+    code = f"import mine, anyio; from reference_ws.testing import connect\n{CHECK}"
+    (reader["cwd"] / "mine.py").write_text(APP, "utf-8")
+
+    done = python(install(), code, reader)
+
+    assert (0, "4\n", "") == (done.returncode, done.stdout, done.stderr)
+
+
+CHECK = f"""
+from reference_ws.transcript import check, mermaid, parse, svg
+svg(parse({TRANSCRIPT!r})), mermaid(parse({TRANSCRIPT!r}))
+print(len(anyio.run(check, mine.app, {TRANSCRIPT!r}).played))
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["serve"]])
+def test_without_an_extra_the_command_says_what_is_missing(run, arguments):
+    code, output, errors = run(*arguments, extra="")
+
+    assert (2, "") == (code, output)
+    remedy = "run `pip install 'reference-ws[cli]'`, or 'reference-ws[serve]' for the documentation too"
+    assert re.fullmatch(rf"reference-ws: \w+ is not installed: {re.escape(remedy)}\n", errors)
+
+
+def test_without_websockets_a_player_over_sockets_says_what_is_missing(install, reader):
+    code = (
+        "import anyio; from reference_ws.transcript import check; anyio.run(check, 'ws://127.0.0.1:1', '-> connect /')"
+    )
+
+    assert "run `pip install 'reference-ws[sockets]'`\n" in python(install(), code, reader).stderr
+
+
+def test_pygments_is_left_as_it_was_whatever_extra_is_installed(install, reader):
+    code = """
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+print(get_lexer_by_name("transcript").name)
+try:
+    get_lexer_by_name("nobody's")
+except ClassNotFound:
+    print("not found")
+"""
+    done = python(install("cli"), code, reader)
+
+    assert ("Transcript\nnot found\n", "") == (done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_with_the_extra_cli_the_command_speaks(run, language):
+    help_, explanation = (
+        run("--lang", language, *arguments, extra="cli") for arguments in (["--help"], ["explain", "1006"])
+    )
+
+    assert [(0, "")] * 2 == [result[::2] for result in (help_, explanation)]
+
+
+def test_with_the_extra_cli_a_person_plays_transcripts_in_memory_and_over_sockets(run, tmp_path, server):
+    (tmp_path / "mine.py").write_text(APP, "utf-8")
+    (tmp_path / "mine.ws").write_text(TRANSCRIPT, "utf-8")
+    (tmp_path / "mine.md").write_text(f"```python\n{APP}```\n\n```transcript\n{TRANSCRIPT}```\n", "utf-8")
+    played = "1 transcript, 4 steps as written\n"
+
+    for target in (["mine.ws", "--app", "mine:app"], ["mine.md"], ["mine.ws", "--url", server]):
+        assert (0, f"{target[0]}: {played}", "") == run("play", *target, "-q", extra="cli")
+
+
+def test_with_the_extra_cli_a_person_talks_to_a_server(run, server):
+    code, output, errors = run("connect", f"{server}/hello", extra="cli")
 
     assert (0, "") == (code, errors)
-    assert re.fullmatch(r"reference-ws \d+\.\d+\.\d+\n", output)
+    assert '<- text "hello"\n' in output
+
+
+def test_with_the_extra_cli_readme_s_first_program_plays_and_is_tested(install, run, reader):
+    tokens = MarkdownIt().parse((ROOT / "README.md").read_text("utf-8"))
+    samples = [token.content for token in tokens if token.info in ("python", "transcript")]
+    for name, sample in zip(["echo.py", "echo.ws", "test_echo.py"], samples, strict=True):
+        (reader["cwd"] / name).write_text(sample, "utf-8")
+    test = "from test_echo import test_echo as test; test()"
+
+    played = run("play", "echo.ws", "--app", "echo:app", "--lang", "pt", extra="cli")
+    passed = python(install("cli"), test, reader)
+    (reader["cwd"] / "echo.ws").write_text(samples[1].replace("<- text", "<- json"), "utf-8")
+    failed = python(install("cli"), test, reader)
+
+    assert (0, "echo.ws: 1 transcrição, 5 passos tal como estão escritos", "") == (
+        played[0],
+        played[1].splitlines()[-1],
+        played[2],
+    )
+    assert (0, "", "") == (passed.returncode, passed.stdout, passed.stderr)
+    assert "TranscriptFailure: <transcript>:4: expected and got differ" in failed.stderr
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["examples"], ["run", "closing"]])
+def test_with_the_extra_cli_what_needs_the_pages_says_so(run, command):
+    code, output, errors = run(*command, "--lang", "pt", extra="cli")
+
+    assert (2, "") == (code, output)
+    assert re.fullmatch(
+        r"reference-ws: \w+ não está instalado: execute `pip install 'reference-ws\[serve\]'`\n", errors
+    )
+
+
+# --- with the extra serve ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

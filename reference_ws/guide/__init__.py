@@ -1,1 +1,1 @@
-"""What builds and serves the documentation; needs the extra ``reference-ws[serve]``."""
+"""What builds and serves the documentation: the extra ``serve``; `command` alone needs the extra ``cli``."""

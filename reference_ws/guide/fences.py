@@ -7,18 +7,16 @@ Markdown calls the ``format_`` functions while it renders a page; `hooks` tells 
 from __future__ import annotations
 
 import html
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexer import RegexLexer, bygroups
-from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation, String, Text
 from pymdownx.superfences import SuperFencesException  # type: ignore[import-untyped]
 
 from reference_ws.guide import differences, glossary
+from reference_ws.guide.lexer import TranscriptLexer
 from reference_ws.guide.pages import Fence, Page, live_path
 from reference_ws.guide.tables import SHOWS
 from reference_ws.guide.words.catalogs import catalog
@@ -28,7 +26,6 @@ from reference_ws.transcript.steps import Connect
 
 __all__ = [
     "PAGE",
-    "TranscriptLexer",
     "format_glossary",
     "format_lifecycle",
     "format_servers",
@@ -36,38 +33,8 @@ __all__ = [
     "take_options",
 ]
 
-_groups: Final[Callable[..., Any]] = bygroups  # its stub has no types
-
 PAGE: Final[ContextVar[Page]] = ContextVar("PAGE")
 """The page that is being rendered."""
-
-
-class TranscriptLexer(RegexLexer):
-    """Colours a transcript; a listing in another document may name it ``transcript``."""
-
-    name = "Transcript"
-    aliases = ("transcript",)
-    filenames = ("*.transcript",)
-    flags = re.MULTILINE
-    tokens = {  # noqa: RUF012 - Pygments' own form
-        "root": [
-            (r"^([ \t]+)([\w!$%&'*+.^`|~-]+)(:)([^\n]*)", _groups(Text, Name.Attribute, Punctuation, String)),
-            (r"#[^\n]*", Comment.Single),
-            (r"^([^\W\d]\w*)([ \t]+)(?=->|<-|!!|==|\.\.)", _groups(Name.Variable, Text)),
-            (r"(->)([ \t]+)(\w+)", _groups(Keyword, Text, Keyword)),
-            (r"(<-)([ \t]+)(\w+)", _groups(Name.Function, Text, Name.Function)),
-            (r"(!!)([ \t]+)([\w.]+)", _groups(Operator, Text, Name.Exception)),
-            (r"==|\.\.(?!\.)", Operator),
-            (r"\b(client|application)(=)(\w+)", _groups(Name.Attribute, Operator, Name.Constant)),
-            (r'"(?:\\.|[^"\\\n])*"', String.Double),
-            (r"(?<=[ \t])/\S*", String.Other),
-            (r"(?<=[ \t])[0-9a-f]{2}(?=\s)", Number.Hex),
-            (r"-?\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?:ms|s)?\b", Number),
-            (r"\b(?:true|false|null)\b|\.\.\.", Keyword.Constant),
-            (r"[{}\[\],:]", Punctuation),
-            (r"\n|[ \t]+|\w+|.", Text),
-        ]
-    }
 
 
 def take_options(_language: str, inputs: dict[str, str], options: dict[str, str], _attrs: object, _md: object) -> bool:

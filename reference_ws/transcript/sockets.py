@@ -15,7 +15,12 @@ from typing import Any, Final
 import anyio
 from anyio.abc import TaskGroup
 from starlette.websockets import WebSocketState
-from websockets.asyncio.client import ClientConnection, connect
+
+try:
+    from websockets.asyncio.client import ClientConnection, connect
+except ModuleNotFoundError as error:
+    problem = "transcripts are played over sockets with websockets: run `pip install 'reference-ws[sockets]'`"
+    raise ModuleNotFoundError(problem, name=error.name) from None
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.http11 import Request, Response

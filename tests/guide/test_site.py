@@ -9,7 +9,7 @@ from pygments.token import Error
 from small_docs import PAGES, TITLES, write_docs
 
 from reference_ws.guide import site, tables
-from reference_ws.guide.fences import TranscriptLexer
+from reference_ws.guide.lexer import TranscriptLexer
 from reference_ws.guide.links import check
 from reference_ws.guide.pages import KINDS
 from reference_ws.guide.search import use_index_of

@@ -5,10 +5,8 @@ const [pyodide, packages, project, ...args] = process.argv.slice(2);
 try {
     const { loadPyodide } = await import(pathToFileURL(`${pyodide}/pyodide.mjs`));
     const python = await loadPyodide({ env: { HOME: "/tmp", HYPOTHESIS_STORAGE_DIRECTORY: "/tmp/hypothesis" } });
-    for (const folder of [packages, project]) {
-        python.FS.mkdirTree(folder);
-        python.mountNodeFS(folder, folder);
-    }
+    python.FS.mkdirTree(project);
+    python.mountNodeFS(project, project); // the packages lie in it
     python.FS.chdir(project);
     const path = [`${project}/tests/py314`, project, packages];
     python.runPython(`import sys; sys.path[:0] = ${JSON.stringify(path)}`);

@@ -25,7 +25,9 @@ def main() -> None:
     try:
         from reference_ws.guide.command.commands import run
     except ModuleNotFoundError as error:
-        sys.exit(tell(missing(error)))
+        # Nothing is there yet that reads the arguments or the catalogs: in English, whatever the command.
+        told = f"{_module(error)} is not installed: run `pip install 'reference-ws[cli]'`"
+        sys.exit(tell(f"{told}, or 'reference-ws[serve]' for the documentation too"))
     sys.exit(run(sys.argv[1:]))
 
 
@@ -35,8 +37,12 @@ def tell(problem: str) -> int:
     return 2
 
 
-def missing(error: ModuleNotFoundError, words: NullTranslations | None = None) -> str:
-    """Say which package is missing; in English when it is one of those that read the catalogs."""
-    words = words or NullTranslations()
-    name = (error.name or "").partition(".")[0]
-    return words.gettext("%(name)s is not installed: run `pip install 'reference-ws[serve]'`") % {"name": name}
+def missing(error: ModuleNotFoundError, words: NullTranslations) -> str:
+    """Say which package is missing to a command that needs the pages or the site; the extra ``cli`` is there."""
+    return words.gettext("%(name)s is not installed: run `pip install 'reference-ws[serve]'`") % {
+        "name": _module(error)
+    }
+
+
+def _module(error: ModuleNotFoundError) -> str:
+    return (error.name or "").partition(".")[0]

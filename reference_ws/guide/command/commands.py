@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from reference_ws import __version__
 from reference_ws.guide.command import Problem, connect, examples, explain, missing, run_pages, serve, tell
 from reference_ws.guide.words.catalogs import (
     ENGLISH,
@@ -92,7 +93,7 @@ def _command(language: str) -> click.Group:
             "Learn how a WebSocket lives: documentation in Chinese, Portuguese and Russian whose every example runs."
         ),
     )
-    @click.version_option(package_name="reference-ws", message="%(prog)s %(version)s")
+    @click.version_option(__version__, message="%(prog)s %(version)s")
     @lang
     def reference_ws() -> None:
         pass
