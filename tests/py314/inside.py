@@ -38,7 +38,7 @@ NEVER_RUN: Final = {
 MUST_FAIL: Final = {
     "TestClient(": NO_THREADS,
     "to_thread": NO_THREADS,
-    "import websockets": NO_SOCKETS,
+    "from websockets.": NO_SOCKETS,
     "test_a_server_that_is_not_there_is_a_failure": NO_SOCKETS,
     "test_any_starlette_response_can_refuse[asyncio-streamed]": NO_THREADS,
     "test_any_starlette_response_can_refuse[asyncio-file]": NO_THREADS,
