@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import typing
 from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import takewhile
 from types import UnionType
-from typing import Annotated, Any, Final, Literal, Optional, TypeVar, Union
+from typing import Annotated, Any, Final, ForwardRef, Literal, Optional, TypeVar, Union
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -287,7 +288,7 @@ def plan(
         for parameter in list(signature.parameters.values())[skip:]
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
-    hints = _hints(function)
+    hints = type_hints(function)
     result = Plan(function, [], [], [], [])
     left = []
     for parameter in parameters:
@@ -355,6 +356,9 @@ def _planned(
     default = parameter.default
     if isinstance(default, Depends | _Marker):  # FastAPI's older spelling, `x: T = Depends(f)`
         extras, default = (*extras, default), _ABSENT
+    only_said = any(isinstance(extra, Depends | _Ignored) for extra in extras)  # then nothing depends on the type
+    if unknown := unread(*([] if only_said else [annotation]), *(part for each in extras for part in _parts(each))):
+        raise TypeError(_unreadable(result.function, f"name {unknown!r} is not defined"))
     _check(result.function, name, base, extras, default)
     for extra in extras:
         if isinstance(extra, Depends):
@@ -580,9 +584,19 @@ def function_of(handler: Callable[..., Any]) -> Callable[..., Any]:
     return handler.__call__  # type: ignore[no-any-return, operator]
 
 
+# From Python 3.14 on, annotations are evaluated when somebody asks for them: what can't be is left as a ForwardRef.
+if sys.version_info >= (3, 14):
+    from annotationlib import Format
+
+    signature_of = functools.partial(inspect.signature, annotation_format=Format.FORWARDREF)
+    _type_hints = functools.partial(typing.get_type_hints, format=Format.FORWARDREF)
+else:
+    signature_of, _type_hints = inspect.signature, typing.get_type_hints
+
+
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
     """Read the parameters that the function itself has; of a wrapper that passes everything on, the wrapped one's."""
-    own = inspect.signature(function, follow_wrapped=False)
+    own = signature_of(function, follow_wrapped=False)
     if isinstance(function, functools.partial):  # what is set already is not for a client to set
         left = [parameter for name, parameter in own.parameters.items() if name not in function.keywords]
         own = own.replace(parameters=left)
@@ -590,23 +604,63 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
         inspect.Parameter.VAR_POSITIONAL,
         inspect.Parameter.VAR_KEYWORD,
     }
-    return inspect.signature(function) if passes_on else own
+    return signature_of(function) if passes_on else own
 
 
-def _hints(function: Callable[..., Any]) -> Mapping[str, Any]:
+class _Unknown(type):
+    """The type of what stands, before Python 3.14, for a name in a quoted annotation that only type checkers know."""
+
+    def __getattr__(cls, name: str) -> _Unknown:
+        if name.startswith("__"):  # typing looks for what makes a type special
+            raise AttributeError(name)
+        return cls
+
+    def __getitem__(cls, _: Any) -> _Unknown:
+        return cls
+
+    def __call__(cls, *_: Any, **__: Any) -> Any:
+        raise NameError(f"name {cls.__name__!r} is not defined")
+
+
+def type_hints(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """Read the annotations of the parameters; of those that name what isn't there, `unread` tells the name."""
     target = function_of(function)
     if inspect.isclass(target):
         if inspect.isfunction(target.__init__):
             target = target.__init__
         elif inspect.isfunction(target.__new__) and not issubclass(target, tuple):
             target = target.__new__  # of a NamedTuple or Struct, the class itself has the annotations
-    try:
-        hints = typing.get_type_hints(inspect.unwrap(target), include_extras=True)
-        return {name: _expanded(hint) for name, hint in hints.items() if name != "return"}
-    except NameError as error:
-        raise TypeError(
-            f"{where(function)}: an annotation can't be read: {error}. Import the name at the top of the module."
-        ) from error
+    unknown: dict[str, Any] = {}
+    while True:
+        try:
+            hints = _type_hints(inspect.unwrap(target), localns=unknown or None, include_extras=True)
+            return {name: _expanded(hint) for name, hint in hints.items() if name != "return"}
+        except NameError as error:  # noqa: PERF203
+            if error.name is None or error.name in unknown:
+                raise TypeError(_unreadable(function, error)) from error
+            unknown[error.name] = _Unknown(error.name, (), {})
+
+
+def unread(*annotations: Any) -> str | None:
+    """Find a name, anywhere in these, that wasn't there when they were read: imported for type checkers only."""
+    for annotation in annotations:
+        if isinstance(annotation, _Unknown):
+            return annotation.__name__
+        if isinstance(annotation, ForwardRef):
+            return annotation.__forward_arg__
+        extras = annotation.__metadata__ if typing.get_origin(annotation) is Annotated else ()
+        if name := unread(*((annotation.__origin__,) if extras else typing.get_args(annotation)), *extras):
+            return name
+    return None
+
+
+def _parts(extra: Any) -> Iterable[Any]:
+    """List what a marker was given."""
+    return (extra, *vars(extra).values()) if isinstance(extra, Depends | _Marker) else (extra,)
+
+
+def _unreadable(function: Callable[..., Any], problem: object) -> str:
+    return f"{where(function)}: an annotation can't be read: {problem}. Import the name at the top of the module."
 
 
 def _expanded(annotation: Any, within: tuple[Any, ...] = ()) -> Any:

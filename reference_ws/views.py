@@ -6,7 +6,7 @@ import inspect
 import json
 import logging
 from collections.abc import Collection
-from typing import Any, ClassVar, Final, Literal, get_type_hints
+from typing import Any, ClassVar, Final, Literal
 
 import anyio
 import msgspec
@@ -15,7 +15,7 @@ from starlette.exceptions import WebSocketException
 from reference_ws.binding import Bound
 from reference_ws.errors import WebSocketDataError, WebSocketTypeError
 from reference_ws.lifecycle import CONNECTED, DISCONNECT, DISCONNECTED
-from reference_ws.parameters import plan, where
+from reference_ws.parameters import plan, signature_of, type_hints, unread, where
 from reference_ws.websocket import WebSocket
 
 __all__ = ["SocketView", "bind_view"]
@@ -148,9 +148,11 @@ def _wanted(view: type[SocketView]) -> Any:
     """Read the type that the parameter of ``on_receive`` is annotated with, where it decides anything."""
     if view.encoding != "json":
         return Any
-    names = list(inspect.signature(view.on_receive).parameters)
+    names = list(signature_of(view.on_receive).parameters)
+    wanted = type_hints(view.on_receive).get(names[1], Any) if names[1:] else Any
     try:
-        wanted = get_type_hints(view.on_receive, include_extras=True).get(names[1], Any) if names[1:] else Any
+        if name := unread(wanted):
+            raise NameError(f"name {name!r} is not defined")
         msgspec.json.Decoder(wanted)  # to hear now what it can't read, and not with the first message
     except (NameError, TypeError) as error:
         raise TypeError(f"{where(view.on_receive)}: an annotation can't be read: {error}.") from error
