@@ -625,6 +625,11 @@ if sys.version_info >= (3, 14):
     _UNREAD["annotation_format"] = annotationlib.Format.FORWARDREF
 
 
+def signature_of(function: Callable[..., Any], *, follow_wrapped: bool = True) -> inspect.Signature:
+    """Read a signature as it is written; annotations may be left unread."""
+    return inspect.signature(function, follow_wrapped=follow_wrapped, **_UNREAD)
+
+
 def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Parameter]:
     """Read what a function takes, behind its first ``skip`` parameters, with the annotations evaluated.
 
@@ -639,7 +644,7 @@ def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Param
         return [parameter for parameter in taken if parameter.name not in given]
     target = function_of(function)
     try:
-        own = inspect.signature(typing.get_origin(function) or function, follow_wrapped=False, **_UNREAD)
+        own = signature_of(typing.get_origin(function) or function, follow_wrapped=False)
     except ValueError as error:
         raise TypeError(f"{where(function)}: {error}: write a function that makes it.") from error
     taken = list(own.parameters.values())[skip:]
