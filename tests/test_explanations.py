@@ -9,7 +9,7 @@ from reference_ws.guide.running import transcript
 from reference_ws.guide.words import explanations
 from reference_ws.guide.words.explanations import MESSAGES, REASONS, STATES, STEPS, TRANSITIONS, of_step
 from reference_ws.lifecycle import ERRORS, RECEIVE, SEND, WebSocketState
-from reference_ws.transcript import parse, steps
+from reference_ws.transcript import messages, parse, steps
 from reference_ws.transcript.diagram import states
 from reference_ws.transcript.steps import Step
 
@@ -37,7 +37,7 @@ def test_every_move_of_the_tables_is_explained():
 
 def test_every_kind_of_step_is_explained():
     kinds = {kind for kind in vars(steps).values() if isinstance(kind, type) and issubclass(kind, Step)}
-    assert kinds - {Step} == {*STEPS, *explanations._EVENTS}
+    assert kinds - {Step} == {*STEPS, *messages._MESSAGES}
 
 
 def test_every_step_of_the_documents_is_explained():

@@ -24,7 +24,8 @@ from reference_ws.guide.lab.recording import record
 from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
-from reference_ws.transcript.grammar import TranscriptError, parse
+from reference_ws.transcript.grammar import parse
+from reference_ws.transcript.mistakes import TranscriptError
 
 log = get_plugin_logger("site")
 logging.getLogger("jieba").setLevel(logging.WARNING)  # it tells how it loads its dictionary

@@ -18,7 +18,8 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from reference_ws.guide.pages import Fence, Page, PageError, compile_sample, page_file, read_page
-from reference_ws.transcript.grammar import TranscriptError, parse
+from reference_ws.transcript.grammar import parse
+from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.player import Report, TranscriptFailure, play
 from reference_ws.transcript.steps import Transcript
 

@@ -11,10 +11,10 @@ import anyio
 from starlette.types import ASGIApp, Message
 from starlette.websockets import WebSocketDisconnect
 
-from reference_ws.lifecycle import ACCEPT, CLOSE
+from reference_ws.lifecycle import ACCEPT, CLOSE, RESPONSE_BODY, RESPONSE_START, sent_event
 from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, background, handshake
 
-__all__ = ["Client", "HandshakeRefused", "connect"]
+__all__ = ["Client", "HandshakeRefused", "connect", "goes_on", "header_lines", "refusal"]
 
 
 class HandshakeRefused(Exception):  # noqa: N818 - a refusal is an answer
@@ -135,24 +135,31 @@ class Client:
 
     async def _open(self) -> None:
         """Wait for the answer to the handshake."""
-        message = await self._next()
-        if message["type"] == ACCEPT:
-            self.accepted_subprotocol = message.get("subprotocol")
-            self.headers = _headers(message)
-            return
-        if message["type"] == CLOSE:
-            raise HandshakeRefused(403, {}, b"")
-        body = b""
-        more = True
-        while more:
-            part = await self._next()
-            body += part.get("body", b"")
-            more = part.get("more_body", False)
-        raise HandshakeRefused(message["status"], _headers(message), body)
+        parts = [await self._next()]
+        while goes_on(parts[-1]):
+            parts.append(await self._next())
+        if parts[0]["type"] != ACCEPT:
+            status, headers, body = refusal(parts)
+            raise HandshakeRefused(status, dict(headers), body)
+        self.accepted_subprotocol = parts[0].get("subprotocol")
+        self.headers = dict(header_lines(parts[0]))
 
 
-def _headers(message: Message) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in message.get("headers") or ()}
+def goes_on(message: Message) -> bool:
+    """Tell whether a message is a part of a refusal after which more follows."""
+    return sent_event(message) in (RESPONSE_START, RESPONSE_BODY)
+
+
+def refusal(parts: Sequence[Message]) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+    """Read all parts of a refusal: HTTP status, header lines and body. Servers answer a plain close with a 403."""
+    body = b"".join(part.get("body", b"") for part in parts[1:])
+    return parts[0].get("status", 403), header_lines(parts[0]), body
+
+
+def header_lines(message: Message) -> tuple[tuple[str, str], ...]:
+    """Decode the headers of a message or a scope; names in lower case."""
+    pairs = message.get("headers") or ()
+    return tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in pairs)
 
 
 @asynccontextmanager

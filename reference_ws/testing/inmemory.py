@@ -86,7 +86,7 @@ class InMemoryConnection:
     message that the life cycle doesn't allow, or a subprotocol that the client didn't offer, is a `RuntimeError` in the
     application, as on the strictest server; text that UTF-8 can't carry is a `UnicodeEncodeError` for whoever sends it.
 
-    ``held=True`` makes every ``send`` of the application wait until `take` or `let_go` releases it, so that a player
+    ``held=True`` makes every ``send`` of the application wait until `take` or `release` releases it, so that a player
     can look at both states between two messages; ``application_state`` moves when it is released. ``both_keys`` puts
     ``text`` and ``bytes`` into every frame, as some servers do; ``send_raises`` False ignores what is sent after the
     client has left, instead of raising `OSError`. Several connections may share a ``signal``.
@@ -225,7 +225,7 @@ class InMemoryConnection:
         """True while a ``send`` of the application waits to be released."""
         return self._held and any(not released.is_set() for _, released in self._sent)
 
-    def let_go(self) -> bool:
+    def release(self) -> bool:
         """Let the oldest waiting ``send`` return, while its message stays. False when none waits."""
         if not self.holds:
             return False
@@ -234,7 +234,7 @@ class InMemoryConnection:
 
     def hold_no_more(self) -> None:
         """Let every ``send`` return, now and from now on."""
-        while self.let_go():
+        while self.release():
             pass
         self._held, self._freed = False, self._freed or self._held
 

@@ -12,36 +12,21 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from xml.sax.saxutils import escape, quoteattr
 
-from reference_ws.lifecycle import (
-    ACCEPT,
-    CLOSE,
-    CONNECT,
-    CONNECTING,
-    DISCONNECT,
-    RECEIVED,
-    RESPONSE_LAST_BODY,
-    RESPONSE_START,
-    SENT,
-    WebSocketState,
-    on_receive,
-    on_send,
-)
-from reference_ws.transcript.grammar import display_width, event_text, format_step, format_transcript
+from reference_ws.lifecycle import CONNECTING, WebSocketState, on_receive, on_send
+from reference_ws.transcript.grammar import event_text, format_step, format_transcript
+from reference_ws.transcript.messages import messages_of
+from reference_ws.transcript.mistakes import display_width
 from reference_ws.transcript.steps import (
-    Accept,
-    ApplicationClose,
-    ApplicationData,
-    ClientClose,
-    ClientData,
     Connect,
     Deny,
     Drop,
-    Headers,
+    FromClient,
     Raised,
     Silence,
     States,
     Step,
     Transcript,
+    headers_of,
 )
 
 __all__ = ["mermaid", "states", "svg"]
@@ -50,19 +35,6 @@ __all__ = ["mermaid", "states", "svg"]
 
 Sides = tuple[WebSocketState, WebSocketState]
 """``client_state`` and ``application_state`` of one connection."""
-
-_RECEIVED: dict[type[Step], str] = {
-    Connect: CONNECT,
-    ClientData: RECEIVED,
-    ClientClose: DISCONNECT,
-    Drop: DISCONNECT,
-}
-_SENT: dict[type[Step], tuple[str, ...]] = {
-    Accept: (ACCEPT,),
-    ApplicationData: (SENT,),
-    ApplicationClose: (CLOSE,),
-    Deny: (RESPONSE_START, RESPONSE_LAST_BODY),
-}
 
 
 def states(
@@ -101,12 +73,13 @@ def _refused(transcript: Transcript) -> set[int]:
 
 
 def _after(step: Step, client: WebSocketState, application: WebSocketState) -> Sides:
-    if event := _RECEIVED.get(type(step)):
-        entry = on_receive(client, application, event)
-        client = entry if isinstance(entry, WebSocketState) else client
-    for event in _SENT.get(type(step), ()):
-        entry = on_send(client, application, event)
-        application = entry if isinstance(entry, WebSocketState) else application
+    for event in messages_of(step):
+        if isinstance(step, FromClient):
+            entry = on_receive(client, application, event)
+            client = entry if isinstance(entry, WebSocketState) else client
+        else:
+            entry = on_send(client, application, event)
+            application = entry if isinstance(entry, WebSocketState) else application
     return client, application
 
 
@@ -262,7 +235,7 @@ class _Figure:
         self.gap_left = max(self.clients.values()) + _BAND // 2
         # Wide enough for what is said, within bounds; what is longer is shortened.
         wanted = [_wide(display_width(event_text(step)), _FONT) for step in steps]
-        wanted += [_wide(display_width(f"{n}: {v}"), _SMALL) for step in steps for n, v in _headers(step)]
+        wanted += [_wide(display_width(f"{n}: {v}"), _SMALL) for step in steps for n, v in headers_of(step)]
         wanted.append(_wide(2 * widest_state + 3, _SMALL))
         self.gap = min(_MAX_GAP, max(_MIN_GAP, *wanted) + 2 * _AIR)
         self.gap_right = self.gap_left + self.gap
@@ -356,14 +329,14 @@ class _Figure:
         if isinstance(step, Drop):
             stop = self.middle + self.gap // 4
             drawn += [*_arrow(near, stop, y), *_cross(stop, y)]
-        elif type(step) in _RECEIVED:
+        elif isinstance(step, FromClient):
             drawn += [*_arrow(near, far - 6, y), f'<path class="head" d="M{far} {y}l-9 -4.5v9z"/>']
         else:
             drawn += [*_arrow(near + 6, far, y), f'<path class="head" d="M{near} {y}l9 -4.5v9z"/>']
         if before and after and before != after:
             self.y += 14
             drawn.append(self.state_names(step.client, before, after, self.y))
-        for name, value in _headers(step):
+        for name, value in headers_of(step):
             self.y += 15
             header = _shorten(f"{name}: {value}", self.gap - 2 * _AIR, _SMALL)
             drawn.append(_write(self.middle, self.y, header, "small", "middle"))
@@ -400,13 +373,9 @@ def _name(client: str) -> str:
     return _shorten(client, _wide(_CLIENT_NAME_COLUMNS, _FONT), _FONT)
 
 
-def _headers(step: Step) -> Headers:
-    return step.headers if isinstance(step, Connect | Accept | Deny) else ()
-
-
 def _full(step: Step) -> str:
     note = f"  # {step.note}" if step.note else ""
-    return "\n".join((format_step(step) + note, *(f"{name}: {value}" for name, value in _headers(step))))
+    return "\n".join((format_step(step) + note, *(f"{name}: {value}" for name, value in headers_of(step))))
 
 
 def _wide(columns: int, size: int) -> int:
@@ -462,7 +431,7 @@ def mermaid(transcript: Transcript) -> str:
     lines.append("participant app as application")
     for step in transcript.steps:
         client = "" if isinstance(step, Silence) and not step.client else ids[step.client]
-        said = "<br/>".join(map(_mermaid_text, (event_text(step), *(f"{n}: {v}" for n, v in _headers(step)))))
+        said = "<br/>".join(map(_mermaid_text, (event_text(step), *(f"{n}: {v}" for n, v in headers_of(step)))))
         if isinstance(step, Silence):
             lines.append(f"Note over {client or first},app: .. {said}")
         elif isinstance(step, States):
@@ -471,7 +440,7 @@ def mermaid(transcript: Transcript) -> str:
             lines.append(f"Note over app: {_mermaid_text('!!')} {said}")
         elif isinstance(step, Drop):
             lines.append(f"{client}-xapp: {said}")
-        elif type(step) in _RECEIVED:
+        elif isinstance(step, FromClient):
             lines.append(f"{client}->>app: {said}")
         else:
             lines.append(f"app-->>{client}: {said}")

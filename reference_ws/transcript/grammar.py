@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from reference_ws.lifecycle import CLOSE_REASON_MAX_BYTES, RECEIVE, SEND, Table, WebSocketState, close_code
+from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.steps import (
     Accept,
     ApplicationClose,
@@ -26,6 +26,7 @@ from reference_ws.transcript.steps import (
     Connect,
     Deny,
     Drop,
+    FromClient,
     Item,
     Payload,
     Raised,
@@ -33,9 +34,10 @@ from reference_ws.transcript.steps import (
     States,
     Step,
     Transcript,
+    headers_of,
 )
 
-__all__ = ["TranscriptError", "display_width", "event_text", "format_step", "format_transcript", "json_value", "parse"]
+__all__ = ["event_text", "format_step", "format_transcript", "json_value", "parse"]
 
 _BLANKS = " \t"
 _WORD = re.compile(r"[^ \t]+")
@@ -47,46 +49,12 @@ _DURATION = re.compile(r"([0-9]{1,9})(ms|s)")
 _NUMBER_MAX_DIGITS = 999
 _JSON_MAX_DEPTH = 100  # far below what Python's readers and writers can do, wherever they are called from
 _ARROWS = ("->", "<-", "!!", "==", "..")
-_WHAT_STARTS_A_LINE = "->, <-, !!, ==, .., #, or a client's name before one of them"
 
 # `...` and the three constants that Python's json takes though JSON has them not, each outside of string literals.
 # The closing quote may lack: otherwise each quote in an unfinished string would be tried to the end of the line.
 _STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"?|(?P<anything>\.\.\.)|NaN|Infinity')
 # Valid inside of a JSON string, but invisible, or a line break to somebody who reads the file: written as an escape.
 _INVISIBLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
-
-
-class TranscriptError(ValueError):
-    """A line that is not understood.
-
-    ``file``, ``line`` and ``column`` (both from 1, the column in characters) say where, ``expected`` what was expected
-    there, ``source`` is the whole line.
-    """
-
-    def __init__(self, file: str, line: int, column: int, expected: str, source: str) -> None:
-        super().__init__(file, line, column, expected, source)
-        self.file = file
-        self.line = line
-        self.column = column
-        self.expected = expected
-        self.source = source
-
-    def __str__(self) -> str:
-        # A tab stays a tab, so that the caret is right whatever the terminal makes of it.
-        before = "".join(c if c == "\t" else " " * display_width(c) for c in self.source[: self.column - 1])
-        return f"{self.file}:{self.line}:{self.column}: expected {self.expected}\n{self.source}\n{before}^"
-
-
-def display_width(text: str) -> int:
-    """Count the columns that `text` takes in a terminal: wide characters (Han) take two, combining ones none."""
-    return sum(
-        0
-        if unicodedata.category(character) in ("Mn", "Me", "Cf")
-        else 2
-        if unicodedata.east_asian_width(character) in "WF"
-        else 1
-        for character in text
-    )
 
 
 # --- text to transcript -----------------------------------------------------------------------------------------------
@@ -106,7 +74,7 @@ def parse(text: str, *, file: str = "<transcript>", first_line: int = 1) -> Tran
     for number, source in enumerate(sources, first_line):
         line = _Line(file, number, source, at=_indent(source))
         if bad := _BAD_CHARACTER.search(source):
-            raise line.error("no control character (write \\u0007 and the like in a string)", bad.start())
+            raise line.error("control-character", bad.start())
         if not source:
             if items and not isinstance(items[-1], Blank):
                 items.append(Blank())
@@ -115,12 +83,12 @@ def parse(text: str, *, file: str = "<transcript>", first_line: int = 1) -> Tran
         elif line.at > margin:
             event = items[-1] if items else None
             if not isinstance(event, Connect | Accept | Deny):
-                raise line.error("no indentation here: header lines stand right under connect, accept or deny")
+                raise line.error("indentation")
             headers.setdefault(len(items) - 1, []).append(_header(line))
         else:
             items.append(connections.follow(line, _step(line)))
     if not any(isinstance(item, Step) for item in items):
-        raise _Line(file, first_line, sources[0]).error("at least one event, such as: -> connect /")
+        raise _Line(file, first_line, sources[0]).error("no-event")
     for index, lines in headers.items():
         event = items[index]
         assert isinstance(event, Connect | Accept | Deny)
@@ -144,9 +112,10 @@ class _Line:
     at: int = 0
     start: int = 0
 
-    def error(self, expected: str, at: int | None = None) -> TranscriptError:
+    def error(self, error_id: str, at: int | None = None, **arguments: Any) -> TranscriptError:
         """Build the error for what begins at index `at` (default: what comes next)."""
-        return TranscriptError(self.file, self.number, (self.at if at is None else at) + 1, expected, self.source)
+        column = (self.at if at is None else at) + 1
+        return TranscriptError(self.file, self.number, column, error_id, self.source, arguments)
 
     @property
     def done(self) -> bool:
@@ -162,10 +131,11 @@ class _Line:
         match = _SPACE.match(self.source, at)  # no slice: a line of many words would be copied for each
         self.at = match.end() if match else at
 
-    def word(self, expected: str) -> str:
+    def word(self, error_id: str = "end-of-line", **arguments: Any) -> str:
+        """Read a word; without one `error_id` is the error."""
         match = None if self.done else _WORD.match(self.source, self.at)
         if match is None:
-            raise self.error(expected)
+            raise self.error(error_id, **arguments)
         self.start = self.at
         self.go_on(match.end())
         return match[0]
@@ -174,7 +144,7 @@ class _Line:
         """Read the end of the line: nothing, or a comment after white space."""
         if self.done and (not self.rest or self.source[self.at - 1] in _BLANKS):
             return self.rest[1:].strip()
-        raise self.error("the end of the line, or white space and a # comment")
+        raise self.error("end-of-line")
 
 
 @dataclass(slots=True)
@@ -192,19 +162,17 @@ class _Connections:
         if isinstance(step, Silence) and not name and self.open:
             return step  # from all clients
         if self.open and bool(name) is ("" in self.open):
-            raise line.error(
-                "no name: the client has none above" if name else "a name: all clients have one above", start
-            )
+            raise line.error("named" if name else "unnamed", start)
         if isinstance(step, Connect):
             if state in ("asked", "yes"):
-                raise line.error(f"an end of the open connection of {who} before it connects again", start)
+                raise line.error("still-open", start, who=who)
             self.open[name] = "asked"
         elif state is None:
-            raise line.error(f"{who} to connect before this", start)
+            raise line.error("not-connected", start, who=who)
         elif isinstance(step, ClientData | ClientClose | Drop) and state == "no":
-            raise line.error(f"{who} to connect again before this: its connection is over", start)
+            raise line.error("connection-over", start, who=who)
         elif isinstance(step, ClientData | ClientClose) and state == "asked":
-            raise line.error("<- accept before this: a client that has not been accepted can only `-> drop`", start)
+            raise line.error("not-accepted", start)
         elif isinstance(step, ClientClose | Drop | Deny):
             self.open[name] = "no"
         elif isinstance(step, Accept) and state == "asked":
@@ -216,11 +184,11 @@ class _Connections:
 
 
 def _step(line: _Line) -> Step:
-    client, arrow = "", line.word(_WHAT_STARTS_A_LINE)
+    client, arrow = "", line.word("line-start")
     if arrow.isidentifier():
-        client, arrow = arrow, line.word("->, <-, !!, == or .. after the client's name")
+        client, arrow = arrow, line.word("arrow")
         if arrow not in _ARROWS:
-            raise line.error("->, <-, !!, == or .. after the client's name", line.start)
+            raise line.error("arrow", line.start)
     step: Step
     match arrow:
         case "->":
@@ -228,27 +196,25 @@ def _step(line: _Line) -> Step:
         case "<-":
             step = _from_application(line)
         case "!!":
-            exception = line.word("the name of an exception")
+            exception = line.word("exception")
             if not all(part.isidentifier() for part in exception.split(".")):
-                raise line.error("the name of an exception", line.start)
+                raise line.error("exception", line.start)
             step = Raised(exception=exception, message="" if line.done else _string(line))
         case "==":
             client_state, application_state = _state(line, "client", RECEIVE), _state(line, "application", SEND)
             step = States(client_state=client_state, application_state=application_state)
         case "..":
-            expected = "a duration, such as 100ms or 2s"
-            duration = _DURATION.fullmatch(line.word(expected))
+            duration = _DURATION.fullmatch(line.word("duration"))
             if duration is None or not int(duration[1]):
-                raise line.error(expected, line.start)
+                raise line.error("duration", line.start)
             step = Silence(milliseconds=int(duration[1]) * (1 if duration[2] == "ms" else 1000))
         case _:
-            raise line.error(_WHAT_STARTS_A_LINE, line.start)
+            raise line.error("line-start", line.start)
     return replace(step, client=client, line=line.number, note=line.note())
 
 
 def _from_client(line: _Line) -> Step:
-    expected = "connect, text, bytes, json, close or drop"
-    match line.word(expected):
+    match line.word("client-verb"):
         case "connect":
             return Connect(target=_target(line))
         case "text" | "bytes" | "json" as form:
@@ -258,12 +224,11 @@ def _from_client(line: _Line) -> Step:
             return ClientClose(code=code, reason=reason)
         case "drop":
             return Drop()
-    raise line.error(expected, line.start)
+    raise line.error("client-verb", line.start)
 
 
 def _from_application(line: _Line) -> Step:
-    expected = "accept, text, bytes, json, close or deny"
-    match line.word(expected):
+    match line.word("application-verb"):
         case "accept":
             return Accept()
         case "text" | "bytes" | "json" as form:
@@ -272,42 +237,42 @@ def _from_application(line: _Line) -> Step:
             code, reason = _close(line, "server")
             return ApplicationClose(code=code, reason=reason)
         case "deny":
-            status = line.word("an HTTP status from 300 to 599")
+            status = line.word("status")
             if not re.fullmatch("[3-5][0-9][0-9]", status):
-                raise line.error("an HTTP status from 300 to 599", line.start)
+                raise line.error("status", line.start)
             if line.done:
                 return Deny(status=int(status))
-            body = line.word("")
+            body = line.word()
             if body not in ("text", "json"):
-                raise line.error("text or json", line.start)
+                raise line.error("refusal-body", line.start)
             return Deny(status=int(status), payload=_payload(line, body, wildcards=True))
-    raise line.error(expected, line.start)
+    raise line.error("application-verb", line.start)
 
 
 def _target(line: _Line) -> str:
-    target = line.word("a target, such as /echo?room=1")
+    target = line.word("target")
     if not target.startswith("/"):
-        raise line.error("a target that starts with /", line.start)
+        raise line.error("target-slash", line.start)
     if bad := re.search(r"[\s#]", target):
-        raise line.error("a target without white space and without #", line.start + bad.start())
+        raise line.error("target-space", line.start + bad.start())
     return target
 
 
 def _header(line: _Line) -> tuple[str, str]:
     name = _HEADER_NAME.match(line.source, line.at)
     if name is None:
-        raise line.error("a header line, such as origin: http://localhost")
+        raise line.error("header")
     if not line.source.startswith(":", name.end()):
-        raise line.error("a header's name, right followed by :", name.end())
+        raise line.error("header-name", name.end())
     line.go_on(name.end() + 1)
     if bad := re.search(r"[^\x00-\xff]", line.rest):
-        raise line.error("a header's value in Latin-1 (percent-encode other characters)", line.at + bad.start())
+        raise line.error("header-value", line.at + bad.start())
     return name[0].lower(), line.rest
 
 
 def _payload(line: _Line, form: str, *, wildcards: bool) -> Payload:
     if form != "json" and line.rest.split(maxsplit=1)[:1] == ["json"]:
-        line.word("")
+        line.word()
         form = "bytes json" if form == "bytes" else "json"
     match form:
         case "text":
@@ -322,11 +287,11 @@ def _payload(line: _Line, form: str, *, wildcards: bool) -> Payload:
 def _bytes(line: _Line) -> bytes:
     digits = ""
     while not line.done:
-        word = line.word("")
+        word = line.word()
         good = _HEX.match(word)
         end = len(good[0]) if good else 0
         if end < len(word) or end % 2:
-            raise line.error("two hex digits for each byte", line.start + (end if end < len(word) else end - 1))
+            raise line.error("hex", line.start + (end if end < len(word) else end - 1))
         digits += word
     return bytes.fromhex(digits)
 
@@ -334,7 +299,7 @@ def _bytes(line: _Line) -> bytes:
 def _string(line: _Line, *, wildcards: bool | None = None) -> Any:
     """Read a JSON string literal, or ``...`` unless `wildcards` is None."""
     if not line.rest.startswith('"' if wildcards is None else ('"', "...")):
-        raise line.error('a JSON string literal, such as "hello"')
+        raise line.error("string")
     return _value(line, wildcards=bool(wildcards))
 
 
@@ -354,12 +319,12 @@ def _value(line: _Line, *, wildcards: bool) -> Any:
     def number(read: type[int] | type[float], digits: str) -> float:
         value = read(digits) if len(digits) <= _NUMBER_MAX_DIGITS else float("inf")
         if value in (float("inf"), float("-inf")):
-            raise line.error("a number that a program can hold", line.source.index(digits, start))
+            raise line.error("number", line.source.index(digits, start))
         return value
 
     def pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(dict(members)) < len(members):
-            raise line.error("every key once in an object", start)
+            raise line.error("key-twice", start)
         return dict(members)
 
     decoder = json.JSONDecoder(
@@ -373,13 +338,13 @@ def _value(line: _Line, *, wildcards: bool) -> Any:
         strings = list(_strings(value))
     except json.JSONDecodeError as error:
         problem = error.msg.removesuffix(" at").removesuffix(" starting")
-        raise line.error(f"valid JSON ({problem[0].lower()}{problem[1:]})", error.pos) from None
+        raise line.error("json", error.pos, problem=f"{problem[0].lower()}{problem[1:]}") from None
     except RecursionError:
-        raise line.error("a JSON value that is not nested as deeply") from None
+        raise line.error("json-depth") from None
     if not wildcards and (here := [at for at in anything if start <= at < end]):
-        raise line.error("a value: ... stands only for what the application sends", here[0])
+        raise line.error("wildcard", here[0])
     if re.search(r"[\ud800-\udfff]", " ".join(strings)):
-        raise line.error("text that UTF-8 can carry: no lone surrogate")
+        raise line.error("surrogate")
     line.go_on(end)
     return value
 
@@ -404,44 +369,44 @@ def json_value(text: str) -> Any:
     line = _Line("<json>", 1, text.strip(" \t\r\n"))
     value = _value(line, wildcards=False)
     if line.rest.strip():
-        raise line.error("the end of the JSON")
+        raise line.error("json-end")
     return value
 
 
 def _close(line: _Line, sender: Literal["client", "server"]) -> tuple[int, str]:
     if line.done:
         return 1000, ""
-    word = line.word("")
+    word = line.word()
     row = close_code(int(word)) if re.fullmatch("[0-9]{4}", word) else None
     if row is None:
-        raise line.error("a close code from 1000 to 4999", line.start)
+        raise line.error("close-code", line.start)
     code = int(word)
     if sender == "client" and code == 1006:
-        raise line.error("-> drop, for a connection that vanishes without a close frame", line.start)
+        raise line.error("drop-instead", line.start)
     # A client is not kept from the codes meant for servers: applications do receive them.
     if row.sender == "nobody" and (sender, code) != ("client", 1005):
-        raise line.error(f"a code that can be sent: {code} is {row.name}", line.start)
+        raise line.error("reserved-code", line.start, code=code, name=row.name)
     if row.sender == "client" and sender == "server":
-        raise line.error(f"a code that an application may send: {code} is for clients", line.start)
+        raise line.error("client-code", line.start, code=code)
     if line.done:
         return code, ""
     start = line.at
     if code == 1005:
-        raise line.error("no reason: 1005 is a close frame without a code")
+        raise line.error("reason-without-code")
     reason = _string(line)
     if len(reason.encode()) > CLOSE_REASON_MAX_BYTES:
-        raise line.error(f"a reason of at most {CLOSE_REASON_MAX_BYTES} bytes of UTF-8", start)
+        raise line.error("reason", start, most=CLOSE_REASON_MAX_BYTES)
     return code, reason
 
 
 def _state(line: _Line, side: str, table: Table) -> WebSocketState:
-    names = [state.name for state in table]
-    expected = f"{side}= and one of {', '.join(names)}"
-    given, _, name = line.word(expected).partition("=")
+    states = [state.name for state in table]
+    names = ", ".join(states)
+    given, _, name = line.word("states", side=side, names=names).partition("=")
     if given != side:
-        raise line.error(expected, line.start)
-    if name not in names:
-        raise line.error(f"one of {', '.join(names)}", line.start + len(side) + 1)
+        raise line.error("states", line.start, side=side, names=names)
+    if name not in states:
+        raise line.error("state", line.start + len(side) + 1, names=names)
     return WebSocketState[name]
 
 
@@ -460,16 +425,15 @@ def _lines(item: Item) -> Iterable[str]:
         yield f"# {item.text}".rstrip(_BLANKS)
     else:
         yield format_step(item) + (f"  # {item.note}" if item.note else "")
-        if isinstance(item, Connect | Accept | Deny):
-            for name, value in item.headers:
-                yield f"    {name}: {value}".rstrip(_BLANKS)
+        for name, value in headers_of(item):
+            yield f"    {name}: {value}".rstrip(_BLANKS)
 
 
 def format_step(step: Step) -> str:
     """Write one event in one line: without its header lines and without the comment at its end."""
     arrow = {Raised: "!!", States: "==", Silence: ".."}.get(type(step))
     if arrow is None:
-        arrow = "->" if isinstance(step, Connect | ClientData | ClientClose | Drop) else "<-"
+        arrow = "->" if isinstance(step, FromClient) else "<-"
     return " ".join(filter(None, (step.client, arrow, event_text(step))))
 
 

@@ -18,11 +18,11 @@ from anyio.abc import TaskGroup
 from starlette.types import ASGIApp, Message
 from starlette.websockets import WebSocketState
 
-from reference_ws.lifecycle import ACCEPT, CLOSE, RESPONSE_START
+from reference_ws.testing.client import goes_on
 from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, Signal, background, handshake
-from reference_ws.transcript import messages
-from reference_ws.transcript.player import Ended, Nothing, Peer
-from reference_ws.transcript.steps import ApplicationClose, ApplicationData, Headers, Raised, Step
+from reference_ws.transcript.messages import from_application
+from reference_ws.transcript.peers import Ended, Nothing, Peer
+from reference_ws.transcript.steps import Headers, Raised, Step
 
 __all__ = ["MemoryPeer", "World", "memory_peers"]
 
@@ -73,15 +73,15 @@ class World:
             now = self.steps
             quiet, steps = (quiet + 1, steps) if now == steps else (0, now)
 
-    def let_go(self) -> bool:
+    def release(self) -> bool:
         """Let one held message go, whoever it is for: a handler that sends to all would wait for it forever."""
-        return any(connection.let_go() for connection in self.connections)
+        return any(connection.release() for connection in self.connections)
 
     async def flush(self) -> None:
         """Let the application send what it sends without hearing more from a client."""
         for _ in range(BURST):
             await self.settle()
-            if not self.let_go():
+            if not self.release():
                 break
 
     def hold_no_more(self) -> None:
@@ -131,25 +131,20 @@ class MemoryPeer:
     async def answer(self, timeout_s: float) -> Step:
         """Take the next thing that the application did."""
         with anyio.move_on_after(timeout_s):
-            if not await self.next_is_there():
-                return self._end()
-            message = self.connection.take()
-            body, more = b"", message["type"] == RESPONSE_START
-            while more:  # a refusal is complete with the last part of its body
+            parts: list[Message] = []
+            while not parts or goes_on(parts[-1]):
                 if not await self.next_is_there():
                     return self._end()
-                part = self.connection.take()
-                body += part.get("body", b"")
-                more = part.get("more_body", False)
+                parts.append(self.connection.take())
             await self.world.settle()
-            return self._read(message, body)
+            return self._read(parts)
         return Nothing(client=self.name, seconds=timeout_s, where=self.connection.waiting_at())
 
     async def silence(self, seconds: float) -> Step | None:
         """Wait for so long; return what the application sent in that time, if anything."""
         with anyio.move_on_after(seconds):
             if await self.next_is_there():
-                return self._read(self.connection.take())
+                return self._taken()
             await anyio.sleep_forever()
         return None
 
@@ -163,7 +158,7 @@ class MemoryPeer:
         connection = self.connection
         await self.world.flush()
         if connection.sent:
-            return self._read(connection.take())
+            return self._taken()
         return self._end() if connection.error is not None and not self.told else None
 
     async def finish(self, timeout_s: float) -> Step | None:
@@ -177,7 +172,7 @@ class MemoryPeer:
             while not connection.ended:
                 while connection.sent:
                     connection.take()
-                self.world.let_go()
+                self.world.release()
                 await self.world.signal.wait(lambda: connection.ended or connection.sent or self._others_held())
         if not connection.ended:
             return Nothing(client=self.name, seconds=timeout_s, where=connection.waiting_at())
@@ -190,7 +185,7 @@ class MemoryPeer:
         connection = self.connection
         while not connection.sent and not connection.ended:
             await self.world.settle()
-            if connection.sent or connection.ended or self.world.let_go():
+            if connection.sent or connection.ended or self.world.release():
                 continue
             await self.world.signal.wait(lambda: connection.sent or connection.ended or self._others_held())
         return bool(connection.sent)
@@ -207,24 +202,15 @@ class MemoryPeer:
         self.told = True
         return Raised(client=self.name, exception=type(error).__name__, message=str(error))
 
-    def _read(self, message: Message, body: bytes = b"") -> Step:
-        """Turn a message into a step; `body` belongs to the beginning of a refusal."""
-        while message["type"] == RESPONSE_START and self.connection.sent:  # nothing else follows
-            body += self.connection.take().get("body", b"")
-        kind = message["type"]
-        if kind == ACCEPT:
-            return messages.accept(message, self.name)
-        if kind == RESPONSE_START:
-            return messages.deny(
-                message["status"], messages.header_lines(message.get("headers") or ()), body, self.name
-            )
-        if kind == CLOSE and self.connection.accepted:
-            return ApplicationClose(
-                client=self.name, code=message.get("code", 1000), reason=message.get("reason") or ""
-            )
-        if kind == CLOSE:
-            return messages.deny(403, (), b"", self.name)
-        return ApplicationData(client=self.name, payload=messages.frame(message))
+    def _taken(self) -> Step:
+        """Take a message, and what there is of a refusal's other parts; nothing else follows these."""
+        parts = [self.connection.take()]
+        while goes_on(parts[-1]) and self.connection.sent:
+            parts.append(self.connection.take())
+        return self._read(parts)
+
+    def _read(self, parts: list[Message]) -> Step:
+        return from_application(parts, self.name, accepted=self.connection.accepted)
 
 
 def _says_that_the_client_left(error: BaseException) -> bool:

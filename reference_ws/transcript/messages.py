@@ -1,29 +1,99 @@
-"""From ASGI messages to the steps of a transcript; used by both players and the recorder."""
+"""The one translation of ASGI messages into the steps of a transcript: for both players, the recorder and the lab.
+
+A step is one message, but for a refusal with a response of its own: that is several, in order.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from starlette.types import Message
+
+from reference_ws.lifecycle import (
+    ACCEPT,
+    CLOSE,
+    CONNECT,
+    DISCONNECT,
+    RECEIVED,
+    RESPONSE_LAST_BODY,
+    RESPONSE_START,
+    SENT,
+)
+from reference_ws.testing.client import header_lines, refusal
 from reference_ws.transcript.grammar import json_value
 from reference_ws.transcript.steps import (
     Accept,
     ApplicationClose,
     ApplicationData,
+    ClientClose,
+    ClientData,
+    Connect,
     Deny,
+    Drop,
     Headers,
     Payload,
     Step,
     same,
 )
 
-__all__ = ["accept", "deny", "frame", "header_lines", "matches", "wire"]
+__all__ = ["frame", "from_application", "from_client", "matches", "messages_of", "wire"]
 
 NO_JSON: Final = object()
 
+_MESSAGES: Final[Mapping[type[Step], str]] = {
+    Connect: CONNECT,
+    ClientData: RECEIVED,
+    ClientClose: DISCONNECT,
+    Drop: DISCONNECT,
+    Accept: ACCEPT,
+    ApplicationData: SENT,
+    ApplicationClose: CLOSE,
+}
 
-def frame(message: Mapping[str, Any]) -> Payload:
+
+def messages_of(step: Step) -> tuple[str, ...]:
+    """Name the ASGI messages that a step is, as the tables of `lifecycle` do; none for what is no message."""
+    if isinstance(step, Deny):
+        plain = (step.status, step.payload, step.headers) == (403, None, ())
+        return (CLOSE,) if plain else (RESPONSE_START, RESPONSE_LAST_BODY)
+    return (_MESSAGES[type(step)],) if type(step) in _MESSAGES else ()
+
+
+def from_client(message: Message, client: str = "", *, accepted: bool = True) -> ClientData | ClientClose | Drop:
+    """Read a ``websocket.receive`` or a ``websocket.disconnect``.
+
+    A client whose handshake is not `accepted` can't send a close frame, whatever code the message carries.
+    """
+    if message["type"] == RECEIVED:
+        return ClientData(client=client, payload=frame(message))
+    code = message.get("code") or 1005
+    if code == 1006 or not accepted:
+        return Drop(client=client)
+    return ClientClose(client=client, code=code, reason=message.get("reason") or "")
+
+
+def from_application(parts: Sequence[Message], client: str = "", *, accepted: bool) -> Step:
+    """Read what the application sent: one message, or all `parts` of a refusal.
+
+    Before the application has `accepted`, a ``websocket.close`` is a refusal too.
+    """
+    message = parts[0]
+    if message["type"] == ACCEPT:
+        headers = header_lines(message)
+        if message.get("subprotocol"):
+            headers += (("sec-websocket-protocol", message["subprotocol"]),)
+        return Accept(client=client, headers=headers)
+    if message["type"] == SENT:
+        return ApplicationData(client=client, payload=frame(message))
+    if message["type"] == CLOSE and accepted:
+        return ApplicationClose(client=client, code=message.get("code", 1000), reason=message.get("reason") or "")
+    status, headers, body = refusal(parts)
+    return Deny(client=client, status=status, payload=_body(headers, body) if body else None, headers=headers)
+
+
+def frame(message: Message) -> Payload:
     """Read the payload of a ``websocket.receive`` or ``websocket.send``.
 
     Text that is a compact JSON object or array is shown as JSON, if a line can hold it; other text as text.
@@ -36,27 +106,11 @@ def frame(message: Mapping[str, Any]) -> Payload:
     return Payload("json", value) if compact else Payload("text", text)
 
 
-def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Decode header pairs; names in lower case."""
-    return tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers)
-
-
-def accept(message: Mapping[str, Any], client: str = "") -> Accept:
-    """Read a ``websocket.accept``; the chosen subprotocol becomes a header line."""
-    headers = header_lines(message.get("headers") or ())
-    if message.get("subprotocol"):
-        headers += (("sec-websocket-protocol", message["subprotocol"]),)
-    return Accept(client=client, headers=headers)
-
-
-def deny(status: int, headers: Headers, body: bytes, client: str = "") -> Deny:
-    """Describe a refusal; an empty body is no payload."""
-    if not body:
-        return Deny(client=client, status=status, headers=headers)
+def _body(headers: Headers, body: bytes) -> Payload:
+    """Read the body of a refusal."""
     text = body.decode(errors="replace")
     value = _json(text) if "json" in dict(headers).get("content-type", "") else NO_JSON
-    payload = Payload("text", text) if value is NO_JSON else Payload("json", value)
-    return Deny(client=client, status=status, payload=payload, headers=headers)
+    return Payload("text", text) if value is NO_JSON else Payload("json", value)
 
 
 def matches(expected: Step, got: Step) -> bool:

@@ -13,30 +13,11 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reference_ws import lifecycle
-from reference_ws.lifecycle import (
-    ACCEPT,
-    CLOSE,
-    CONNECT,
-    DISCONNECT,
-    RECEIVED,
-    RESPONSE_BODY,
-    RESPONSE_START,
-    SENT,
-    WebSocketState,
-)
+from reference_ws.lifecycle import CONNECT, DISCONNECT, RECEIVED, WebSocketState
+from reference_ws.testing.client import goes_on, header_lines
 from reference_ws.testing.inmemory import percent_encoded
-from reference_ws.transcript import messages
-from reference_ws.transcript.steps import (
-    ApplicationClose,
-    ApplicationData,
-    ClientClose,
-    ClientData,
-    Connect,
-    Drop,
-    Raised,
-    States,
-    Step,
-)
+from reference_ws.transcript.messages import from_application, from_client
+from reference_ws.transcript.steps import Connect, Drop, Raised, States, Step
 
 __all__ = ["Event", "Observer"]
 
@@ -128,13 +109,11 @@ class _Connection:
         self.application_state = WebSocketState.CONNECTING
         self._on_event = on_event
         self._began = time.monotonic()
-        self._refusal: Message = {}
-        self._body = b""
+        self._refusal: list[Message] = []
         # The scope is the handshake; an application may answer it without receiving websocket.connect.
         target = (scope.get("raw_path") or percent_encoded(scope["path"]).encode()).decode("latin-1")
         query = scope["query_string"].decode("latin-1")
-        lines = messages.header_lines(scope["headers"])
-        own = tuple(line for line in lines if line[0] not in OF_EVERY_CLIENT)
+        own = tuple(line for line in header_lines(scope) if line[0] not in OF_EVERY_CLIENT)
         self.report(Connect(client=name, target=f"{target}?{query}" if query else target, headers=own))
 
     def report(self, step: Step, *, undone: bool = False) -> None:
@@ -154,15 +133,9 @@ class _Connection:
         entry = lifecycle.RECEIVE[before].get(kind)
         if isinstance(entry, WebSocketState):
             self.client_state = entry
-        if kind == RECEIVED:
-            self.report(ClientData(client=self.name, payload=messages.frame(message)))
-        elif kind == DISCONNECT and not over:
-            code = message.get("code") or 1005
-            # Before its handshake is answered, a client can't send a close frame, whatever code the message carries.
-            if code == 1006 or self.application_state is not WebSocketState.CONNECTED:
-                self.report(Drop(client=self.name))
-            else:
-                self.report(ClientClose(client=self.name, code=code, reason=message.get("reason") or ""))
+        if kind == RECEIVED or (kind == DISCONNECT and not over):
+            accepted = self.application_state is WebSocketState.CONNECTED
+            self.report(from_client(message, self.name, accepted=accepted))
         elif kind in (CONNECT, DISCONNECT) and self.client_state is not before:
             self.report(self._states())
 
@@ -171,12 +144,17 @@ class _Connection:
 
         What is returned takes it back when the server didn't; its argument says whether the client had left.
         """
-        before, step = self.application_state, None
+        before = self.application_state
+        step: Step | None = None
         over = self._over
         entry = lifecycle.on_send(self.client_state, before, lifecycle.sent_event(message))
         if isinstance(entry, WebSocketState):
             self.application_state = entry
-            step = self._step(message, accepted=before is WebSocketState.CONNECTED)
+            parts = [*self._refusal, message] if before is WebSocketState.RESPONSE else [message]
+            if not goes_on(message):
+                step = from_application(parts, self.name, accepted=before is WebSocketState.CONNECTED)
+            else:  # with the last part it is a step; that it has begun moves a state
+                self._refusal, step = parts, self._states() if len(parts) == 1 else None
         if step is not None:
             self.report(step)
 
@@ -199,24 +177,3 @@ class _Connection:
 
     def _states(self) -> States:
         return States(client=self.name, client_state=self.client_state, application_state=self.application_state)
-
-    def _step(self, message: Message, *, accepted: bool) -> Step | None:
-        kind = message["type"]
-        if kind == ACCEPT:
-            return messages.accept(message, self.name)
-        if kind == SENT:
-            return ApplicationData(client=self.name, payload=messages.frame(message))
-        if kind == CLOSE and accepted:
-            code, reason = message.get("code", 1000), message.get("reason") or ""
-            return ApplicationClose(client=self.name, code=code, reason=reason)
-        if kind == CLOSE:
-            return messages.deny(403, (), b"", self.name)
-        if kind == RESPONSE_START:
-            self._refusal = message
-            return self._states()
-        if kind == RESPONSE_BODY:
-            self._body += message.get("body", b"")
-            if self.application_state is WebSocketState.DISCONNECTED:
-                lines = messages.header_lines(self._refusal.get("headers") or ())
-                return messages.deny(self._refusal["status"], lines, self._body, self.name)
-        return None

@@ -7,16 +7,15 @@ application, `reference_ws.transcript.sockets` opens a real connection.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import anyio
 from starlette.types import ASGIApp
-from starlette.websockets import WebSocketState
 
 from reference_ws.transcript.grammar import format_step, parse
-from reference_ws.transcript.messages import matches, wire
+from reference_ws.transcript.memory import memory_peers
+from reference_ws.transcript.messages import matches
+from reference_ws.transcript.peers import Ended, Nothing, Peer, Peers, act
 from reference_ws.transcript.steps import (
     ClientClose,
     ClientData,
@@ -28,61 +27,10 @@ from reference_ws.transcript.steps import (
     States,
     Step,
     Transcript,
+    headers_of,
 )
 
-__all__ = ["Ended", "Nothing", "Peer", "Player", "Report", "TranscriptFailure", "act", "check", "play"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended(Step):
-    """What a peer answers when nothing will come any more: ``how`` says why, in a phrase."""
-
-    how: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nothing(Step):
-    """What a peer answers when nothing came in time; ``where`` says where the application was waiting."""
-
-    seconds: float
-    where: str = ""
-
-
-class Peer(Protocol):
-    """One client and its connection, as the player uses it."""
-
-    checks_inside: bool
-    """True when the peer can look inside of the application: ``!!`` and ``==`` are checked."""
-
-    async def connect(self, target: str, headers: Headers) -> None:
-        """Begin the handshake; the answer to it is the first `answer`."""
-
-    async def data(self, payload: str | bytes) -> None:
-        """Send a frame."""
-
-    async def close(self, code: int, reason: str) -> None:
-        """Start the closing handshake, once what was sent so far is there; 1005 is a close frame without a code."""
-
-    async def drop(self) -> None:
-        """Cut the connection, once what the application has sent so far is there."""
-
-    async def answer(self, timeout_s: float) -> Step:
-        """Take the next thing that the application did: an answer as a step, `Raised`, `Ended` or `Nothing`."""
-
-    async def silence(self, seconds: float) -> Step | None:
-        """Wait for so long; return what the application sent in that time, if anything."""
-
-    async def states(self) -> tuple[WebSocketState, WebSocketState]:
-        """Look at client_state and application_state once the application has settled."""
-
-    async def rest(self) -> Step | None:
-        """Return what the application did that no line expects, if anything."""
-
-    async def finish(self, timeout_s: float) -> Step | None:
-        """End the connection if it is open; return what went wrong with the application then, if anything."""
-
-
-Peers = AbstractAsyncContextManager[Callable[[str], Peer]]
+__all__ = ["Player", "Report", "TranscriptFailure", "check", "play"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +92,11 @@ async def play(
     a server without the denial extension (in memory only). ``on_step`` is called with each step once it has happened.
     """
     if isinstance(app, str):
+        # Needs the package websockets, which who plays in memory need not have.
         from reference_ws.transcript.sockets import socket_peers
 
         peers: Peers = socket_peers(app)
     else:
-        from reference_ws.transcript.memory import memory_peers
-
         peers = memory_peers(app, denial=denial)
 
     async def tell(step: Step) -> None:
@@ -171,16 +118,6 @@ async def check(
     if not report.ok:
         raise TranscriptFailure(report)
     return report
-
-
-async def act(peer: Peer, step: ClientData | ClientClose | Drop) -> None:
-    """Do what a client does once it has connected."""
-    if isinstance(step, ClientData):
-        await peer.data(wire(step.payload))
-    elif isinstance(step, ClientClose):
-        await peer.close(step.code, step.reason)
-    else:
-        await peer.drop()
 
 
 async def _nothing(_step: Step) -> None:
@@ -276,6 +213,5 @@ def _shown(step: Step) -> str:
 
 
 def _missing(expected: Step | None, got: Step) -> Headers:
-    if type(expected) is not type(got):
-        return ()
-    return tuple(header for header in getattr(expected, "headers", ()) if header not in getattr(got, "headers", ()))
+    lines = headers_of(expected) if type(expected) is type(got) else ()
+    return tuple(line for line in lines if line not in headers_of(got))

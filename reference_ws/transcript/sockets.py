@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import anyio
 from anyio.abc import TaskGroup
+from starlette.types import Message
 from starlette.websockets import WebSocketState
 
 try:
@@ -26,10 +27,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
+from reference_ws.lifecycle import ACCEPT, CLOSE, RESPONSE_BODY, RESPONSE_START, SENT
 from reference_ws.testing.inmemory import Signal, background, percent_encoded
-from reference_ws.transcript import messages
-from reference_ws.transcript.player import Ended, Nothing, Peer
-from reference_ws.transcript.steps import Accept, ApplicationClose, ApplicationData, Headers, Payload, Step
+from reference_ws.transcript.messages import from_application
+from reference_ws.transcript.peers import Ended, Nothing, Peer
+from reference_ws.transcript.steps import Headers, Step
 
 __all__ = ["socket_peers"]
 
@@ -122,13 +124,12 @@ class _SocketPeer:
         try:
             with self._talking:
                 self._socket = await self._handshake(url, headers)
-                self._arrived(Accept(client=self._name, headers=_lines(self._socket.response)))
+                self._said({"type": ACCEPT, "headers": _headers(self._socket.response)})
                 await self._listen(self._socket)
         except InvalidStatus as refused:
             response = refused.response
-            self._arrived(
-                messages.deny(response.status_code, _lines(response), bytes(response.body or b""), self._name)
-            )
+            start = {"type": RESPONSE_START, "status": response.status_code, "headers": _headers(response)}
+            self._said(start, {"type": RESPONSE_BODY, "body": bytes(response.body or b"")})
         except (OSError, TimeoutError, WebSocketException) as error:
             self._arrived(Ended(client=self._name, how=f"can't connect to {url}: {error}"))
         finally:
@@ -178,13 +179,15 @@ class _SocketPeer:
         try:
             while True:
                 data = await socket.recv()
-                payload = messages.frame({"text": data}) if isinstance(data, str) else Payload("bytes", data)
-                self._arrived(ApplicationData(client=self._name, payload=payload))
+                self._said({"type": SENT, "text" if isinstance(data, str) else "bytes": data})
         except ConnectionClosed as closed:
             if closed.rcvd is None:
                 self._over = "the connection was cut without a close frame"
             else:
-                self._arrived(ApplicationClose(client=self._name, code=closed.rcvd.code, reason=closed.rcvd.reason))
+                self._said({"type": CLOSE, "code": closed.rcvd.code, "reason": closed.rcvd.reason})
+
+    def _said(self, *parts: Message) -> None:
+        self._arrived(from_application(parts, self._name, accepted=self._socket is not None))
 
     def _arrived(self, step: Step) -> None:
         if not self._left:
@@ -219,5 +222,7 @@ class _SocketPeer:
         await self._signal.wait(lambda: bool(self._over))
 
 
-def _lines(response: Response | None) -> Headers:
-    return tuple((name.lower(), value) for name, value in response.headers.raw_items()) if response else ()
+def _headers(response: Response | None) -> list[tuple[bytes, bytes]]:
+    """Give the headers as they came: the library decodes them as ASCII, with surrogates for all else."""
+    lines = response.headers.raw_items() if response else ()
+    return [(name.encode(), value.encode("ascii", "surrogateescape")) for name, value in lines]

@@ -130,6 +130,15 @@ class Silence(Step):
     milliseconds: int
 
 
+FromClient = Connect | ClientData | ClientClose | Drop
+"""What a client does."""
+
+
+def headers_of(step: Step | None) -> Headers:
+    """Give the header lines of a step; most have none."""
+    return step.headers if isinstance(step, Connect | Accept | Deny) else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Comment:
     """``# ...`` on a line of its own; ``text`` is without the ``#`` and the space after it."""

@@ -21,7 +21,8 @@ from reference_ws.guide.glossary import read_terms
 from reference_ws.guide.pages import Fence, Page, PageError, count_problem, read_counts, read_page
 from reference_ws.guide.running import transcript
 from reference_ws.guide.words.catalogs import LANGUAGES
-from reference_ws.transcript.grammar import TranscriptError, format_step
+from reference_ws.transcript.grammar import format_step
+from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.steps import Step
 
 __all__ = ["check", "summary"]

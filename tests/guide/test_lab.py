@@ -297,20 +297,35 @@ def test_the_headers_are_those_that_are_written(docs):
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        (['-> text "hi"'], "Этот клиент не подключён: сначала подключите его."),
-        (["-> connect /echo", "<- accept", "-> connect /echo"], "Этот клиент уже подключён: сначала закройте"),
-        (["-> connect /echo", "<- accept", "-> json {"], "Это не JSON."),
-        (["-> connect /echo", "<- accept", "-> bytes 0"], "Запишите каждый байт двумя шестнадцатеричными цифрами"),
-        (["-> connect echo"], "Путь начинается с /"),
-        (["<- accept"], "Этот клиент не подключён"),
+        (['-> text "hi"'], "Этого сделать нельзя. Ожидается: подключение до этой строки (клиент)"),
+        (
+            ["-> connect /echo", "<- accept", "-> connect /echo"],
+            "Этого сделать нельзя. Ожидается: конец открытого соединения до нового подключения (клиент)",
+        ),
+        (
+            ["-> connect /echo", "<- accept", "-> json {"],
+            "Этого сделать нельзя. Ожидается: правильный JSON (не хватает ключа в двойных кавычках)",
+        ),
+        (
+            ["-> connect /echo", "<- accept", "-> bytes 0"],
+            "Этого сделать нельзя. Ожидается: две шестнадцатеричные цифры на каждый байт",
+        ),
+        (["-> connect echo"], "Этого сделать нельзя. Ожидается: адрес, который начинается с /"),
+        (["<- accept"], "Этого сделать нельзя. Ожидается: подключение до этой строки"),
         (
             ["-> connect /echo", "<- accept", "== client=CONNECTED application=CONNECTED"],
             "Здесь можно делать только то",
         ),
-        (["-> connect /echo", "<- accept", "li -> connect /echo"], "У первого клиента нет имени"),
-        (["a -> connect /echo", "a <- accept", "-> connect /echo"], "У других клиентов есть имена"),
-        (["-> connect /fails", "!! LifecycleError", '-> text "hi"'], "Соединение этого клиента закончилось"),
-        (["-> connect /echo", "<- accept", "-> close 99"], "Код закрытия — число от 1000 до 4999."),
+        (["-> connect /echo", "<- accept", "li -> connect /echo"], "Этого сделать нельзя. Ожидается: строка без имени"),
+        (["a -> connect /echo", "a <- accept", "-> connect /echo"], "Этого сделать нельзя. Ожидается: имя клиента"),
+        (
+            ["-> connect /fails", "!! LifecycleError", '-> text "hi"'],
+            "Этого сделать нельзя. Ожидается: новое подключение до этой строки",
+        ),
+        (
+            ["-> connect /echo", "<- accept", "-> close 99"],
+            "Этого сделать нельзя. Ожидается: код закрытия от 1000 до 4999",
+        ),
     ],
 )
 def test_what_can_not_be_done_is_told_in_the_readers_language(docs, lines, problem):

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transcript_strategies import json_values, transcripts, untidy
 
+from reference_ws.guide.words.catalogs import catalog
 from reference_ws.lifecycle import WebSocketState
-from reference_ws.transcript.grammar import TranscriptError, display_width, format_step, format_transcript, parse
+from reference_ws.transcript.grammar import format_step, format_transcript, parse
 from reference_ws.transcript.messages import frame, wire
+from reference_ws.transcript.mistakes import EXPECTED, TranscriptError, display_width
 from reference_ws.transcript.steps import (
     Accept,
     ApplicationClose,
@@ -444,8 +446,25 @@ def test_the_caret_stands_under_its_column_after_wide_characters_and_tabs() -> N
     assert '->\ttext "你好e\u0301" 1\n  \t             ^' == str(caught.value).split("\n", 1)[1]
 
 
+def test_every_mistake_is_tried_and_no_other() -> None:
+    met = set()
+    for *_, text in ERRORS:
+        with pytest.raises(TranscriptError) as caught:
+            parse(text)
+        met.add(caught.value.id)
+    assert set(EXPECTED) - {"json-end", "from-client"} == met
+
+
+def test_an_error_speaks_the_language_that_it_is_asked_for() -> None:
+    with pytest.raises(TranscriptError) as caught:
+        parse('-> connect /\n<- accept\n-> json {"a" 1}', file="a.md", first_line=7)
+    assert ("json", {"problem": "expecting ':' delimiter"}) == (caught.value.id, caught.value.arguments)
+    told = 'a.md:9:14: ожидается: правильный JSON (не хватает «:»)\n-> json {"a" 1}\n             ^'
+    assert told == caught.value.told(catalog("ru").gettext)
+
+
 def test_an_error_survives_pickling() -> None:
-    error = TranscriptError("a.md", 1, 2, "a verb", "-> x")
+    error = TranscriptError("a.md", 1, 2, "not-connected", "-> x", {"who": "the client"})
     assert str(error) == str(pickle.loads(pickle.dumps(error)))
 
 

@@ -19,7 +19,7 @@ from reference_ws.guide.words.catalogs import (
     language_called,
     language_of_environment,
 )
-from reference_ws.transcript.grammar import TranscriptError
+from reference_ws.transcript.mistakes import TranscriptError
 
 __all__ = ["run"]
 
@@ -36,8 +36,10 @@ def run(arguments: list[str]) -> int:
         language = _language(arguments, language)
         action = _read(arguments, language)
         return (action() if callable(action) else action) or 0
-    except (Problem, TranscriptError) as error:
-        return tell(str(error))
+    except Problem as problem:
+        return tell(str(problem))
+    except TranscriptError as error:
+        return tell(error.told(catalog(language).gettext))
     except ModuleNotFoundError as error:
         return tell(missing(error, catalog(language)))
     except (KeyboardInterrupt, CancelledError):  # the latter is what Python 3.10 makes of Ctrl-C in an event loop

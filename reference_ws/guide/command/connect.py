@@ -25,8 +25,9 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from reference_ws.guide.command import Problem, address
 from reference_ws.guide.command.screen import Screen
 from reference_ws.transcript.diagram import states
-from reference_ws.transcript.grammar import TranscriptError, format_transcript, parse
-from reference_ws.transcript.player import Ended, Peer, act
+from reference_ws.transcript.grammar import format_transcript, parse
+from reference_ws.transcript.mistakes import TranscriptError
+from reference_ws.transcript.peers import Ended, Peer, act
 from reference_ws.transcript.sockets import socket_peers
 from reference_ws.transcript.steps import (
     Accept,
@@ -76,7 +77,7 @@ def run(words: NullTranslations, url: str, headers: tuple[str, ...]) -> int:
     try:
         first = parse("\n    ".join((f"-> connect {target}", *headers)), file=words.gettext("handshake"))
     except TranscriptError as error:
-        raise Problem(str(error)) from None
+        raise Problem(error.told(words.gettext)) from None
     return anyio.run(_talk, words, f"{parts.scheme}://{parts.netloc}", first)
 
 
@@ -132,7 +133,7 @@ class _Client:
                         item = self.read(line, number)
                     except TranscriptError as error:
                         self.mistakes += 1
-                        print(error, file=sys.stderr, flush=True)
+                        print(error.told(self.words.gettext), file=sys.stderr, flush=True)
                         continue
                     if isinstance(item, Comment):
                         self.items.append(item)
@@ -153,10 +154,9 @@ class _Client:
         try:
             item = parse(f"{format_transcript(Transcript(tuple(self.items)))}{line}\n").items[-1]
         except TranscriptError as error:
-            raise TranscriptError(file, number, error.column, error.expected, error.source) from None
+            raise TranscriptError(file, number, *error.args[2:]) from None
         if not isinstance(item, Connect | ClientData | ClientClose | Drop | Silence | Comment):
-            expected = self.words.gettext("what the client does: the application's lines come from the server")
-            raise TranscriptError(file, number, 1, expected, line)
+            raise TranscriptError(file, number, 1, "from-client", line)
         return item
 
     async def do(self, step: Step) -> None:

@@ -20,7 +20,8 @@ from reference_ws.guide.command.screen import Screen, unknown
 from reference_ws.guide.pages import KINDS, Fence, Page, PageError, live_path, read_page
 from reference_ws.guide.running import PageRun, failure_text, transcript
 from reference_ws.guide.words.catalogs import pages_language
-from reference_ws.transcript.grammar import TranscriptError, parse
+from reference_ws.transcript.grammar import parse
+from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.player import Report, play
 from reference_ws.transcript.steps import Transcript
 

@@ -15,7 +15,7 @@ from reference_ws.guide.words import explanations
 from reference_ws.lifecycle import WebSocketState
 from reference_ws.transcript.diagram import states
 from reference_ws.transcript.grammar import format_step
-from reference_ws.transcript.steps import Accept, Connect, Deny, States, Step, Transcript
+from reference_ws.transcript.steps import States, Step, Transcript, headers_of
 
 __all__ = ["Screen", "unknown"]
 
@@ -53,7 +53,7 @@ class Screen:
         if step.note:
             text.append(f"  # {step.note}", "dim")
         self._console.print(text)
-        for name, value in step.headers if isinstance(step, Connect | Accept | Deny) else ():
+        for name, value in headers_of(step):
             self.line(f"    {name}: {value}", "dim")
         if after is not None and not isinstance(step, States):
             client, application = after

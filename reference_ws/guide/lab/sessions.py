@@ -30,7 +30,8 @@ from reference_ws.guide.pages import read_page
 from reference_ws.guide.running import PageRun, failure_text
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog, language_of, pages_language
 from reference_ws.testing.inmemory import Signal, background
-from reference_ws.transcript.grammar import TranscriptError, parse
+from reference_ws.transcript.grammar import parse
+from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.websocket import WebSocket
 
 __all__ = ["MAX_SECONDS", "MAX_SESSIONS", "PREFIX", "Lab"]

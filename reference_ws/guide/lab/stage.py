@@ -26,15 +26,15 @@ from reference_ws.guide.pages import Fence, live_path
 from reference_ws.guide.running import PageRun
 from reference_ws.lifecycle import ACCEPT, DISCONNECT
 from reference_ws.testing.inmemory import InMemoryConnection, Signal, background, percent_encoded
-from reference_ws.transcript.grammar import TranscriptError, parse
+from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.memory import MemoryPeer, World
+from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.observer import Event, Observer
-from reference_ws.transcript.player import Player, act
+from reference_ws.transcript.peers import act
+from reference_ws.transcript.player import Player
 from reference_ws.transcript.steps import (
-    ClientClose,
-    ClientData,
     Connect,
-    Drop,
+    FromClient,
     Headers,
     Silence,
     States,
@@ -338,42 +338,15 @@ class Play:
         else:
             await act(self._peers[step.client], step)
 
-    def _read(self, line: str) -> Connect | ClientData | ClientClose | Drop:
+    def _read(self, line: str) -> FromClient:
         try:
             item = parse(self.story.text() + line + "\n").items[-1]
         except TranscriptError as error:
-            raise Refused(self._refusal(error)) from None
-        if not isinstance(item, Connect | ClientData | ClientClose | Drop):
+            told = self.words.gettext("This can't be done. Expected: %(expected)s")
+            raise Refused(told % {"expected": error.expected_in(self.words.gettext)}) from None
+        if not isinstance(item, FromClient):
             raise Refused(self.words.gettext("Only what a client does can be done here."))
         return item
-
-    def _refusal(self, error: TranscriptError) -> str:
-        """Say in the reader's language what the notation expects; the rarer cases are told in its own English."""
-        _ = self.words.gettext
-        sentences = {
-            "to connect before this": _("This client isn't connected: connect it first."),
-            "to connect again before this": _("This client's connection is over: connect it again first."),
-            "<- accept before this": _("The application hasn't accepted yet: until then a client can only drop."),
-            "an end of the open connection": _("This client is connected: close or drop it before it connects again."),
-            "no name:": _("The first client has no name, so there can be no other: begin again, and name it."),
-            "a name:": _("The other clients have names: give this one a name too."),
-            "valid JSON": _("This is no JSON."),
-            "two hex digits": _("Write each byte as two hex digits: 00 ff."),
-            "a target": _("A path starts with / and has no spaces and no #."),
-            "a header's value in Latin-1": _("A header's value has only Latin characters: write others as %XX."),
-            "a header": _("Write a header as name: value."),
-            "a close code from": _("A close code is a number from 1000 to 4999."),
-            "-> drop, for": _("Nobody can send 1006: it means a lost connection. Use Drop."),
-            "a code that can be sent": _("Nobody can send this close code: it only tells how a connection ended."),
-            "a reason of at most": _("A close reason has at most 123 bytes of UTF-8."),
-            "after the client's name": _("A client's name has letters, digits and _ only."),
-            "->, <-, !!": _("A client's name has letters, digits and _ only."),
-            "the end of the line": _("Here is more than belongs to it: has the path spaces or a #?"),
-        }
-        for part, sentence in sentences.items():
-            if part in error.expected:
-                return sentence
-        return _("This can't be done. Expected: %(expected)s") % {"expected": error.expected}
 
     async def _release(self, connection: BrowserConnection) -> None:
         """Let every message of the application go as it comes."""

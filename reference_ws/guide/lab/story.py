@@ -24,7 +24,9 @@ from reference_ws.testing.inmemory import InMemoryConnection
 from reference_ws.transcript.diagram import Sides, states, svg
 from reference_ws.transcript.grammar import format_step, format_transcript
 from reference_ws.transcript.memory import World
-from reference_ws.transcript.player import Ended, Nothing, Report
+from reference_ws.transcript.messages import messages_of
+from reference_ws.transcript.peers import Ended, Nothing
+from reference_ws.transcript.player import Report
 from reference_ws.transcript.steps import (
     ApplicationClose,
     ClientClose,
@@ -197,7 +199,7 @@ class Story:
     def _explanation(self, step: Step, before: Sides | None, after: Sides | None) -> str:
         """Explain a step: its message, the states that it moves, its close code, the error behind it."""
         # The sentence of the tables first; then only what this step brings with it.
-        messages = [f"<code>{message}</code>" for message in explanations.messages_of(step)]
+        messages = [f"<code>{message}</code>" for message in messages_of(step)]
         head = f"{', '.join(messages)} " if messages else ""
         parts = [f"{head}{prose(self.words, explanations.of_step(step, *(before or _BEGINNING)))}"]
         if before and after and not isinstance(step, States | Silence):
@@ -205,7 +207,7 @@ class Story:
                 if new is not old:
                     meaning = prose(self.words, explanations.STATES[new])
                     ways = [old, new]
-                    if isinstance(step, Deny) and RESPONSE_START in explanations.messages_of(step):
+                    if isinstance(step, Deny) and RESPONSE_START in messages_of(step):
                         ways.insert(1, WebSocketState.RESPONSE)
                     parts.append(self._pair(f"<code>{side}</code> {' → '.join(map(state_name, ways))}", meaning))
             if isinstance(step, ClientClose | Drop | ApplicationClose) and after.count(DISCONNECTED) == 1:

@@ -25,6 +25,7 @@ from babel.messages.pofile import PoFileError, read_po, write_po
 
 from reference_ws.guide.words import explanations
 from reference_ws.lifecycle import CLOSE_CODES, ERRORS
+from reference_ws.transcript import mistakes
 
 __all__ = [
     "ENGLISH",
@@ -181,6 +182,8 @@ def source_messages() -> Catalog:
         messages.add(message, locations=[("reference_ws/lifecycle.py", 1)])
     for message in explanations.sentences():
         messages.add(message, locations=[("reference_ws/guide/words/explanations.py", 1)])
+    for message in mistakes.sentences():
+        messages.add(message, locations=[("reference_ws/transcript/mistakes.py", 1)])
     for message in CLICK:
         messages.add(message, locations=[("click", 1)])
     return messages

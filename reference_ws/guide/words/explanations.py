@@ -29,15 +29,12 @@ from reference_ws.lifecycle import (
     on_receive,
     on_send,
 )
+from reference_ws.transcript.messages import messages_of
 from reference_ws.transcript.steps import (
-    Accept,
     ApplicationClose,
-    ApplicationData,
-    ClientClose,
-    ClientData,
-    Connect,
     Deny,
     Drop,
+    FromClient,
     Payload,
     Raised,
     Silence,
@@ -54,7 +51,6 @@ __all__ = [
     "STATES",
     "STEPS",
     "TRANSITIONS",
-    "messages_of",
     "of_step",
     "place",
     "reason",
@@ -160,28 +156,6 @@ def reason(text: str) -> str | None:
     return key if key in REASONS else None
 
 
-_EVENTS: Final[Mapping[type[Step], str]] = {
-    Connect: CONNECT,
-    ClientData: RECEIVED,
-    ClientClose: DISCONNECT,
-    Accept: ACCEPT,
-    ApplicationData: SENT,
-    ApplicationClose: CLOSE,
-}
-
-
-def messages_of(step: Step) -> tuple[str, ...]:
-    """Name the ASGI messages that a step is; none for what is no message."""
-    match step:
-        case Drop():
-            return (DISCONNECT,)
-        case Deny(status=403, payload=None, headers=()):
-            return (CLOSE,)
-        case Deny():
-            return RESPONSE_START, RESPONSE_BODY
-    return (_EVENTS[type(step)],) if type(step) in _EVENTS else ()
-
-
 def of_step(step: Step, client: WebSocketState, application: WebSocketState) -> str:
     """Explain a step of a transcript in one sentence, given both states before it.
 
@@ -193,8 +167,7 @@ def of_step(step: Step, client: WebSocketState, application: WebSocketState) -> 
             return REASONS[key]
     if own := STEPS.get(type(step)):
         return own
-    event = _EVENTS[type(step)]
-    received = event in (CONNECT, RECEIVED, DISCONNECT)
+    (event,), received = messages_of(step), isinstance(step, FromClient)
     if received and application is DISCONNECTED:  # it closed: a diagram lets the client's side end with it
         return ERRORS["receive-after-close"].problem
     entry = (on_receive if received else on_send)(client, application, event)
