@@ -1,11 +1,10 @@
 """Makes every page of ``docs/`` a test: ``pytest docs/ru/closing.md``, ``pytest -k zh``, ``pytest -m ru``.
 
-Each python sample and each transcript is a test of its own; those of a page share a namespace and an event loop, as
-`reference_ws.guide.running.PageRun` says. The first test of a page is the page itself: its form, its counts, and that
-no fence is overlooked.
+Each python sample and each transcript is a test of its own; those of a page share a namespace and an event loop, whose
+time is held, as `reference_ws.guide.running.PageRun` says. The first test of a page is the page itself: its form, its
+counts, and that no fence is overlooked.
 """
 
-import asyncio
 import re
 from collections.abc import Iterable
 from functools import partial
@@ -20,6 +19,7 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 from reference_ws.guide.pages import Page, PageError, count_problem, read_counts, read_page
 from reference_ws.guide.running import PageRun, failure_text
+from reference_ws.testing import HeldTimeLoop
 
 # Sybil's own parsers compare the whole line after the backticks with a language, and pass over `transcript {app=raw}`.
 FENCES = RawFencedCodeBlockLexer(re.compile(r"(?P<kind>\S*)[^\n]*\n"))
@@ -79,7 +79,7 @@ def fences_on_site(text: str) -> Seen:
 def run_fence(example: Example) -> str | None:
     """Run one sample or transcript, and before it those above that haven't run (when only this one is selected)."""
     run: PageRun = example.namespace["run"]
-    loop: asyncio.AbstractEventLoop = example.namespace["loop"]
+    loop: HeldTimeLoop = example.namespace["loop"]
     try:
         loop.run_until_complete(run.up_to(example.parsed))
         loop.run_until_complete(run.fence(example.parsed))
@@ -91,18 +91,12 @@ def run_fence(example: Example) -> str | None:
 
 def open_loop(namespace: dict[str, Any]) -> None:
     """Begin a document."""
-    namespace["loop"] = asyncio.new_event_loop()
+    namespace["loop"] = HeldTimeLoop()
 
 
 def close_loop(namespace: dict[str, Any]) -> None:
-    """End a document: what its samples left running is cancelled, as `asyncio.run` does."""
-    loop: asyncio.AbstractEventLoop = namespace.pop("loop")
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True)) if tasks else None
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()
+    """End a document: what its samples left running is cancelled."""
+    namespace.pop("loop").close()
     if run := namespace.pop("run", None):
         run.close()
 

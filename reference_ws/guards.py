@@ -8,7 +8,6 @@ all of them, can ask for. Both leave HTTP alone and work around any ASGI applica
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
@@ -160,7 +159,7 @@ class _Guarded:
         self._closed = False
         self._end: Message | None = None
         self._tokens = float(guard.burst)
-        self._filled = time.monotonic()
+        self._filled = anyio.current_time()
 
     async def receive(self) -> Message:
         if self._end is not None:
@@ -199,7 +198,7 @@ class _Guarded:
         rate = self._guard.messages_per_s
         if rate is None:
             return True
-        now = time.monotonic()
+        now = anyio.current_time()
         self._tokens = min(self._guard.burst, self._tokens + (now - self._filled) * rate)
         self._filled = now
         if self._tokens < 1:

@@ -4,8 +4,10 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from trio.testing import MockClock
 
 from reference_ws.guide import command
+from reference_ws.testing import HeldTimeLoop
 
 pytest_plugins = ["tools"]
 
@@ -22,9 +24,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    """Run an async test (``@pytest.mark.anyio``) on asyncio and on trio."""
-    return request.param
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, object]]:
+    """Run an async test (``@pytest.mark.anyio``) on asyncio and on trio: in memory no real time passes.
+
+    With ``@pytest.mark.real_time`` it does: for sockets, and because trio's clock would jump while a thread works.
+    """
+    if request.node.get_closest_marker("real_time"):
+        return request.param, {}
+    if request.param == "asyncio":
+        return "asyncio", {"loop_factory": HeldTimeLoop}
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
 
 
 @pytest.fixture

@@ -471,6 +471,7 @@ async def test_an_http_exception_after_accept_is_an_error():
     await plays(raises_http_late, '-> connect /\n<- accept\n<- close 1011\n!! RuntimeError "after accept()"')
 
 
+@pytest.mark.real_time  # a synchronous handler runs in a thread
 async def test_exception_handlers_of_the_application_are_asked_first():
     async def asynchronous(websocket, error):
         await websocket.close(4004, str(error))
@@ -489,6 +490,7 @@ async def test_exception_handlers_of_the_application_are_asked_first():
     await plays(raises_http, "-> connect /\n<- deny 409 json ...", exception_handlers={402: with_response})
 
 
+@pytest.mark.real_time
 async def test_an_exception_handler_that_raises_is_an_error_of_the_handler():
     def broken(websocket, error):
         raise KeyError("broken")

@@ -304,6 +304,7 @@ async def test_a_second_accept_leaves_the_next_message_unread():
     ],
     ids=["json", "text", "streamed", "file"],
 )
+@pytest.mark.real_time  # Starlette iterates and reads files in threads
 async def test_any_starlette_response_can_refuse(response):
     async def app(scope, receive, send):
         await WebSocket(scope, receive, send).send_denial_response(response())

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reference_ws import lifecycle
@@ -108,7 +108,7 @@ class _Connection:
         self.client_state = WebSocketState.CONNECTING
         self.application_state = WebSocketState.CONNECTING
         self._on_event = on_event
-        self._began = time.monotonic()
+        self._began = anyio.current_time()
         self._refusal: list[Message] = []
         # The scope is the handshake; an application may answer it without receiving websocket.connect.
         target = (scope.get("raw_path") or percent_encoded(scope["path"]).encode()).decode("latin-1")
@@ -119,7 +119,7 @@ class _Connection:
     def report(self, step: Step, *, undone: bool = False) -> None:
         self._on_event(
             Event(
-                seconds=time.monotonic() - self._began,
+                seconds=anyio.current_time() - self._began,
                 step=step,
                 client_state=self.client_state,
                 application_state=self.application_state,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 from starlette.types import ASGIApp
 
+from reference_ws.testing.held_time import run_in_held_time
 from reference_ws.transcript.grammar import format_step, parse
 from reference_ws.transcript.memory import memory_peers
 from reference_ws.transcript.messages import matches
@@ -80,6 +81,7 @@ async def play(
     *,
     timeout_s: float = 5.0,
     denial: bool = True,
+    held_time: bool = False,
     on_step: Callable[[Step], None] | None = None,
 ) -> Report:
     """Play `transcript` against an ASGI application in memory, or against a ``ws://`` URL over a real socket.
@@ -89,8 +91,12 @@ async def play(
     compared. A failure of a test inside of the application (`pytest.fail`) comes out as it is.
 
     Targets are appended to the URL. A line that does not come fails after ``timeout_s`` seconds. ``denial=False`` plays
-    a server without the denial extension (in memory only). ``on_step`` is called with each step once it has happened.
+    a server without the denial extension (in memory only). ``held_time=True`` plays in a `HeldTimeLoop` of its own
+    (asyncio, in memory only): no real time passes. ``on_step`` is called with each step once it has happened.
     """
+    if held_time:
+        main = play(app, transcript, timeout_s=timeout_s, denial=denial, on_step=on_step)
+        return run_in_held_time(main)
     if isinstance(app, str):
         # Needs the package websockets, which who plays in memory need not have.
         from reference_ws.transcript.sockets import socket_peers
@@ -108,13 +114,19 @@ async def play(
 
 
 async def check(
-    app: ASGIApp | str, text: str, *, file: str = "<transcript>", timeout_s: float = 5.0, denial: bool = True
+    app: ASGIApp | str,
+    text: str,
+    *,
+    file: str = "<transcript>",
+    timeout_s: float = 5.0,
+    denial: bool = True,
+    held_time: bool = False,
 ) -> Report:
     """Parse and play a transcript in a test: raises `TranscriptFailure`, an `AssertionError`, when something differs.
 
-    Raises `TranscriptError` for a line that is not understood.
+    Raises `TranscriptError` for a line that is not understood. The other arguments are those of `play`.
     """
-    report = await play(app, parse(text, file=file), timeout_s=timeout_s, denial=denial)
+    report = await play(app, parse(text, file=file), timeout_s=timeout_s, denial=denial, held_time=held_time)
     if not report.ok:
         raise TranscriptFailure(report)
     return report

@@ -24,21 +24,21 @@ from reference_ws import WebSocket
 
 
 @pytest.fixture
-def client(library, anyio_backend):
+def client(library, anyio_backend_name):
     """Make a TestClient of a handler that gets the connection."""
 
     def make(handler, **options):
-        return TestClient(library.asgi(handler), backend=anyio_backend, **options)
+        return TestClient(library.asgi(handler), backend=anyio_backend_name, **options)
 
     return make
 
 
 @pytest.fixture
-def routed(library, anyio_backend):
+def routed(library, anyio_backend_name):
     """Make a TestClient of an application with a handler on a route."""
 
     def make(endpoint, path="/", **options):
-        return TestClient(library.application(path, endpoint, **options), backend=anyio_backend)
+        return TestClient(library.application(path, endpoint, **options), backend=anyio_backend_name)
 
     return make
 
@@ -675,14 +675,14 @@ def test_asgi_middleware_sees_the_connection(routed):
         assert "li" == session.receive_text()
 
 
-def test_application_may_be_mounted(library, anyio_backend):
+def test_application_may_be_mounted(library, anyio_backend_name):
     async def handler(websocket):
         await websocket.accept()
         await websocket.send_json([websocket.url.path, websocket.scope["root_path"]])
         await websocket.close()
 
     app = Starlette(routes=[Mount("/inner", library.application("/ws", handler))])
-    with TestClient(app, backend=anyio_backend).websocket_connect("/inner/ws") as session:
+    with TestClient(app, backend=anyio_backend_name).websocket_connect("/inner/ws") as session:
         assert ["/inner/ws", "/inner"] == session.receive_json()
 
 

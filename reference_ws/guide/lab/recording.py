@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from gettext import NullTranslations
 from typing import Any
+
+import anyio
 
 from reference_ws.guide.lab.story import Show, Story, ended
 from reference_ws.guide.pages import Fence, Page
 from reference_ws.guide.running import PageRun
 from reference_ws.guide.words.catalogs import catalog
+from reference_ws.testing.held_time import run_in_held_time
 from reference_ws.testing.inmemory import DENIAL, background
 from reference_ws.transcript.grammar import format_step, parse
 from reference_ws.transcript.memory import MemoryPeer, World
@@ -32,7 +34,7 @@ def record(pages: Sequence[Page]) -> dict[str, Recording]:
 
     A page that can't be run has no recording; the tests tell why.
     """
-    return asyncio.run(_record(pages))
+    return run_in_held_time(_record(pages))
 
 
 async def _record(pages: Sequence[Page]) -> dict[str, Recording]:
@@ -65,11 +67,11 @@ async def _example(run: PageRun, fence: Fence, words: NullTranslations, codes: d
     shows: list[Show] = []
     async with background() as tasks:
         world = World(tasks)
-        story, began = Story(run.page, words, world), time.monotonic()
+        story, began = Story(run.page, words, world), anyio.current_time()
 
         async def after(step: Step) -> None:
             story.line = step.line
-            story.add(step, time.monotonic() - began)
+            story.add(step, anyio.current_time() - began)
             await world.settle()
             show = story.show(drawn=False)
             for block in {place["block"] for place in show["waits"]} - {None}:

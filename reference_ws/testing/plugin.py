@@ -1,0 +1,23 @@
+"""A plugin of pytest: ``@pytest.mark.held_time`` beside ``@pytest.mark.anyio`` lets no real time pass in a test.
+
+A project names it in its ``conftest.py``: ``pytest_plugins = ["reference_ws.testing.plugin"]``.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from reference_ws.testing.held_time import HeldTimeLoop
+
+__all__: list[str] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what the marker means."""
+    config.addinivalue_line("markers", "held_time: on asyncio, in an event loop whose time is held (with anyio's)")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a marked test the event loop, as anyio's plugin lets one choose it."""
+    if metafunc.definition.get_closest_marker("held_time") and "anyio_backend" in metafunc.fixturenames:
+        metafunc.parametrize("anyio_backend", [("asyncio", {"loop_factory": HeldTimeLoop})], ids=["held_time"])
