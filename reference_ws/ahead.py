@@ -14,17 +14,13 @@ from starlette.types import Message, Receive
 
 from reference_ws.lifecycle import DISCONNECT
 
-__all__ = ["READ_AHEAD", "ReadAhead", "Released"]
+__all__ = ["READ_AHEAD", "TURNS", "ReadAhead"]
 
 READ_AHEAD: Final = 64
 """How many messages are kept for later receives before reading ahead stops."""
 
 # A message that is there is handed over within one turn of the event loop by most servers; the others need a few.
 TURNS: Final = 4
-
-
-class Released(Exception):  # noqa: N818 - it is no fault
-    """Nothing more is received: the connection is being ended from this side."""
 
 
 class ReadAhead:
@@ -74,23 +70,23 @@ class ReadAhead:
                 await self._taken.wait()
         return self.saw_disconnect
 
-    async def next(self) -> Message:
-        """Take the next message, one that was kept or else one that comes. Raises `Released` when none is wanted."""
+    async def next(self) -> Message | None:
+        """Take the next message, one that was kept or else one that comes; ``None`` when none is wanted any more."""
         while not self.messages:
             if self.released:
-                raise Released
+                return None
             await self._fill()
         taken, self._taken = self._taken, anyio.Event()
         taken.set()
         return self.messages.popleft()
 
     def release(self) -> None:
-        """Stop receiving: who still waits for a message gets `Released`."""
+        """Stop receiving: who still waits for a message gets ``None``."""
         self.released = True
         if self._pending is not None:
             self._pending.scope.cancel()
 
-    async def let_go(self) -> None:
+    async def stop(self) -> None:
         """Stop receiving, and wait until the server knows: some hold back what is sent during a receive."""
         pending = self._pending
         self.release()

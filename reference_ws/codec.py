@@ -1,33 +1,40 @@
 """JSON by msgspec, with the standard library's answers where the two differ.
 
 Decoding: what msgspec reads, it reads as `json.loads` does; for what it refuses (NaN, lone surrogates, 1e400, and all
-that is no JSON), the standard library is asked. Encoding: msgspec writes NaN and the infinities as null, which tells
-the reader something else; where its answer holds a null, the standard library writes, and refuses them. A finite float
-may be spelled in another way, 1e16 or 1e+16: it is the same number. Property tests compare the two.
+that is no JSON), the standard library is asked. Encoding: a finite float may be spelled in another way, 1e16 or 1e+16:
+it is the same number. But msgspec writes NaN and the infinities as null, which tells the reader something else: where
+its answer holds a null, the value is searched for them. Property tests compare the two.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import math
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
 
-__all__ = ["convert", "dumps", "loads"]
+from reference_ws.errors import WebSocketJSONError
+from reference_ws.typed import builtins
+
+__all__ = ["dumps", "loads"]
 
 _decode: Final = msgspec.json.Decoder().decode
-_encode: Final = msgspec.json.Encoder().encode
-# As a key, msgspec writes them so.
-_NOT_FINITE: Final = ('nan"', 'inf"')
+_encode: Final = msgspec.json.Encoder(enc_hook=builtins).encode
+_NO_FLOATS: Final = frozenset((str, int, bool, type(None)))
+_SEVERAL: Final = (list, tuple, set, frozenset)
 
 
 def loads(data: str | bytes) -> Any:
-    """Decode JSON; whatever a client may send wrongly is a `json.JSONDecodeError`."""
+    """Decode JSON; whatever a client may send wrongly is a `WebSocketJSONError`."""
     try:
         return _decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return _loads(data)
+        try:
+            return _loads(data)
+        except json.JSONDecodeError as error:
+            raise WebSocketJSONError(error.msg, error.doc, error.pos) from error
 
 
 def _loads(data: str | bytes) -> Any:
@@ -46,35 +53,6 @@ def _loads(data: str | bytes) -> Any:
         raise json.JSONDecodeError(str(error), text, 0) from error
 
 
-def convert(value: Any, type: Any) -> Any:  # noqa: A002 - msgspec's word
-    """Turn a decoded value into `type`. Raises `msgspec.ValidationError`, whose text names the field."""
-    try:
-        converted = msgspec.convert(value, type)
-        _complete(converted)
-    except RecursionError:
-        raise msgspec.ValidationError("Nested too deeply") from None
-    return converted
-
-
-def _complete(value: Any) -> None:
-    """Store the defaults of dataclasses in them: msgspec 0.22 leaves them to the class, and would not write them."""
-    if dataclasses.is_dataclass(value):
-        stored = getattr(value, "__dict__", None)
-        for field in dataclasses.fields(value):
-            part = getattr(value, field.name)
-            if stored is not None:
-                stored.setdefault(field.name, part)
-            _complete(part)
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            _complete(getattr(value, name))
-    elif isinstance(value, list | tuple | set | frozenset):
-        for part in value:
-            _complete(part)
-    elif isinstance(value, dict):
-        _complete(list(value.values()))
-
-
 def dumps(data: Any) -> str:
     """Encode as compact JSON, non-ASCII as itself.
 
@@ -86,12 +64,29 @@ def dumps(data: Any) -> str:
         text = _encode(data).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
         return _dumps(data)
-    # A null may have been NaN. To look at the data would cost more than to write it again, and miss what is nested in
-    # an object that only the encoder takes apart.
-    if "null" in text or any(end in text for end in _NOT_FINITE):
-        return _dumps(data)
+    if ("null" in text or 'nan"' in text or 'inf"' in text) and not _finite(data):
+        return _dumps(data)  # which says what is wrong
     return text
 
 
+def _finite(data: Any) -> bool:
+    """Tell whether all floats in there are numbers."""
+    found = [data]
+    for value in found:  # it grows meanwhile: with a call for each level, a deep value would exhaust the stack
+        parts: Collection[Any] = ()
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                return False
+        elif isinstance(value, dict):
+            parts = (*value.values(), *value)  # a key can be a float, too
+        elif isinstance(value, _SEVERAL):
+            parts = value
+        elif type(value) not in _NO_FLOATS:  # an object that only msgspec takes apart
+            parts = (builtins(value),)
+        if not _NO_FLOATS.issuperset(map(type, parts)):
+            found += parts
+    return True
+
+
 def _dumps(data: Any) -> str:
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=msgspec.to_builtins)
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=builtins)

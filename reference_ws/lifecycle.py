@@ -16,9 +16,12 @@ during which the application's side is RESPONSE. DISCONNECTED is the end, and it
 there, nothing more is received or sent.
 
 That is all there is, and it stands below as two tables, `RECEIVE` and `SEND`. Every pair of a state and a message has
-an entry: the next state, or the id of the error that a program gets which tries it. Nothing else in this package
-decides what is legal: `WebSocket`, its error messages, the tables and the state diagram of the documents, the bands of
-the sequence diagrams and the property tests all read these tables.
+an entry: the next state, or the id of the error that a program gets which tries it. Beside each table stand the rows
+that join both sides: what the state of the *other* side forbids. Nothing else in this package decides what is legal:
+`WebSocket`, its error messages, the tables and the state diagram of the documents, the bands of the sequence diagrams
+and the property tests all read these tables.
+
+Behind them: how they are looked up, the close codes, and what each error id says.
 
 Source: ASGI specification, "HTTP & WebSocket ASGI Message Format" 2.5, section "WebSocket"; RFC 6455, section 7.4 for
 the close codes.
@@ -74,6 +77,7 @@ RESPONSE_LAST_BODY: Final = "websocket.http.response.body (last)"
 
 Entry = WebSocketState | str
 Table = Mapping[WebSocketState, Mapping[str, Entry]]
+Joined = Mapping[WebSocketState, str]
 
 RECEIVE: Final[Table] = {
     CONNECTING: {
@@ -93,6 +97,18 @@ RECEIVE: Final[Table] = {
     },
 }
 """``client_state`` -> message received -> next ``client_state``, or an error id."""
+
+RECEIVE_WHILE_APPLICATION: Final[Joined] = {
+    DISCONNECTED: "receive-after-close",
+}
+"""``application_state`` -> error id for every message received; it stands before the rows of `RECEIVE`."""
+
+DATA_WHILE_APPLICATION: Final[Joined] = {
+    CONNECTING: "receive-before-accept",
+    RESPONSE: "denial-unfinished",
+    DISCONNECTED: "receive-after-close",
+}
+"""The same for who asks for text, bytes or JSON: a message can come before the application has accepted, data can't."""
 
 SEND: Final[Table] = {
     CONNECTING: {
@@ -130,10 +146,19 @@ SEND: Final[Table] = {
 }
 """``application_state`` -> message sent -> next ``application_state``, or an error id."""
 
+SEND_WHILE_CLIENT: Final[Joined] = {
+    DISCONNECTED: "send-after-disconnect",
+}
+"""``client_state`` -> error id for every message sent; it stands before the rows of `SEND`."""
 
-# Starlette's states hash slowly; their values are the places of a list.
-_RECEIVE_ROWS: Final = [RECEIVE.get(state, {}) for state in sorted(WebSocketState, key=lambda state: state.value)]
-_SEND_ROWS: Final = [SEND[state] for state in sorted(WebSocketState, key=lambda state: state.value)]
+# --- how they are looked up -----------------------------------------------------------------------------------------
+
+
+def _look_up(table: Table, own: WebSocketState, joined: Joined, other: WebSocketState, event: str) -> Entry:
+    # Where both sides have ended, the own end is the one that is told: its row is the more exact one.
+    if other in joined and own is not DISCONNECTED:
+        return joined[other]
+    return table[own].get(event, "unknown-message")
 
 
 def on_receive(client: WebSocketState, application: WebSocketState, event: str) -> Entry:
@@ -141,21 +166,12 @@ def on_receive(client: WebSocketState, application: WebSocketState, event: str) 
 
     `event` is an ASGI message type; one that is not in the table is ``"unknown-message"``.
     """
-    if application is DISCONNECTED and client is not DISCONNECTED:
-        return "receive-after-close"
-    unknown = "receive-after-disconnect" if client is DISCONNECTED else "unknown-message"
-    return _RECEIVE_ROWS[client._value_].get(event, unknown)
+    return _look_up(RECEIVE, client, RECEIVE_WHILE_APPLICATION, application, event)
 
 
 def on_receive_data(client: WebSocketState, application: WebSocketState) -> Entry:
-    """Look up what asking for text, bytes or JSON does: CONNECTED when data can come, or an error id.
-
-    A message can be received in any state of the application's; data comes only after it has accepted.
-    """
-    entry = on_receive(client, application, RECEIVED)
-    if DISCONNECTED in (client, application) or application is CONNECTED:
-        return entry
-    return "receive-before-accept" if application is CONNECTING else "denial-unfinished"
+    """Look up what asking for text, bytes or JSON does: CONNECTED when data can come, or an error id."""
+    return _look_up(RECEIVE, client, DATA_WHILE_APPLICATION, application, RECEIVED)
 
 
 def on_send(client: WebSocketState, application: WebSocketState, event: str) -> Entry:
@@ -163,9 +179,7 @@ def on_send(client: WebSocketState, application: WebSocketState, event: str) -> 
 
     `event` comes from `sent_event`; one that is not in the table is ``"unknown-message"``.
     """
-    if client is DISCONNECTED and application is not DISCONNECTED:
-        return "send-after-disconnect"
-    return _SEND_ROWS[application._value_].get(event, "unknown-message")
+    return _look_up(SEND, application, SEND_WHILE_CLIENT, client, event)
 
 
 def sent_event(message: Mapping[str, Any]) -> str:
@@ -180,6 +194,72 @@ def allowed(table: Table, client: WebSocketState, application: WebSocketState) -
     """List the entries that are legal here, in the table's order: what an error message offers instead."""
     look_up, own = (on_receive, client) if table is RECEIVE else (on_send, application)
     return tuple(event for event in table[own] if isinstance(look_up(client, application, event), WebSocketState))
+
+
+# --- close codes ----------------------------------------------------------------------------------------------------
+
+Sender = Literal["either", "client", "server", "nobody"]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseCode:
+    """One row of the close-code table.
+
+    ``first`` to ``last`` is the range of codes it speaks of (one code: both are equal). ``sender`` says who may put it
+    into a close frame; ``"nobody"`` means that a program only ever *sees* it. Source: RFC 6455, section 7.4, and the
+    IANA registry "WebSocket Close Code Number".
+    """
+
+    first: int
+    last: int
+    name: str
+    sender: Sender
+    meaning: str
+
+
+def _one(code: int, name: str, sender: Sender, meaning: str) -> CloseCode:
+    return CloseCode(code, code, name, sender, meaning)
+
+
+CLOSE_CODES: Final[tuple[CloseCode, ...]] = (
+    _one(1000, "normal closure", "either", "The purpose of the connection is fulfilled."),
+    _one(1001, "going away", "either", "The server is going down, or the browser left the page."),
+    _one(1002, "protocol error", "either", "The other side broke the rules of the protocol."),
+    _one(1003, "unsupported data", "either", "A frame of a kind that this side doesn't take, such as binary for text."),
+    _one(1004, "reserved", "nobody", "Has no meaning yet."),
+    _one(1005, "no status received", "nobody", "The close frame carried no code."),
+    _one(1006, "abnormal closure", "nobody", "The connection vanished without a close frame."),
+    _one(1007, "invalid payload", "either", "The data doesn't fit its kind, such as text that is not UTF-8."),
+    _one(1008, "policy violation", "either", "A rule of the application was broken, and no other code says it better."),
+    _one(1009, "message too big", "either", "The message is larger than this side takes."),
+    _one(1010, "mandatory extension", "client", "The client needs an extension that the server didn't agree to."),
+    _one(1011, "internal error", "server", "The server met a condition that it didn't expect."),
+    _one(1012, "service restart", "server", "The server is restarting; the client may connect again."),
+    _one(1013, "try again later", "server", "The server is overloaded; the client should wait before it tries again."),
+    _one(1014, "bad gateway", "server", "A server in between got an invalid answer from the one behind it."),
+    _one(1015, "TLS handshake", "nobody", "The TLS handshake failed."),
+    CloseCode(1016, 2999, "reserved", "nobody", "Kept for later versions of the protocol."),
+    CloseCode(3000, 3999, "registered", "either", "For libraries and frameworks, registered with IANA."),
+    CloseCode(4000, 4999, "private", "either", "For applications, agreed between both sides."),
+)
+
+CLOSE_REASON_MAX_BYTES: Final = 123
+"""A control frame carries 125 bytes (RFC 6455, section 5.5), two of which are the code."""
+
+
+def close_code(code: int) -> CloseCode | None:
+    """Find the row that speaks of `code`; ``None`` outside of 1000-4999."""
+    return next((row for row in CLOSE_CODES if row.first <= code <= row.last), None)
+
+
+def close_problem(code: int, reason: str) -> str | None:
+    """Check what an application wants to close with: ``None``, or the error id ``close-code`` or ``close-reason``."""
+    row = close_code(code)
+    if row is None or row.sender not in ("either", "server"):
+        return "close-code"
+    if len(reason.encode()) > CLOSE_REASON_MAX_BYTES:
+        return "close-reason"
+    return None
 
 
 # --- errors ---------------------------------------------------------------------------------------------------------
@@ -289,69 +369,3 @@ ERRORS: Final[Mapping[str, ErrorText]] = {
     ),
 }
 """Error id -> its text. English is the source; the catalogs in ``locales/`` say it in the reader's language."""
-
-
-# --- close codes ----------------------------------------------------------------------------------------------------
-
-Sender = Literal["either", "client", "server", "nobody"]
-
-
-@dataclass(frozen=True, slots=True)
-class CloseCode:
-    """One row of the close-code table.
-
-    ``first`` to ``last`` is the range of codes it speaks of (one code: both are equal). ``sender`` says who may put it
-    into a close frame; ``"nobody"`` means that a program only ever *sees* it. Source: RFC 6455, section 7.4, and the
-    IANA registry "WebSocket Close Code Number".
-    """
-
-    first: int
-    last: int
-    name: str
-    sender: Sender
-    meaning: str
-
-
-def _one(code: int, name: str, sender: Sender, meaning: str) -> CloseCode:
-    return CloseCode(code, code, name, sender, meaning)
-
-
-CLOSE_CODES: Final[tuple[CloseCode, ...]] = (
-    _one(1000, "normal closure", "either", "The purpose of the connection is fulfilled."),
-    _one(1001, "going away", "either", "The server is going down, or the browser left the page."),
-    _one(1002, "protocol error", "either", "The other side broke the rules of the protocol."),
-    _one(1003, "unsupported data", "either", "A frame of a kind that this side doesn't take, such as binary for text."),
-    _one(1004, "reserved", "nobody", "Has no meaning yet."),
-    _one(1005, "no status received", "nobody", "The close frame carried no code."),
-    _one(1006, "abnormal closure", "nobody", "The connection vanished without a close frame."),
-    _one(1007, "invalid payload", "either", "The data doesn't fit its kind, such as text that is not UTF-8."),
-    _one(1008, "policy violation", "either", "A rule of the application was broken, and no other code says it better."),
-    _one(1009, "message too big", "either", "The message is larger than this side takes."),
-    _one(1010, "mandatory extension", "client", "The client needs an extension that the server didn't agree to."),
-    _one(1011, "internal error", "server", "The server met a condition that it didn't expect."),
-    _one(1012, "service restart", "server", "The server is restarting; the client may connect again."),
-    _one(1013, "try again later", "server", "The server is overloaded; the client should wait before it tries again."),
-    _one(1014, "bad gateway", "server", "A server in between got an invalid answer from the one behind it."),
-    _one(1015, "TLS handshake", "nobody", "The TLS handshake failed."),
-    CloseCode(1016, 2999, "reserved", "nobody", "Kept for later versions of the protocol."),
-    CloseCode(3000, 3999, "registered", "either", "For libraries and frameworks, registered with IANA."),
-    CloseCode(4000, 4999, "private", "either", "For applications, agreed between both sides."),
-)
-
-CLOSE_REASON_MAX_BYTES: Final = 123
-"""A control frame carries 125 bytes (RFC 6455, section 5.5), two of which are the code."""
-
-
-def close_code(code: int) -> CloseCode | None:
-    """Find the row that speaks of `code`; ``None`` outside of 1000-4999."""
-    return next((row for row in CLOSE_CODES if row.first <= code <= row.last), None)
-
-
-def close_problem(code: int, reason: str) -> str | None:
-    """Check what an application wants to close with: ``None``, or the error id ``close-code`` or ``close-reason``."""
-    row = close_code(code)
-    if row is None or row.sender not in ("either", "server"):
-        return "close-code"
-    if len(reason.encode()) > CLOSE_REASON_MAX_BYTES:
-        return "close-reason"
-    return None

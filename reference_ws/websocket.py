@@ -1,14 +1,15 @@
 """The connection object: `WebSocket`.
 
 A `WebSocket` receives and sends ASGI messages and keeps both states (see `reference_ws.lifecycle`). Everything that the
-tables don't allow is an error *before* anything reaches the server. The methods for text, bytes and JSON are the fast
-way through the one state in which data flows; their check is the row of the tables for that state, and a test walks all
-states to prove it.
+tables don't allow is an error *before* anything reaches the server.
+
+Every message that is received comes through `WebSocket._next`, every one that is sent goes through
+`WebSocket._deliver`; what stands around them in this file turns them into text, bytes, JSON and a handshake.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar, overload
 
@@ -21,8 +22,8 @@ from starlette.websockets import WebSocket as StarletteWebSocket
 from starlette.websockets import WebSocketState
 
 from reference_ws import lifecycle
-from reference_ws.ahead import READ_AHEAD, TURNS, ReadAhead, Released
-from reference_ws.codec import convert, dumps, loads
+from reference_ws.ahead import READ_AHEAD, TURNS, ReadAhead
+from reference_ws.codec import dumps, loads
 from reference_ws.connection import Connection
 from reference_ws.errors import (
     CloseError,
@@ -46,11 +47,29 @@ from reference_ws.lifecycle import (
     RESPONSE_START,
     SENT,
 )
+from reference_ws.typed import convert
 
 __all__ = ["WebSocket", "WebSocketDisconnect", "WebSocketState"]
 
 T = TypeVar("T")
 HeaderPair = tuple[bytes, bytes] | tuple[str, str]
+
+
+class _Frames(AsyncIterator[T]):
+    """Takes frame after frame. An async generator would be over after a frame that can't be taken; this goes on."""
+
+    def __init__(self, receive: Callable[[str], Awaitable[Message]], tried: str, take: Callable[[Message, str], T]):
+        self._receive = receive
+        self._tried = tried
+        self._take = take
+
+    async def __anext__(self) -> T:
+        try:
+            message = await self._receive(self._tried)
+        except WebSocketDisconnect:
+            raise StopAsyncIteration from None
+        return self._take(message, self._tried)
+
 
 VANISHED: Final = (1006, "")
 """How a connection ended whose client sent no close frame."""
@@ -66,12 +85,10 @@ class WebSocket(Connection, StarletteWebSocket):
     client_state: WebSocketState
     application_state: WebSocketState
 
-    # Class attributes serve as defaults: most connections never look ahead, and an idle one should weigh little.
-    _ahead: ReadAhead | None = None
-    _receiving = 0
+    # Class attributes serve as defaults: an idle connection should weigh little.
     _in_doubt = False  # an accept was cancelled under way
     _end: tuple[int, str] | None = None
-    _bindings: Any = None  # the Session of reference_ws.binding, while a route's handler runs
+    _bindings: Any = None  # the Bindings of reference_ws.binding, while a route's handler runs
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
@@ -81,8 +98,8 @@ class WebSocket(Connection, StarletteWebSocket):
         self._send = send
         self.client_state = CONNECTING
         self.application_state = CONNECTING
-        self._ahead = None
-        self._receiving = 0
+        self._ahead: ReadAhead | None = None  # made when somebody looks ahead; most connections never do
+        self._receiving = 0  # how many tasks wait in the server's receive() itself, and not for what is read ahead
 
     # --- raw messages -----------------------------------------------------------------------------------------------
 
@@ -93,13 +110,7 @@ class WebSocket(Connection, StarletteWebSocket):
         None}`` or ``{"type": "websocket.disconnect", "code": int, "reason": str}`` (keys may be absent instead of
         None). Raises `ConnectionOver` after the end, and `LifecycleError` when the server sends what can't come here.
         """
-        if self.client_state is DISCONNECTED or self.application_state is DISCONNECTED:
-            raise self._receive_error(RECEIVED, "receive()")
-        # This receive is legal now: another task may close, or fail to send, before its message has come.
-        began = self.client_state
-        message = await self._next()
-        self._move(began, message)
-        return message
+        return await self._next("receive()", data=False)
 
     async def send(self, message: Message) -> None:
         """Check an ASGI message against the tables, move ``application_state``, and send it.
@@ -120,7 +131,8 @@ class WebSocket(Connection, StarletteWebSocket):
             raise self._error("denial-unsupported", f"send({event})")
         elif event == SENT and message.get("text") is None and message.get("bytes") is None:
             raise self._error("no-payload", f"send({event})")
-        # The state moves before the send is awaited, so that of two tasks only one passes.
+        # The state moves before the send is awaited: of two tasks that close at once, the second must find the
+        # connection closed. Moved afterwards, both would pass the check while the first one waits.
         self.application_state = entry
         await self._deliver(message)
 
@@ -144,20 +156,13 @@ class WebSocket(Connection, StarletteWebSocket):
             raise TypeError(f"accept() takes a subprotocol as str, not {subprotocol!r}.")
         lines = [] if headers is None else _header_lines(headers)
         if self.client_state is CONNECTING:
-            if self._ahead is None:  # this is _next(), without the cost of awaiting it
-                self._receiving += 1
-                try:
-                    message = await self._receive()
-                finally:
-                    self._receiving -= 1
-            else:
-                message = await self._next()
-            self._move(CONNECTING, message)
+            await self._next("accept()", data=False)
         self.application_state = CONNECTED
         try:
             await self._deliver({"type": ACCEPT, "subprotocol": subprotocol, "headers": lines})
         except anyio.get_cancelled_exc_class():
-            # It may or may not have reached the server; to close is legal either way, and nothing else is.
+            # It may or may not have reached the server: to accept again, or to deny, could be the second answer to one
+            # handshake. To close is legal either way, and CONNECTING is the state in which nothing but that is left.
             self.application_state = CONNECTING
             self._in_doubt = True
             raise
@@ -187,11 +192,11 @@ class WebSocket(Connection, StarletteWebSocket):
         Raises `WebSocketDisconnect` with the client's code and reason when it disconnects, `WebSocketDataError` when a
         binary frame comes, `LifecycleError` before `accept`.
         """
-        return self._text(await self._data("receive_text()"), "receive_text()")
+        return self._text(await self._next("receive_text()"), "receive_text()")
 
     async def receive_bytes(self) -> bytes:
         """Receive a binary frame; raises like `receive_text`, the other way round."""
-        return self._bytes(await self._data("receive_bytes()"), "receive_bytes()")
+        return self._bytes(await self._next("receive_bytes()"), "receive_bytes()")
 
     def _text(self, message: Message, tried: str) -> str:
         text: str | None = message.get("text")
@@ -212,13 +217,13 @@ class WebSocket(Connection, StarletteWebSocket):
     async def receive_json(self, mode: str | None = None, *, type: Any = Any) -> Any:  # noqa: A002
         """Receive a frame and decode its JSON: either kind, or with ``mode`` ``"text"`` or ``"binary"`` that one.
 
-        ``type``, a dataclass, TypedDict, msgspec Struct or another type that msgspec knows, is what the value becomes.
-        Raises `json.JSONDecodeError` when it is not JSON, `WebSocketTypeError` when it doesn't fit the type (either way
-        the frame is consumed and the connection stays usable), and otherwise like `receive_text`.
+        ``type`` is what the value becomes: a dataclass, TypedDict, msgspec Struct, pydantic model or another type that
+        these know. Raises `WebSocketJSONError` when it is not JSON, `WebSocketTypeError` when it doesn't fit the type
+        (either way the frame is consumed and the connection stays usable, an iterator too), `TypeError` for a type that
+        nobody can read, and otherwise like `receive_text`.
         """
         self._check_mode(mode, "receive_json()", "text", "binary", None)
-        message = await self._data("receive_json()")
-        return self.decode_json(message, mode, type=type)
+        return self.decode_json(await self._next("receive_json()"), mode, type=type)
 
     def decode_json(self, message: Message, mode: str | None = None, *, type: Any = Any) -> Any:  # noqa: A002
         """Decode the JSON of a ``websocket.receive`` message; arguments and errors are those of `receive_json`."""
@@ -231,63 +236,22 @@ class WebSocket(Connection, StarletteWebSocket):
             raise self._wrong_frame(message, f"receive_json() got a {'binary' if text is None else 'text'} frame")
         return value if type is Any else _fit(value, type)
 
-    async def iter_text(self) -> AsyncIterator[str]:
+    def iter_text(self) -> AsyncIterator[str]:
         """Yield text frames until the connection ends; the loop then ends quietly, and the code after it runs."""
-        try:
-            while True:
-                if (
-                    self.application_state is CONNECTED and self.client_state is CONNECTED and self._ahead is None
-                ):  # _data(), not awaited
-                    self._receiving += 1
-                    try:
-                        message = await self._receive()
-                    finally:
-                        self._receiving -= 1
-                    if message["type"] != RECEIVED:
-                        self._move(CONNECTED, message)
-                        return
-                else:
-                    message = await self._data("iter_text()")
-                text = message.get("text")
-                yield self._text(message, "iter_text()") if text is None else text
-        except WebSocketDisconnect:
-            pass
+        return _Frames(self._next, "iter_text()", self._text)
 
-    async def iter_bytes(self) -> AsyncIterator[bytes]:
+    def iter_bytes(self) -> AsyncIterator[bytes]:
         """Yield binary frames until the connection ends, like `iter_text`."""
-        try:
-            while True:
-                yield self._bytes(await self._data("iter_bytes()"), "iter_bytes()")
-        except WebSocketDisconnect:
-            pass
+        return _Frames(self._next, "iter_bytes()", self._bytes)
 
     @overload
     def iter_json(self, mode: str | None = None) -> AsyncIterator[Any]: ...
     @overload
     def iter_json(self, mode: str | None = None, *, type: type[T]) -> AsyncIterator[T]: ...
-    async def iter_json(self, mode: str | None = None, *, type: Any = Any) -> AsyncIterator[Any]:  # noqa: A002
+    def iter_json(self, mode: str | None = None, *, type: Any = Any) -> AsyncIterator[Any]:  # noqa: A002
         """Yield decoded JSON until the connection ends, like `iter_text`; the arguments are those of `receive_json`."""
         self._check_mode(mode, "iter_json()", "text", "binary", None)
-        plain = mode is None and type is Any
-        try:
-            while True:
-                if (
-                    self.application_state is CONNECTED and self.client_state is CONNECTED and self._ahead is None
-                ):  # _data(), not awaited
-                    self._receiving += 1
-                    try:
-                        message = await self._receive()
-                    finally:
-                        self._receiving -= 1
-                    if message["type"] != RECEIVED:
-                        self._move(CONNECTED, message)
-                        return
-                else:
-                    message = await self._data("iter_json()")
-                text = message.get("text")
-                yield loads(text) if plain and text is not None else self.decode_json(message, mode, type=type)
-        except WebSocketDisconnect:
-            pass
+        return _Frames(self._next, "iter_json()", lambda message, _: self.decode_json(message, mode, type=type))
 
     # --- sending data -----------------------------------------------------------------------------------------------
 
@@ -295,20 +259,14 @@ class WebSocket(Connection, StarletteWebSocket):
         """Send a text frame. Raises `LifecycleError`, or `WebSocketDisconnect` when the connection is over."""
         if not isinstance(data, str):
             raise TypeError(f"send_text() takes a str, not {type(data).__name__}; use send_bytes() or send_json().")
-        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
-            raise self._send_error(SENT, "send_text()")
-        try:  # this is _deliver(), without the cost of awaiting it
-            await self._send({"type": SENT, "text": data})
-        except (OSError, RuntimeError) as error:
-            await self._failed(error)
-            raise
+        self._check_send("send_text()")
+        await self._deliver({"type": SENT, "text": data})
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary frame; raises like `send_text`."""
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}; use send_text() or send_json().")
-        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
-            raise self._send_error(SENT, "send_bytes()")
+        self._check_send("send_bytes()")
         await self._deliver({"type": SENT, "bytes": bytes(data)})
 
     async def send_json(self, data: Any, mode: str = "text") -> None:
@@ -319,14 +277,9 @@ class WebSocket(Connection, StarletteWebSocket):
         """
         if mode != "text":
             self._check_mode(mode, "send_json()", "binary")
-        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
-            raise self._send_error(SENT, "send_json()")
+        self._check_send("send_json()")
         text = dumps(data)
-        try:
-            await self._send({"type": SENT, "text": text} if mode == "text" else {"type": SENT, "bytes": text.encode()})
-        except (OSError, RuntimeError) as error:
-            await self._failed(error)
-            raise
+        await self._deliver({"type": SENT, "text": text} if mode == "text" else {"type": SENT, "bytes": text.encode()})
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -342,7 +295,7 @@ class WebSocket(Connection, StarletteWebSocket):
         end = _checked_close(code, reason or "")
         if self._ahead is not None:
             self._end = end  # what a task gets that still waits for a message
-            await self._ahead.let_go()
+            await self._ahead.stop()
             if self._over:
                 return
         with suppress(WebSocketDisconnect):  # the client was faster
@@ -375,11 +328,11 @@ class WebSocket(Connection, StarletteWebSocket):
 
         Raises `LifecycleError` before `accept`, after the end, and while another task receives.
         """
-        self._check_data("cancel_on_disconnect()")
+        self._check_receive("cancel_on_disconnect()")
         if self._receiving:
             raise self._error("receive-under-way", "cancel_on_disconnect()")
         ahead = self._read_ahead()
-        ahead.watched = True
+        ahead.watched = True  # before the first await: whoever receives from now on takes what the watch has kept
         failure: BaseException | None = None
         async with anyio.create_task_group() as tasks:
 
@@ -397,7 +350,10 @@ class WebSocket(Connection, StarletteWebSocket):
                 yield
             except (anyio.get_cancelled_exc_class(), GeneratorExit):
                 raise
-            except BaseException as error:  # it would leave the task group inside of an ExceptionGroup
+            except BaseException as error:
+                # Raised in here, it would leave the task group inside of an ExceptionGroup, and `except ValueError`
+                # around the block would not catch it. A WebSocketDisconnect is the client's leaving, seen by the block
+                # before the watch has seen it.
                 if not isinstance(error, WebSocketDisconnect) or self.client_state is not DISCONNECTED:
                     failure = error
             finally:
@@ -422,22 +378,34 @@ class WebSocket(Connection, StarletteWebSocket):
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    async def _next(self) -> Message:
-        """Take the next message from the server, or one that was read ahead."""
-        if self._ahead is not None and self._ahead.in_use:
-            try:
-                return await self._ahead.next()
-            except Released:
-                raise WebSocketDisconnect(*(self._end or VANISHED)) from None
-        self._receiving += 1
-        try:
-            return await self._receive()
-        finally:
-            self._receiving -= 1
+    async def _next(self, tried: str, *, data: bool = True) -> Message:
+        """Receive the next message and move ``client_state``; who takes data gets no other message.
 
-    def _move(self, began: WebSocketState, message: Message) -> None:
-        """Move the client's side by a message that was received when it was in the state `began`."""
+        Three things can happen while this waits, and each must leave the connection usable:
+
+        * The task is cancelled. Then nothing was received and no state has moved.
+        * Another task closes, or fails to send. A receive that was legal when it began stays so: what it gets is judged
+          by the state in which it began, and doesn't bring a side back to life that has ended meanwhile.
+        * Another task wants to know whether the client has left. It must not call ``receive()`` a second time, for a
+          server hands each message to one caller only, and some raise: so it looks at ``_receiving`` first.
+        """
+        began = self.client_state
+        if began is not CONNECTED or self.application_state is not CONNECTED:  # with both CONNECTED all is legal
+            self._check_receive(tried, data=data)
+        if self._ahead is not None and self._ahead.in_use:
+            kept = await self._ahead.next()
+            if kept is None:  # close() wants nothing more
+                raise WebSocketDisconnect(*(self._end or VANISHED))
+            message = kept
+        else:
+            self._receiving += 1
+            try:
+                message = await self._receive()
+            finally:
+                self._receiving -= 1
         kind = message["type"]
+        if kind == RECEIVED and began is CONNECTED:
+            return message
         entry = lifecycle.on_receive(began, CONNECTED, kind)
         if not isinstance(entry, WebSocketState):
             raise self._error(entry, f"receive() got {kind}", lifecycle.RECEIVE)
@@ -445,55 +413,58 @@ class WebSocket(Connection, StarletteWebSocket):
             self.client_state = entry
         if entry is DISCONNECTED and self._end in (None, VANISHED):
             self._end = _farewell(message)
+        if data:
+            raise WebSocketDisconnect(*(self._end or VANISHED))
+        return message
+
+    def _check_receive(self, tried: str, *, data: bool = True) -> None:
+        states = self.client_state, self.application_state
+        if data:
+            entry = lifecycle.on_receive_data(*states)
+            if not isinstance(entry, WebSocketState):
+                raise self._error(entry, tried)
+        elif DISCONNECTED in states:
+            raise self._error(str(lifecycle.on_receive(*states, RECEIVED)), tried)
 
     def _read_ahead(self) -> ReadAhead:
         if self._ahead is None:
             self._ahead = ReadAhead(self._receive)
         return self._ahead
 
-    async def _data(self, tried: str) -> Message:
-        """Receive a data message; the states must both be CONNECTED."""
-        if self.application_state is not CONNECTED or self.client_state is not CONNECTED:
-            self._check_data(tried)
-        if self._ahead is None:  # this is _next(), without the cost of awaiting it
-            self._receiving += 1
-            try:
-                message = await self._receive()
-            finally:
-                self._receiving -= 1
-        else:
-            message = await self._next()
-        if message["type"] != RECEIVED:
-            self._move(CONNECTED, message)
-            raise WebSocketDisconnect(*(self._end or VANISHED))
-        return message
-
-    def _check_data(self, tried: str) -> None:
-        if self.application_state is not CONNECTED or self.client_state is not CONNECTED:
-            raise self._error(str(lifecycle.on_receive_data(self.client_state, self.application_state)), tried)
-
     def _check_mode(self, mode: str | None, tried: str, *known: str | None) -> None:
         if mode not in known:
             raise self._error("wrong-mode", f"{tried} with mode={mode!r}")
 
+    def _check_send(self, tried: str) -> None:
+        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
+            raise self._send_error(SENT, tried)
+
     async def _deliver(self, message: Message) -> None:
+        """Hand a message that is legal here to the server."""
         try:
             await self._send(message)
         except (OSError, RuntimeError) as error:
             await self._failed(error, ended_by_this=self.application_state is DISCONNECTED and message["type"] != SENT)
             raise
 
-    async def _failed(self, error: OSError | RuntimeError, *, ended_by_this: bool = False) -> None:
+    async def _failed(self, error: OSError | RuntimeError, *, ended_by_this: bool) -> None:
         """Raise `WebSocketDisconnect` if a send has failed because the connection is over, and end both sides.
 
-        ASGI's ``send`` raises a subclass of `OSError` then. Uvicorn raises a `RuntimeError` when it has just given a
-        client up: it is the end if a disconnect is there, and else a complaint about what was sent.
+        The handler must see one exception whatever the server's word for it, and both sides must have ended, or the
+        next send would be tried on a connection that is gone. ASGI's word is a subclass of `OSError`. Uvicorn has a
+        second one: a `RuntimeError`, when it has given the client up a moment before. But a server complains of a wrong
+        message with a `RuntimeError` too, and that is a fault of the program which must not pass for a client's
+        leaving. What tells them apart is the client's farewell: where the connection is over, a disconnect is there.
+
+        ``ended_by_this``: the message that failed was the application's own end, so that its side is DISCONNECTED
+        already and `end` names what was never sent. Otherwise, where a side has ended, another task has ended it while
+        this send was under way, and `end` is right.
         """
-        ended = DISCONNECTED in (self.client_state, self.application_state) and not ended_by_this
+        ended = self._over and not ended_by_this
         farewell = None if ended else await self._farewell_there()
         if isinstance(error, RuntimeError) and not ended and farewell is None:
             return
-        if ended_by_this or self._end in (None, VANISHED):  # else another task has seen the end meanwhile
+        if ended_by_this or self._end in (None, VANISHED):  # the await above let another task receive the real end
             # Some servers say 1005 of a client that vanished; one that closed without a code is as good as gone.
             self._end = VANISHED if farewell is None or farewell[0] == 1005 else farewell
         self.client_state = self.application_state = DISCONNECTED
@@ -501,19 +472,22 @@ class WebSocket(Connection, StarletteWebSocket):
         raise WebSocketDisconnect(*(self._end or VANISHED)) from error
 
     async def _farewell_there(self) -> tuple[int, str] | None:
-        """Look whether the client's end is there already, or comes at once to the task that receives."""
+        """Look whether the client's end is there already: its code and reason, or ``None``.
+
+        A send can fail before the application has received the disconnect that says why. Without this look, ``except
+        WebSocketDisconnect as error`` would find 1006 in ``error.code`` when the client has closed with 1001. It must
+        not wait long, though: the disconnect of a client that has vanished may come much later.
+        """
         if self._receiving:
+            # Another task is in receive() and gets the disconnect, if there is one: let it run, and see.
             for _ in range(TURNS):
                 await anyio.lowlevel.checkpoint()
         else:
+            # Data that comes before it is kept for later receives: a failed send loses nothing that was received.
             ahead = self._read_ahead()
             if await ahead.look() and ahead.messages:  # another task may have taken it
                 return _farewell(ahead.messages[-1])
         return self._end if self.client_state is DISCONNECTED else None
-
-    def _receive_error(self, event: str, tried: str) -> LifecycleError:
-        entry = lifecycle.on_receive(self.client_state, self.application_state, event)
-        return self._error(str(entry), tried, lifecycle.RECEIVE)
 
     def _send_error(self, event: str, tried: str) -> LifecycleError:
         entry = lifecycle.on_send(self.client_state, self.application_state, event)

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
@@ -22,6 +23,7 @@ from reference_ws import (
     ParameterError,
     Path,
     Query,
+    SocketRoute,
     WebSocket,
     WebSocketException,
     conversation,
@@ -948,3 +950,34 @@ async def test_a_parameter_error_after_accept_is_an_error_like_any_other():
         raise ParameterError([])
 
     await check(serving(handler), "-> connect /r\n<- accept\n<- close 1011\n!! ParameterError")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "query", "expected"),
+    [
+        *((bool, word, True) for word in ("on", "yes", "y", "t", "true", "1", "ON", "Yes", "True")),
+        *((bool, word, False) for word in ("off", "no", "n", "f", "false", "0", "OFF", "No")),
+        (bool | None, "on", True),
+        (list[bool], "on&value=0&value=no", [True, False, False]),
+        (bool | str, "on", "on"),
+        (Literal["yes", "no"] | bool, "yes", "yes"),
+        (Annotated[bool, Query()], "off", False),
+    ],
+)
+async def test_booleans_are_read_as_forms_and_people_write_them(annotation, query, expected):
+    async def handler(ws: WebSocket, value: annotation):
+        await ws.accept()
+        await ws.send_json(value)
+
+    app = App(routes=[SocketRoute("/ws", handler)])
+    await check(app, f"-> connect /ws?value={query}\n<- accept\n<- json {json.dumps(expected)}\n<- close 1000")
+
+
+@pytest.mark.parametrize("annotation", [int, Literal["true", "false"], list[int]])
+async def test_only_booleans_are_read_so(annotation):
+    async def handler(ws: WebSocket, value: annotation): ...
+
+    with pytest.raises(HandshakeRefused) as refused:
+        async with connect(App(routes=[SocketRoute("/ws", handler)]), "/ws?value=yes"):
+            pass
+    assert 422 == refused.value.status

@@ -14,7 +14,8 @@ PACKAGE = ROOT / "reference_ws"
 # Each layer may import the ones before it; modules of one layer may import each other.
 LAYERS = [
     {"lifecycle"},
-    {"ahead", "codec", "errors", "finding"},
+    {"ahead", "errors", "finding", "typed"},
+    {"codec"},
     {"connection"},
     {"websocket"},
     {"context", "parameters"},
@@ -33,15 +34,18 @@ ALLOWED = {
 }
 CORE_LIBRARIES = {"anyio", "msgspec", "starlette"}
 STANDARD = {
+    "annotationlib",
     "asyncio",
     "copy",
     "collections",
     "contextlib",
     "contextvars",
     "dataclasses",
+    "difflib",
     "functools",
     "inspect",
     "json",
+    "math",
     "re",
 }
 STANDARD |= {"__future__", "time", "urllib", "enum", "itertools", "logging", "sys", "types", "typing"}

@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 
 from reference_ws import App, Depends, SocketView, WebSocket
 from reference_ws.ahead import ReadAhead
-from reference_ws.binding import Session
+from reference_ws.binding import Bindings
 
 AT_ONCE = 100
 CACHES_BYTES = 100_000
@@ -163,7 +163,7 @@ async def vanish_all(url: str, place: str, numbers: range, silently: bool) -> No
 @pytest.mark.parametrize("place", ["receiving", "sending", "elsewhere", "setting-up", "accepting", "viewed"])
 def test_whatever_a_vanished_client_has_begun_is_ended_once(place, silently, full, number):
     count = 1000 if full else 30
-    others = living(WebSocket, Session, ReadAhead)  # what other tests hold
+    others = living(WebSocket, Bindings, ReadAhead)  # what other tests hold
 
     async def half(url: str) -> None:
         with no_task_left() as left:
@@ -176,7 +176,7 @@ def test_whatever_a_vanished_client_has_begun_is_ended_once(place, silently, ful
         # The server lets go of a connection some turns of the loop after its handler has ended.
         for _ in range(100):
             await asyncio.sleep(0.05)
-            if (alive := living(WebSocket, Session, ReadAhead)) == others:
+            if (alive := living(WebSocket, Bindings, ReadAhead)) == others:
                 break
         assert others == alive
 
