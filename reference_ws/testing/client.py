@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import anyio
@@ -13,6 +13,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from reference_ws.lifecycle import ACCEPT, CLOSE, RESPONSE_BODY, RESPONSE_START, sent_event
 from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, background, handshake
+from reference_ws.testing.lifespan import run_lifespan
 
 __all__ = ["Client", "HandshakeRefused", "connect", "goes_on", "header_lines", "refusal"]
 
@@ -174,13 +175,15 @@ async def connect(
     timeout_s: float = 5,
     both_keys: bool = False,
     send_raises: bool = True,
+    lifespan: bool = True,
 ) -> AsyncIterator[Client]:
     """Open a connection to an ASGI application, in memory, and yield its `Client`.
 
     ``target`` is a path with a query, or a whole ``ws://`` or ``wss://`` URL. The other arguments say what the server
     is like: ``client`` None for one that doesn't tell the address, ``extensions={}`` for one that can't deny with a
     response, ``both_keys`` for one that puts both keys into each frame, ``send_raises=False`` for one that ignores
-    what is sent after the client has left.
+    what is sent after the client has left. The application's lifespan runs around the block, and the connection has its
+    state; blocks at the same time share it (see `run_lifespan`). ``lifespan=False`` if somebody else runs it.
 
     Raises `HandshakeRefused` when the application refuses. At the end of the block the client closes, if nobody has;
     an exception that leaves the application is raised there, also in place of the `WebSocketDisconnect` that it caused.
@@ -188,8 +191,10 @@ async def connect(
     scope = handshake(target, headers=headers, subprotocols=subprotocols, client=client, extensions=extensions)
     connection = InMemoryConnection(scope, both_keys=both_keys, send_raises=send_raises)
     opened = Client(connection, timeout_s)
+    begun = run_lifespan(app, timeout_s=timeout_s) if lifespan else nullcontext({})
     try:
-        async with background() as tasks:
+        async with begun as state, background() as tasks:
+            scope["state"] = dict(state)
             tasks.start_soon(connection.run, app)
             try:
                 await opened._open()

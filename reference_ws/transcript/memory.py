@@ -9,7 +9,7 @@ belongs to a line, the answer to a handshake too. What it sends later finds the 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any, Final
 
 import anyio
@@ -20,6 +20,7 @@ from starlette.websockets import WebSocketState
 
 from reference_ws.testing.client import goes_on
 from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, Signal, background, handshake
+from reference_ws.testing.lifespan import run_lifespan
 from reference_ws.transcript.messages import from_application
 from reference_ws.transcript.peers import Ended, Nothing, Peer
 from reference_ws.transcript.steps import Headers, Raised, Step
@@ -33,10 +34,13 @@ BURST: Final = 100
 
 
 @asynccontextmanager
-async def memory_peers(app: ASGIApp, *, denial: bool = True) -> AsyncIterator[Callable[[str], Peer]]:
+async def memory_peers(
+    app: ASGIApp, *, denial: bool, lifespan: bool, timeout_s: float
+) -> AsyncIterator[Callable[[str], Peer]]:
     """Yield a function that makes the client of a given name; what still runs at the end is cancelled."""
-    async with background() as tasks:
-        world = World(tasks)
+    begun = run_lifespan(app, timeout_s=timeout_s) if lifespan else nullcontext({})
+    async with begun as state, background() as tasks:
+        world = World(tasks, state)
         extensions = DENIAL if denial else {}
         try:
             yield lambda name: MemoryPeer(world, name, app, extensions)
@@ -47,8 +51,10 @@ async def memory_peers(app: ASGIApp, *, denial: bool = True) -> AsyncIterator[Ca
 class World:
     """All connections of an application, each held."""
 
-    def __init__(self, tasks: TaskGroup) -> None:
+    def __init__(self, tasks: TaskGroup, state: Mapping[str, Any] | None = None) -> None:
         self.tasks = tasks
+        self.state = state or {}
+        """The state of the application's lifespan; each connection has a copy."""
         self.signal = Signal()
         self.connections: list[InMemoryConnection] = []
         self.latest: dict[str, InMemoryConnection] = {}
@@ -106,6 +112,7 @@ class MemoryPeer:
     async def connect(self, target: str, headers: Headers) -> None:
         """Begin the handshake."""
         scope = handshake(target, headers=headers, extensions=self._extensions)
+        scope["state"] = dict(self.world.state)
         self.connection = InMemoryConnection(scope, held=True, signal=self.world.signal)
         self.world.begin(self.name, self.connection, self._app)
         await self.world.settle()

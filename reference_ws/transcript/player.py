@@ -81,6 +81,7 @@ async def play(
     *,
     timeout_s: float = 5.0,
     denial: bool = True,
+    lifespan: bool = True,
     held_time: bool = False,
     on_step: Callable[[Step], None] | None = None,
 ) -> Report:
@@ -91,11 +92,12 @@ async def play(
     compared. A failure of a test inside of the application (`pytest.fail`) comes out as it is.
 
     Targets are appended to the URL. A line that does not come fails after ``timeout_s`` seconds. ``denial=False`` plays
-    a server without the denial extension (in memory only). ``held_time=True`` plays in a `HeldTimeLoop` of its own
+    a server without the denial extension (in memory only). In memory the application's lifespan runs around the play,
+    and what its startup or shutdown raises comes out; ``lifespan=False`` if somebody else runs it. ``held_time=True`` plays in a `HeldTimeLoop` of its own
     (asyncio, in memory only): no real time passes. ``on_step`` is called with each step once it has happened.
     """
     if held_time:
-        main = play(app, transcript, timeout_s=timeout_s, denial=denial, on_step=on_step)
+        main = play(app, transcript, timeout_s=timeout_s, denial=denial, lifespan=lifespan, on_step=on_step)
         return run_in_held_time(main)
     if isinstance(app, str):
         # Needs the package websockets, which who plays in memory need not have.
@@ -103,7 +105,7 @@ async def play(
 
         peers: Peers = socket_peers(app)
     else:
-        peers = memory_peers(app, denial=denial)
+        peers = memory_peers(app, denial=denial, lifespan=lifespan, timeout_s=timeout_s)
 
     async def tell(step: Step) -> None:
         if on_step is not None:
@@ -120,13 +122,15 @@ async def check(
     file: str = "<transcript>",
     timeout_s: float = 5.0,
     denial: bool = True,
+    lifespan: bool = True,
     held_time: bool = False,
 ) -> Report:
     """Parse and play a transcript in a test: raises `TranscriptFailure`, an `AssertionError`, when something differs.
 
     Raises `TranscriptError` for a line that is not understood. The other arguments are those of `play`.
     """
-    report = await play(app, parse(text, file=file), timeout_s=timeout_s, denial=denial, held_time=held_time)
+    script = parse(text, file=file)
+    report = await play(app, script, timeout_s=timeout_s, denial=denial, lifespan=lifespan, held_time=held_time)
     if not report.ok:
         raise TranscriptFailure(report)
     return report
