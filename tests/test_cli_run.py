@@ -235,6 +235,16 @@ def test_the_code_of_a_markdown_document_does_not_run_with_another_application(r
     assert 0 == run("play", "notes.md", "--app", "mine:app")[0]
 
 
+@pytest.mark.parametrize(("options", "code"), [(["--held-time"], 0), ([], 1)])
+def test_no_real_time_passes_in_held_time(run, options, code):
+    held = 'import asyncio\nassert type(asyncio.get_running_loop()).__name__ == "HeldTimeLoop"\n'
+    Path("notes.md").write_text(fence(held, "python") + DOCUMENT, "utf-8")
+    Path("mine.ws").write_text(GOOD, "utf-8")
+
+    assert code == run("play", "notes.md", "-q", *options)[0]
+    assert 0 == run("play", "mine.ws", "--app", "mine:app", *options)[0]
+
+
 def test_a_file_is_played_over_a_socket(run, page, live_server, tmp_path):
     page(fence(GOOD))
     Path("my.ws").write_text(GOOD, "utf-8")
@@ -247,6 +257,7 @@ def test_a_file_is_played_over_a_socket(run, page, live_server, tmp_path):
     [
         (["my.ws"], "say with --app or --url what my.ws talks to"),
         (["my.ws", "--app", "mine:app", "--url", "ws://x"], "--app and --url exclude each other: give one of them"),
+        (["my.ws", "--held-time", "--url", "ws://x"], "--held-time and --url exclude each other: give one of them"),
         (["my.ws", "--app", "mine"], "'mine' is no application: write --app module:name"),
         (
             ["my.ws", "--app", "nobodys:app"],

@@ -10,6 +10,7 @@ from inside_server import Server
 from reference_ws.guide.live import live_application, without_denial
 from reference_ws.guide.pages import Page, live_path, read_page
 from reference_ws.guide.running import PageRun, transcript
+from reference_ws.testing import run_in_held_time
 from reference_ws.transcript.player import Report, play
 from reference_ws.transcript.steps import Raised, States
 
@@ -46,7 +47,7 @@ async def reports(page: Page, *, over_sockets: bool) -> list[Report]:
 def test_transcripts_say_the_same_over_a_socket_as_in_memory(path):
     page = read_page(path)
 
-    in_memory = asyncio.run(reports(page, over_sockets=False))
+    in_memory = run_in_held_time(reports(page, over_sockets=False))
     over_sockets = asyncio.run(reports(page, over_sockets=True))
 
     assert [] == [str(report) for report in over_sockets if not report.ok]

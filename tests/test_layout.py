@@ -83,7 +83,11 @@ def forbidden(module, source):
             " WebSocketDataError WebSocketDisconnect WebSocketException WebSocketRoute WebSocketState"
             " WebSocketTypeError use websocket",
         ),
-        ("reference_ws.testing", "Client HandshakeRefused InMemoryConnection TestClient connect handshake"),
+        (
+            "reference_ws.testing",
+            "Client DeadlockError HandshakeRefused HeldTimeLoop InMemoryConnection TestClient connect handshake"
+            " run_in_held_time",
+        ),
         (
             "reference_ws.transcript",
             "Recorder Report Transcript TranscriptError TranscriptFailure check format_step format_transcript mermaid"

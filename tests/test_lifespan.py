@@ -206,3 +206,25 @@ async def test_an_application_that_knows_no_lifespan_is_served_without(app):
     async with connect(app, "/"):
         pass
     await check(app, "-> connect /\n<- accept\n-> close")
+
+
+async def test_a_cancelled_block_has_its_lifespan_to_the_end():
+    app, events = program()
+    with anyio.move_on_after(0.01):
+        async with connect(app, "/"):
+            try:
+                await anyio.sleep_forever()
+            finally:
+                events.append("left")
+    assert ["began", "left", "ended"] == events
+
+
+async def test_a_shutdown_that_hangs_is_a_timeout():
+    @asynccontextmanager
+    async def lifespan(app):
+        yield
+        await anyio.sleep_forever()
+
+    with pytest.raises(TimeoutError, match=r"did not end within 0\.05 s; it waits at .*sleep_forever"):
+        async with run_lifespan(App(lifespan=lifespan), timeout_s=0.05):
+            pass

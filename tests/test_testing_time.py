@@ -235,9 +235,8 @@ def test_check_plays_in_held_time(run):
 
 
 def test_check_in_held_time_reaches_no_server():
-    with pytest.raises(BaseExceptionGroup) as refused:
+    with pytest.raises(ValueError, match="over a socket"):
         asyncio.run(check("ws://127.0.0.1:9", "-> connect /\n<- accept", held_time=True))
-    assert refused.value.subgroup(NotImplementedError)
 
 
 def test_the_plugin_gives_marked_tests_the_loop(pytester, monkeypatch):

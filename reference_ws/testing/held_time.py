@@ -43,11 +43,6 @@ class HeldTimeLoop(asyncio.BaseEventLoop):
     _scheduled: list[asyncio.TimerHandle]
 
     def __init__(self) -> None:
-        trio = sys.modules.get("trio")
-        if trio is not None and trio.lowlevel.in_trio_run():
-            raise RuntimeError(
-                "in trio time is held by trio.testing.MockClock(autojump_threshold=0), given to trio.run()"
-            )
         super().__init__()
         self._selector = self  # BaseEventLoop._run_once waits in its select()
         self._now = 0.0
@@ -180,6 +175,9 @@ def run_in_held_time(main: Coroutine[Any, Any, T]) -> T:
 
     Raises whatever the coroutine raises, and `DeadlockError`.
     """
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        raise RuntimeError("in trio time is held by trio.testing.MockClock(autojump_threshold=0), given to trio.run()")
     with closing(HeldTimeLoop()) as loop:
         result: T = loop.run_until_complete(main)
     return result

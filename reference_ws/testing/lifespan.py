@@ -36,20 +36,19 @@ async def run_lifespan(app: ASGIApp, *, timeout_s: float = 5) -> AsyncIterator[d
             run.signal.notify()
         return
     run = runs[id(app)] = _Run()
-    try:
-        async with background() as tasks:
-            tasks.start_soon(run.serve, app)
+    async with background() as tasks:
+        tasks.start_soon(run.serve, app)
+        try:
+            await run.begin(timeout_s)
+            yield run.state
+        finally:
+            run.blocks -= 1
             try:
-                await run.begin(timeout_s)
-                yield run.state
-            finally:
-                run.blocks -= 1
                 await run.signal.wait(lambda: run.blocks == 0)
+            finally:
                 del runs[id(app)]  # whoever comes now begins another
-                await run.end(timeout_s)
-    finally:
-        if runs.get(id(app)) is run:  # cancelled
-            del runs[id(app)]
+                with anyio.CancelScope(shield=True):
+                    await run.end(timeout_s)
 
 
 class _Run:
@@ -65,12 +64,15 @@ class _Run:
         self._over = False
         self._problem: BaseException | None = None
         self._coroutine: Any = None
+        self._scope = anyio.CancelScope(shield=True)
 
     async def serve(self, app: ASGIApp) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         self._coroutine = app(scope, self._receive, self._send)
         try:
-            await self._coroutine
+            # A block that is cancelled still has its lifespan in its clean-ups; it ends as a server ends it.
+            with self._scope:
+                await self._coroutine
         except (anyio.get_cancelled_exc_class(), GeneratorExit):
             raise
         except BaseException as error:  # the failure of a test is no Exception
@@ -94,11 +96,13 @@ class _Run:
 
     async def end(self, timeout_s: float) -> None:
         """Wait until it has ended, if it had begun. Raises what it has failed by."""
-        if self._answer is None:
-            return
         self._leaving = True
         self.signal.notify()
-        await self._until(lambda: self._over, "end", timeout_s)
+        try:
+            if self._answer is not None:
+                await self._until(lambda: self._over, "end", timeout_s)
+        finally:
+            self._scope.cancel()
         if self._problem is not None:
             raise self._problem
 

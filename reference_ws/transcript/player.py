@@ -96,6 +96,8 @@ async def play(
     and what its startup or shutdown raises comes out; ``lifespan=False`` if somebody else runs it. ``held_time=True`` plays in a `HeldTimeLoop` of its own
     (asyncio, in memory only): no real time passes. ``on_step`` is called with each step once it has happened.
     """
+    if held_time and isinstance(app, str):
+        raise ValueError("over a socket time passes as it does: held_time=True is for applications in memory")
     if held_time:
         main = play(app, transcript, timeout_s=timeout_s, denial=denial, lifespan=lifespan, on_step=on_step)
         return run_in_held_time(main)

@@ -132,10 +132,11 @@ def _command(language: str) -> click.Group:
     )
     @click.argument("file", type=click.Path(exists=True, dir_okay=False))
     @click.option("--app", metavar="MODULE:APP", help=_("The ASGI application to talk to; the module may be here."))
+    @click.option("--held-time", is_flag=True, help=_("Let no real time pass (in memory, without sockets)."))
     @url
     @quiet
-    def play(file: str, app: str | None, url: str | None, quiet: bool) -> Action:
-        return lambda: run_pages.play_file(words, file, app=app, url=url, quiet=quiet)
+    def play(file: str, app: str | None, held_time: bool, url: str | None, quiet: bool) -> Action:
+        return lambda: run_pages.play_file(words, file, app=app, url=url, quiet=quiet, held_time=held_time)
 
     @command(
         "connect",

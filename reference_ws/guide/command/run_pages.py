@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import shlex
 import sys
@@ -11,7 +12,6 @@ from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
 
-import anyio
 from markdown_it import MarkdownIt
 from starlette.types import ASGIApp
 
@@ -20,6 +20,7 @@ from reference_ws.guide.command.screen import Screen, unknown
 from reference_ws.guide.pages import KINDS, Fence, Page, PageError, live_path, read_page
 from reference_ws.guide.running import PageRun, failure_text, transcript
 from reference_ws.guide.words.catalogs import pages_language
+from reference_ws.testing.held_time import run_in_held_time
 from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.player import Report, play
@@ -53,7 +54,7 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
         raise Problem(_("%(place)s has no transcript") % {"place": page})
     performance = _Performance(words, page, read.file, quiet)
     if url is None:
-        return anyio.run(performance.run, read, chosen)
+        return run_in_held_time(performance.run(read, chosen))
     address.read(words, url)
 
     async def play_live() -> int:
@@ -64,16 +65,21 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
                 return DIFFERS
         return performance.verdict()
 
-    return anyio.run(play_live)
+    return asyncio.run(play_live())
 
 
-def play_file(words: NullTranslations, file: str, *, app: str | None, url: str | None, quiet: bool) -> int:
+def play_file(
+    words: NullTranslations, file: str, *, app: str | None, url: str | None, quiet: bool, held_time: bool
+) -> int:
     """Play a person's own transcript or Markdown file; returns the exit code. Raises `Problem`, `TranscriptError`.
 
     What it talks to is the application `app` (``module:name``), the server at `url`, or, in a Markdown file, what its
-    own Python code defines.
+    own Python code defines. With `held_time` no real time passes, in memory.
     """
     _ = words.gettext
+    if held_time and url is not None:
+        raise Problem(_("--held-time and --url exclude each other: give one of them"))
+    run_to_its_end = run_in_held_time if held_time else asyncio.run
     if app is not None and url is not None:
         raise Problem(_("--app and --url exclude each other: give one of them"))
     try:
@@ -88,7 +94,7 @@ def play_file(words: NullTranslations, file: str, *, app: str | None, url: str |
         if not fences:
             raise Problem(_("%(place)s has no transcript") % {"place": file})
         if app is None and url is None:
-            return anyio.run(performance.run, page, page.fences)
+            return run_to_its_end(performance.run(page, page.fences))
         scripts = [(parse(fence.source, file=file, first_line=fence.line + 1), fence.denial) for fence in fences]
     else:
         scripts = [(parse(text, file=file), True)]
@@ -106,7 +112,7 @@ def play_file(words: NullTranslations, file: str, *, app: str | None, url: str |
                 return DIFFERS
         return performance.verdict()
 
-    return anyio.run(play_all)
+    return run_to_its_end(play_all())
 
 
 @dataclass
