@@ -225,6 +225,6 @@ async def test_a_shutdown_that_hangs_is_a_timeout():
         yield
         await anyio.sleep_forever()
 
-    with pytest.raises(TimeoutError, match=r"did not end within 0\.05 s; it waits at .*sleep_forever"):
+    with pytest.raises(TimeoutError, match=r"did not end within 0\.05 s; it waits at "):
         async with run_lifespan(App(lifespan=lifespan), timeout_s=0.05):
             pass
