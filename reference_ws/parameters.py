@@ -24,7 +24,7 @@ import inspect
 import sys
 import typing
 from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import takewhile
 from types import MethodType, SimpleNamespace, UnionType
@@ -47,6 +47,7 @@ __all__ = [
     "Path",
     "Plan",
     "Query",
+    "overridden",
     "plan",
     "read",
     "signature",
@@ -257,6 +258,10 @@ class Dependency:
     plan: Plan
 
 
+def _key(factory: Callable[..., Any]) -> Hashable:
+    return factory if isinstance(factory, Hashable) else id(factory)
+
+
 @dataclass(slots=True, eq=False)
 class Plan:
     """How one function is called."""
@@ -284,6 +289,30 @@ class Plan:
         yield from self.parameters
         for _, dependency in self.dependencies:
             yield from dependency.plan.all_parameters()
+
+
+def overridden(
+    planned: Plan,
+    overrides: Mapping[Any, Callable[..., Any]],
+    path: Collection[str],
+    above: tuple[Hashable, ...] = (),
+) -> Plan:
+    """Exchange factories for others, wherever `planned` depends on them, and plan how these are called.
+
+    ``overrides`` maps what is depended on to what stands in for it. What stands in may itself depend on what it stands
+    in for: ``above`` holds what is exchanged already on the way there. Raises `TypeError` for what can't be bound.
+    """
+
+    def instead(old: Dependency) -> Dependency:
+        factory = old.factory if old.key in above else overrides.get(old.key, old.factory)
+        if factory is old.factory:
+            return Dependency(factory, old.key, old.reuse, overridden(old.plan, overrides, path, above))
+        if not callable(factory):
+            raise TypeError(f"{factory!r} stands in for {where(old.factory)}, and can't be called.")
+        new = plan(factory, path, above=(planned.function,))
+        return Dependency(factory, _key(factory), old.reuse, overridden(new, overrides, path, (*above, old.key)))
+
+    return replace(planned, dependencies=[(name, instead(old)) for name, old in planned.dependencies])
 
 
 # --- planning ---------------------------------------------------------------------------------------------------------
@@ -364,8 +393,8 @@ def _planned(
             factory = kind if inspect.isclass(typing.get_origin(kind) or kind) and kind not in (_ABSENT, Any) else None
         if not callable(factory):
             raise TypeError(f"{where(function)}: {name} depends on {factory!r}, which can't be called.")
-        kept = factory if isinstance(factory, Hashable) else id(factory)
-        result.dependencies.append((name, Dependency(factory, kept, ours.reuse, plan(factory, path, above=above))))
+        planned = plan(factory, path, above=above)
+        result.dependencies.append((name, Dependency(factory, _key(factory), ours.reuse, planned)))
         return True
     left_out = default is not _ABSENT
     if isinstance(ours, _Marker):
