@@ -1,8 +1,8 @@
 """Tools for tests of any ASGI application that speaks WebSocket: a server and its client, in memory.
 
 There is no thread and no socket; it works with asyncio and with trio. `connect` is what a test uses;
-`InMemoryConnection` is the ASGI server behind it; `run_lifespan` runs the application around several connections. In `HeldTimeLoop` no real time passes; `reference_ws.testing.plugin`
-is for pytest. For HTTP routes and for tests without ``async`` there is `TestClient`, Starlette's own (it needs the
+`InMemoryConnection` is the ASGI server behind it, and `run_lifespan` keeps the application running around several
+connections. In `HeldTimeLoop` no real time passes; `reference_ws.testing.plugin` is for pytest. For HTTP routes and for tests without ``async`` there is `TestClient`, Starlette's own (it needs the
 package httpx2).
 """
 

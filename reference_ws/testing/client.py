@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any
+from typing import Any, Final
 
 import anyio
 from starlette.types import ASGIApp, Message
@@ -18,14 +18,34 @@ from reference_ws.testing.lifespan import run_lifespan
 __all__ = ["Client", "HandshakeRefused", "connect", "goes_on", "header_lines", "refusal"]
 
 
-class HandshakeRefused(Exception):  # noqa: N818 - a refusal is an answer
-    """The application refused the handshake: ``status``, ``headers`` (name in lower case -> value) and ``body``."""
+SHOWN_CHARACTERS: Final = 200
+"""So much of a refusal's body stands in its message."""
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        super().__init__(f"the handshake was refused with HTTP {status}")
+
+class HandshakeRefused(Exception):  # noqa: N818 - a refusal is an answer
+    """The application refused the handshake: ``status``, ``headers`` (name in lower case -> value) and ``body``.
+
+    ``target`` is what the client asked for, a path with its query.
+    """
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, target: str = "") -> None:
+        super().__init__(status, headers, body, target)
         self.status = status
         self.headers = headers
         self.body = body
+        self.target = target
+
+    def __str__(self) -> str:
+        whom = f" for {self.target}" if self.target else ""
+        return f"the handshake{whom} was refused with HTTP {self.status}" + (f": {self._shown()}" if self.body else "")
+
+    def _shown(self) -> str:
+        try:
+            text = self.text
+        except UnicodeDecodeError:
+            return repr(self.body[:SHOWN_CHARACTERS])
+        start = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:SHOWN_CHARACTERS])
+        return start + ("..." if len(text) > SHOWN_CHARACTERS else "")
 
     @property
     def text(self) -> str:
@@ -141,7 +161,7 @@ class Client:
             parts.append(await self._next())
         if parts[0]["type"] != ACCEPT:
             status, headers, body = refusal(parts)
-            raise HandshakeRefused(status, dict(headers), body)
+            raise HandshakeRefused(status, dict(headers), body, self._connection.target)
         self.accepted_subprotocol = parts[0].get("subprotocol")
         self.headers = dict(header_lines(parts[0]))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import linecache
 import string
 import sysconfig
+import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -33,6 +34,7 @@ __all__ = [
     "background",
     "handshake",
     "percent_encoded",
+    "raised_at",
     "waiting_at",
     "waiting_frame",
 ]
@@ -137,6 +139,12 @@ class InMemoryConnection:
         finally:
             self.ended = True
             self._happened()
+
+    @property
+    def target(self) -> str:
+        """What the client asked for, as it went over the wire: the path with its query."""
+        path, query = self.scope["raw_path"].decode(), self.scope["query_string"].decode()
+        return f"{path}?{query}" if query else path
 
     # --- the application's side -----------------------------------------------------------------------------------
 
@@ -262,6 +270,20 @@ _PAGES: Final = _PACKAGE / "_source"
 _LIBRARIES: Final = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 
 
+def raised_at(error: BaseException) -> str:
+    """Describe where an exception was raised, as `waiting_at` does: the innermost frame of the user's code."""
+    found = list(traceback.walk_tb(error.__traceback__))
+    theirs = [(frame, line) for frame, line in found if _is_the_users(frame.f_code.co_filename)]
+    if not found:
+        return "no frame: it was not raised here"
+    return _described(*(theirs or found)[-1])
+
+
+def _described(frame: FrameType, line: int) -> str:
+    file = frame.f_code.co_filename
+    return f"{file}:{line} in {frame.f_code.co_name}: {linecache.getline(file, line).strip()}"
+
+
 def waiting_at(coroutine: Any) -> str:
     """Describe where a coroutine waits: file, line and source of the innermost frame of the user's code.
 
@@ -272,8 +294,7 @@ def waiting_at(coroutine: Any) -> str:
     frame = waiting_frame(coroutine)
     if frame is None:
         return "no frame: it has not begun, or has ended"
-    file, line = frame.f_code.co_filename, frame.f_lineno
-    return f"{file}:{line} in {frame.f_code.co_name}: {linecache.getline(file, line).strip()}"
+    return _described(frame, frame.f_lineno)
 
 
 def waiting_frame(coroutine: Any) -> FrameType | None:

@@ -1,4 +1,4 @@
-"""The lifespan of an application, as a server runs it: it begins before the first connection and ends after the last."""
+"""The lifespan of an application, as a server runs it: begun before the first connection, ended after the last."""
 
 from __future__ import annotations
 

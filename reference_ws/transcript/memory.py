@@ -168,6 +168,12 @@ class MemoryPeer:
             return self._taken()
         return self._end() if connection.error is not None and not self.told else None
 
+    async def failure(self) -> BaseException | None:
+        """Look for the exception that left the application, once it has sent what it has."""
+        await self.world.flush()
+        error: BaseException | None = self.connection.error
+        return None if error is None or (not self.told and _says_that_the_client_left(error)) else error
+
     async def finish(self, timeout_s: float) -> Step | None:
         """End the connection if it is open; return what went wrong then, if anything."""
         connection = self.connection
