@@ -2,8 +2,8 @@
 
 There is no thread and no socket; it works with asyncio and with trio. `connect` is what a test uses;
 `InMemoryConnection` is the ASGI server behind it, and `run_lifespan` keeps the application running around several
-connections. In `HeldTimeLoop` no real time passes; `reference_ws.testing.plugin` is for pytest. For HTTP routes and for tests without ``async`` there is `TestClient`, Starlette's own (it needs the
-package httpx2).
+connections. In `HeldTimeLoop` no real time passes; `reference_ws.testing.plugin` is for pytest. For HTTP routes and for
+tests without ``async`` there is `TestClient`, Starlette's own (it needs the package httpx2).
 """
 
 from typing import TYPE_CHECKING, Any

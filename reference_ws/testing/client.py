@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Final
 
 import anyio
@@ -211,7 +211,8 @@ async def connect(
     scope = handshake(target, headers=headers, subprotocols=subprotocols, client=client, extensions=extensions)
     connection = InMemoryConnection(scope, both_keys=both_keys, send_raises=send_raises)
     opened = Client(connection, timeout_s)
-    begun = run_lifespan(app, timeout_s=timeout_s) if lifespan else nullcontext({})
+    running = run_lifespan(app, timeout_s=timeout_s)
+    begun: AbstractAsyncContextManager[dict[str, Any]] = running if lifespan else nullcontext({})
     try:
         async with begun as state, background() as tasks:
             scope["state"] = dict(state)

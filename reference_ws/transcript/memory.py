@@ -9,7 +9,7 @@ belongs to a line, the answer to a handshake too. What it sends later finds the 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Final
 
 import anyio
@@ -38,7 +38,8 @@ async def memory_peers(
     app: ASGIApp, *, denial: bool, lifespan: bool, timeout_s: float
 ) -> AsyncIterator[Callable[[str], Peer]]:
     """Yield a function that makes the client of a given name; what still runs at the end is cancelled."""
-    begun = run_lifespan(app, timeout_s=timeout_s) if lifespan else nullcontext({})
+    running = run_lifespan(app, timeout_s=timeout_s)
+    begun: AbstractAsyncContextManager[dict[str, Any]] = running if lifespan else nullcontext({})
     async with begun as state, background() as tasks:
         world = World(tasks, state)
         extensions = DENIAL if denial else {}
