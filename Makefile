@@ -3,12 +3,13 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
+ALLOW_HOST ?=
 BIN := .venv/bin
 
 .PHONY: help serve test check servers faults lab bench format clean
 
 help:
-	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=)"
+	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=, ALLOW_HOST=)"
 	@echo "make test    run everything that proves behaviour, the documents included"
 	@echo "make check   ruff, types, parity of the languages, layout, strict site build"
 	@echo "make servers play every transcript on uvicorn, hypercorn, granian and daphne"
@@ -19,11 +20,11 @@ help:
 	@echo "make clean   remove what these commands have made"
 
 serve: .venv/serve
-	@$(BIN)/reference-ws serve --host $(HOST) --port $(PORT)
+	@$(BIN)/reference-ws serve --host $(HOST) --port $(PORT) $(addprefix --allow-host ,$(ALLOW_HOST))
 
 test: .venv/dev
 	# A page is one run from top to bottom: its file stays with one worker.
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 check: .venv/dev
 	$(BIN)/ruff check
@@ -63,7 +64,8 @@ clean:
 
 # A stamp for each set of packages; they are installed once, and again when the versions change.
 .venv/serve: .venv/python pyproject.toml constraints.txt
-	@echo "Installing what serves the documentation into .venv (once, about a minute) ..."
+	@echo "Step 1 of 2: installing what serves the documentation into .venv (once, about a minute)."
+	@echo "Step 2 of 2 builds the documentation (once for each version, about half a minute)."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[serve]"
 	@touch $@
 

@@ -1,4 +1,8 @@
-"""Messages that are received before they are asked for, so that a disconnect is seen while nobody receives."""
+"""Messages that are received before they are asked for, so that a disconnect is seen while nobody receives.
+
+ASGI has no question "is the client still there?": a disconnect is a message in the queue, behind whatever data came
+before it. Who wants to see it has to take what stands before it, and must keep that for who asks for it later.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +28,12 @@ TURNS: Final = 4
 
 
 class ReadAhead:
-    """Keeps what came early, in order. A server's ``receive()`` that was begun is never cancelled by who waits for it:
-    some servers lose a message then.
+    """Keeps what came early, in order.
+
+    A ``receive()`` of the server that was begun runs in a task of its own (`_Pending`), and who waits for it waits for
+    its `done`. To call it under a timeout instead looks simpler, and loses messages: with some servers the message is
+    taken off the queue before the cancellation arrives, and then nobody has it. So a receive that was begun is left
+    pending, until its message comes or nothing is wanted any more; the next one who asks finds it.
     """
 
     def __init__(self, receive: Receive) -> None:
@@ -48,6 +56,8 @@ class ReadAhead:
     async def look(self) -> bool:
         """Take what is there at once, up to the bound, and tell whether the client's end is among it."""
         while len(self.messages) < READ_AHEAD and not self.saw_disconnect and not self.released:
+            # "At once" is a few turns of the event loop, and not a time: a time would be too short on a busy machine,
+            # and would be waited for in full on every other one.
             pending = self._begin()
             for _ in range(TURNS):
                 if pending.done.is_set():
@@ -87,7 +97,12 @@ class ReadAhead:
             self._pending.scope.cancel()
 
     async def stop(self) -> None:
-        """Stop receiving, and wait until the server knows: some hold back what is sent during a receive."""
+        """Stop receiving, and wait until the server knows.
+
+        Some servers hold back what is sent while a ``receive()`` waits: the close frame that follows would not go out.
+        The wait is shielded, for it ends with the task that was just cancelled, and a close that is itself cancelled
+        in here would leave the client without its frame.
+        """
         pending = self._pending
         self.release()
         if pending is not None:
@@ -105,8 +120,10 @@ class ReadAhead:
         self._take(pending)
 
     def _take(self, pending: _Pending) -> None:
+        # Several may wait for one receive: a watch, a look, and the task that wants its message. All of them are woken,
+        # and the first one keeps the message for all; it must not be kept once for each.
         if self._pending is not pending:
-            return  # who else was waiting for it was faster
+            return
         self._pending = None
         if pending.error is not None:
             raise pending.error
@@ -132,7 +149,9 @@ class _Pending:
                 self.message = await self._receive()
         except Exception as error:
             self.error = error
-        finally:  # also when the event loop is closed, which cancels all tasks: somebody waits for this one
+        finally:
+            # Also when the event loop is closed, which cancels all tasks: somebody waits for this one, in a shield at
+            # times, and would wait for ever.
             self.done.set()
 
 

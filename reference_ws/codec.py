@@ -64,27 +64,27 @@ def dumps(data: Any) -> str:
         text = _encode(data).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
         return _dumps(data)
-    if ("null" in text or 'nan"' in text or 'inf"' in text) and not _finite(data):
-        return _dumps(data)  # which says what is wrong
+    if ("null" in text and not _finite(data)) or 'nan"' in text or 'inf"' in text:  # so it writes them as keys
+        return _dumps(data)  # which says what is wrong, if anything
     return text
 
 
 def _finite(data: Any) -> bool:
-    """Tell whether all floats in there are numbers."""
+    """Tell whether all floats in there are numbers; those that are keys aside."""
     found = [data]
     for value in found:  # it grows meanwhile: with a call for each level, a deep value would exhaust the stack
-        parts: Collection[Any] = ()
-        if isinstance(value, float):
-            if not math.isfinite(value):
-                return False
-        elif isinstance(value, dict):
-            parts = (*value.values(), *value)  # a key can be a float, too
+        if isinstance(value, dict):
+            parts: Collection[Any] = value.values()
         elif isinstance(value, _SEVERAL):
             parts = value
-        elif type(value) not in _NO_FLOATS:  # an object that only msgspec takes apart
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                return False
+            continue
+        else:  # an object that only msgspec takes apart
             parts = (builtins(value),)
         if not _NO_FLOATS.issuperset(map(type, parts)):
-            found += parts
+            found += [part for part in parts if type(part) not in _NO_FLOATS]
     return True
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from typing import Any, Final
 
 import anyio
@@ -103,7 +104,10 @@ async def _with_dependencies(bound: Bound, websocket: WebSocket) -> None:
                 cancellation = ended
                 await _say_goodbye(websocket)
                 frame.shield, frame.deadline = True, anyio.current_time() + CLEAN_UP_S
-            before, ended = ended, await bindings.clean_up(ended)
+            if cancellation is None:
+                before, ended = ended, await _undisturbed(bindings, ended, frame)
+            else:
+                before, ended = ended, await bindings.clean_up(ended)
             if cancellation is not None and not _cuts_off(ended):
                 before, ended = ended, await _still_cancelled(cancellation, frame) or ended
             if isinstance(before, Exception) and _cuts_off(ended) and not _has_left(websocket, before):
@@ -117,6 +121,68 @@ async def _with_dependencies(bound: Bound, websocket: WebSocket) -> None:
                 before = ended = None
     if frame.cancelled_caught and cancellation is not None:
         raise cancellation
+
+
+async def _undisturbed(
+    bindings: Bindings, ended: BaseException | None, frame: anyio.CancelScope
+) -> BaseException | None:
+    """Run one clean-up; a cancellation that comes meanwhile is seen when it is over, or has had its ten seconds.
+
+    `Task.cancel` alone can't be held off: it ends what the clean-up waits for at that moment.
+    """
+    ended = await _Shielded(bindings.clean_up(ended), frame)
+    if bindings.unfinished and not _cuts_off(ended):
+        try:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        except anyio.get_cancelled_exc_class() as cancelled:
+            return cancelled
+    return ended
+
+
+class _Shielded:
+    """Awaits a clean-up, behind the frame's shield as soon as it waits for something: most never do, and need none."""
+
+    def __init__(self, clean_up: Coroutine[Any, Any, BaseException | None], frame: anyio.CancelScope) -> None:
+        self._clean_up = clean_up
+        self._frame = frame
+
+    def __await__(self) -> Generator[Any, Any, BaseException | None]:
+        try:
+            waits_for = self._clean_up.send(None)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        self._frame.shield = True
+        over = _later(CLEAN_UP_S, lambda: setattr(self._frame, "shield", False))
+        try:
+            while True:  # this is `yield from`, whose first step has been taken
+                try:
+                    sent = yield waits_for
+                except BaseException as error:  # noqa: PERF203
+                    waits_for = self._clean_up.throw(error)
+                else:
+                    waits_for = self._clean_up.send(sent)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        finally:
+            over()
+            self._frame.shield = False
+
+
+def _later(delay_s: float, call: Callable[[], None]) -> Callable[[], None]:
+    """Call something later, beside the task that runs; what is returned takes that back."""
+    try:
+        return asyncio.get_running_loop().call_later(delay_s, call).cancel
+    except RuntimeError:  # trio has no timers, but tasks that are nobody's children
+        trio = sys.modules["trio"]
+        scope: anyio.CancelScope = trio.CancelScope()
+
+        async def wait() -> None:
+            with scope:
+                await trio.sleep(delay_s)
+                call()
+
+        trio.lowlevel.spawn_system_task(wait)
+        return scope.cancel
 
 
 def _cuts_off(error: BaseException | None) -> bool:
@@ -195,17 +261,22 @@ async def last(call: Awaitable[None], scope: Scope, handlers: Mapping[Any, Any])
     outside = scope.get(HANDLERS)  # of a Starlette application that this one is mounted in
     try:
         await call
-    except Exception as error:
+        return
+    except Exception as raised:
         if not failed:  # no handler of ours has begun: the server ends what is there
             raise
-        handler = handlers.get(500) or handlers.get(Exception)
+        error = failure = raised
+    handler = handlers.get(500) or handlers.get(Exception)
+    try:
+        if handler is not None and not isinstance(error, EXPECTED):
+            await _call(handler, failed[-1], error)
+    except Exception as further:
+        failure = further
+    if not outermost or _found(outside, error) or not await _answered_last(failed[-1], error):
         try:
-            if handler is not None and not isinstance(error, EXPECTED):
-                await _call(handler, failed[-1], error)
-        finally:  # it may fail itself
-            over = outermost and not _found(outside, error) and await _answered_last(failed.pop(), error)
-        if not over:
-            raise
+            raise failure
+        finally:  # its traceback holds this frame: no cycle
+            del error, failure
 
 
 async def handled(websocket: WebSocket, error: Exception, handlers: Any) -> bool:
@@ -233,6 +304,11 @@ async def _call(handler: Any, websocket: WebSocket, error: Exception) -> None:
             response = await handler(websocket, error)
         else:
             response = await run_in_threadpool(handler, websocket, error)
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException:
+        await _say_goodbye(websocket)
+        raise
     finally:
         leave(token)
     if response is not None and websocket.application_state is CONNECTING:
@@ -241,7 +317,21 @@ async def _call(handler: Any, websocket: WebSocket, error: Exception) -> None:
 
 async def _answered_last(websocket: WebSocket, error: Exception) -> bool:
     """End the connection as an exception asks for; tell whether that is all that has to be said about it."""
-    error = _alone(error)
+    try:
+        return await _end_for(websocket, _alone(error))
+    except Exception:
+        await _end(websocket, 1011)
+        raise
+    except GeneratorExit:  # nothing can be awaited any more
+        raise
+    except BaseException:
+        await _say_goodbye(websocket)
+        raise
+    finally:
+        websocket.release()
+
+
+async def _end_for(websocket: WebSocket, error: Exception) -> bool:
     if isinstance(error, ParameterError) and websocket.application_state is CONNECTING:
         await refuse(websocket, JSONResponse({"errors": error.faults}, 422), 1008)
     elif isinstance(error, WebSocketException):  # outside of an application

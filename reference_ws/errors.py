@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import json
 from typing import Any
 
@@ -39,13 +40,8 @@ class ExplainedError(Exception):
         return f"{self.tried}: {text.problem} {self._circumstances()}{text.remedy} [{self.id}]"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (type(self), self.__dict__)
-
-
-def _again(kind: type[ExplainedError], fields: dict[str, Any]) -> ExplainedError:
-    error = kind.__new__(kind)
-    error.__dict__.update(fields)
-    return error
+        # An exception is copied and pickled by calling its class with `args`; these classes take other arguments.
+        return copyreg.__newobj__, (type(self),), self.__dict__  # type: ignore[attr-defined]
 
 
 class NoConnectionError(ExplainedError, RuntimeError):

@@ -32,6 +32,21 @@ class _Node:
     rest: list[int] = field(default_factory=list)
     """Routes that may match whatever follows, slashes included."""
 
+    def collect(self, segments: list[str], places: list[int]) -> None:
+        """Add the places of the routes that may match these segments, which follow here."""
+        node = self
+        for depth, segment in enumerate(segments, 1):
+            places += node.rest
+            child, dynamic = node.static.get(segment), node.dynamic
+            if child is not None and dynamic is not None:
+                dynamic.collect(segments[depth:], places)
+            following = child or dynamic
+            if following is None:
+                return
+            node = following
+        places += node.rest
+        places += node.ends
+
 
 class RouteIndex:
     """Finds the first of `routes` that matches a WebSocket's path, as a search through all of them would."""
@@ -43,15 +58,14 @@ class RouteIndex:
         for place, route in enumerate(self._routes):
             self._sort(place, route)
         # A path without parameters is most often asked for as it stands: its route is known beforehand.
-        self._known: dict[str, routing.WebSocketRoute] = {}
-        for place, route in enumerate(self._routes):
-            if (
-                isinstance(route, routing.WebSocketRoute)
-                and type(route).matches is routing.WebSocketRoute.matches
-                and not route.param_convertors
-                and self._candidates(route.path)[:1] == [place]
-            ):
-                self._known[route.path] = route
+        self._known = {
+            route.path: route
+            for place, route in enumerate(self._routes)
+            if isinstance(route, routing.WebSocketRoute)
+            and type(route).matches is routing.WebSocketRoute.matches
+            and not route.param_convertors
+            and self._candidates(route.path)[:1] == [place]
+        }
 
     def find(self, path: str, scope: Scope) -> tuple[BaseRoute, dict[str, Any]] | None:
         """Return the route for `path` and what it adds to the scope, or ``None``."""
@@ -96,22 +110,7 @@ class RouteIndex:
     def _candidates(self, path: str) -> list[int]:
         places = list(self._always)
         # A trailing line break matches the end of a pattern too.
-        segments = _segments(path.removesuffix("\n"))
-        nodes = [self._root]
-        for segment in segments:
-            following: list[_Node] = []
-            for node in nodes:
-                places += node.rest
-                if (child := node.static.get(segment)) is not None:
-                    following.append(child)
-                if node.dynamic is not None:
-                    following.append(node.dynamic)
-            nodes = following
-            if not nodes:
-                break
-        for node in nodes:
-            places += node.rest
-            places += node.ends
+        self._root.collect(_segments(path.removesuffix("\n")), places)
         places.sort()
         return places
 

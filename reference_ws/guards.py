@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,6 +25,13 @@ from reference_ws.lifecycle import ACCEPT, CLOSE, DISCONNECT, RECEIVED
 from reference_ws.websocket import WebSocket
 
 __all__ = ["LimitGuard", "OriginGuard"]
+
+# What the guards say. `reference_ws.guide.words.explanations` tells a reader why they do.
+FOREIGN_ORIGIN: Final = "This origin is not allowed here."
+TOO_MANY_CONNECTIONS: Final = "Too many connections."
+TOO_BIG: Final = "messages have at most {limit} bytes"
+TOO_FAST: Final = "too many messages"
+IDLE: Final = "idle for too long"
 
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
@@ -53,7 +61,7 @@ class OriginGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the connection on, or refuse it."""
         if scope["type"] == "websocket" and not self.lets_in(Headers(scope=scope)):
-            await refuse(WebSocket(scope, receive, send), PlainTextResponse("This origin is not allowed here.", 403))
+            await refuse(WebSocket(scope, receive, send), PlainTextResponse(FOREIGN_ORIGIN, 403))
             return
         await self.app(scope, receive, send)
 
@@ -83,6 +91,7 @@ def _netloc(origin: str) -> str | None:
     return parts.netloc if whole and parts.hostname else None
 
 
+@dataclass(eq=False)
 class LimitGuard:
     """Bounds on messages and connections; a bound that is ``None`` is off.
 
@@ -95,36 +104,26 @@ class LimitGuard:
     | ``max_connections_per_client``, by the client's address | refused likewise with 429 |
 
     In ``cancel_on_disconnect`` the application waits for a message, too. It sees the end as a disconnect with the same
-    code. Clients that the server doesn't tell the address of
-    count as one.
+    code. Clients that the server doesn't tell the address of count as one.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        max_message_bytes: int | None = None,
-        messages_per_s: float | None = None,
-        burst: int | None = None,
-        idle_timeout_s: float | None = None,
-        max_connections: int | None = None,
-        max_connections_per_client: int | None = None,
-    ) -> None:
-        bounds = {name: value for name, value in locals().items() if name not in ("self", "app") and value is not None}
-        for name, value in bounds.items():
-            if value <= 0:
+    app: ASGIApp
+    _: KW_ONLY
+    max_message_bytes: int | None = None
+    messages_per_s: float | None = None
+    burst: int | None = None
+    idle_timeout_s: float | None = None
+    max_connections: int | None = None
+    max_connections_per_client: int | None = None
+    open: Counter[str | None] = field(default_factory=Counter, init=False)
+    """How many connections each client has open."""
+
+    def __post_init__(self) -> None:
+        for name in (each.name for each in fields(self) if each.init and each.name != "app"):
+            if (value := getattr(self, name)) is not None and value <= 0:
                 raise ValueError(f"LimitGuard({name}={value!r}): a bound is more than 0; None turns it off.")
-        if burst is not None and messages_per_s is None:
+        if self.burst is not None and self.messages_per_s is None:
             raise ValueError("LimitGuard(burst=...) needs messages_per_s.")
-        self.app = app
-        self.max_message_bytes = max_message_bytes
-        self.messages_per_s = messages_per_s
-        self.burst = burst or max(1, int(messages_per_s or 1))
-        self.idle_timeout_s = idle_timeout_s
-        self.max_connections = max_connections
-        self.max_connections_per_client = max_connections_per_client
-        self.open: Counter[str | None] = Counter()
-        """How many connections each client has open."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the connection on within its bounds, or refuse it."""
@@ -133,10 +132,10 @@ class LimitGuard:
             return
         client = scope["client"][0] if scope.get("client") else None
         if self.max_connections is not None and self.open.total() >= self.max_connections:
-            await refuse(WebSocket(scope, receive, send), PlainTextResponse("Too many connections.", 503), 1013)
+            await refuse(WebSocket(scope, receive, send), PlainTextResponse(TOO_MANY_CONNECTIONS, 503), 1013)
             return
         if self.max_connections_per_client is not None and self.open[client] >= self.max_connections_per_client:
-            await refuse(WebSocket(scope, receive, send), PlainTextResponse("Too many connections.", 429), 1013)
+            await refuse(WebSocket(scope, receive, send), PlainTextResponse(TOO_MANY_CONNECTIONS, 429), 1013)
             return
         self.open[client] += 1
         try:
@@ -158,7 +157,8 @@ class _Guarded:
         self._accepted = False
         self._closed = False
         self._end: Message | None = None
-        self._tokens = float(guard.burst)
+        self._burst = guard.burst or max(1, int(guard.messages_per_s or 1))
+        self._tokens = float(self._burst)
         self._filled = anyio.current_time()
 
     async def receive(self) -> Message:
@@ -168,14 +168,14 @@ class _Guarded:
         with anyio.move_on_after(self._guard.idle_timeout_s if self._accepted else None):
             message = await self._receive()
         if message is None:
-            return await self._close(1001, "idle for too long")
+            return await self._close(1001, IDLE)
         if message["type"] != RECEIVED:
             return message
         limit = self._guard.max_message_bytes
         if limit is not None and _size(message) > limit:
-            return await self._close(1009, f"messages have at most {limit} bytes")
+            return await self._close(1009, TOO_BIG.format(limit=limit))
         if not self._in_time():
-            return await self._close(1008, "too many messages")
+            return await self._close(1008, TOO_FAST)
         return message
 
     async def send(self, message: Message) -> None:
@@ -194,12 +194,12 @@ class _Guarded:
         return self._end
 
     def _in_time(self) -> bool:
-        """Take one of the tokens that messages_per_s fills up, `burst` of them at the most."""
+        """Take one of the tokens that messages_per_s fills up, ``burst`` of them at the most."""
         rate = self._guard.messages_per_s
         if rate is None:
             return True
         now = anyio.current_time()
-        self._tokens = min(self._guard.burst, self._tokens + (now - self._filled) * rate)
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * rate)
         self._filled = now
         if self._tokens < 1:
             return False

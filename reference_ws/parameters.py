@@ -1,19 +1,41 @@
 """What a signature asks for: what each parameter is bound to, planned once, when a route is registered.
 
-A parameter is one of these, in this order:
+What is read from where (the first row that fits counts):
 
-* ``Annotated[T, Path() | Query() | Header() | Cookie()]``: a part of the handshake, converted to ``T``; the marker's
-  first argument is the default (``...``: required), ``alias=`` the name in the handshake;
-* ``Annotated[T, Depends(factory)]`` or ``use(factory)``: what the factory returns or yields;
-* the connection: annotated with `WebSocket` (or Starlette's, or ``HTTPConnection``), by any name and at any place;
-* a parameter of the path, by its name;
-* a query parameter, if its type is a scalar or a list of scalars;
-* without an annotation and alone: the connection.
+====================================================  ==================================================================
+the parameter                                         is bound to
+====================================================  ==================================================================
+``Annotated[T, Depends(factory)]``, ``use(factory)``  what the factory returns or yields; without one, ``T`` is called
+``Annotated[T, Path() | Query() | Header() | ...]``   that part of the handshake, converted to ``T``
+of the type `WebSocket`, Starlette's, HTTPConnection  the connection, by any name and at any place
+a name of the route's path                            that part of the path
+a scalar, or a list of scalars                        the query
+without an annotation, and alone                      the connection
+with a default                                        nothing: the default stays
+====================================================  ==================================================================
 
-Markers may stand in an Optional, in a type that has a name (``type User = Annotated[...]``), or as the default,
-``x: T = Query(5)``. Whatever else would have to come from a body, which a handshake doesn't have, and is a `TypeError`
-at registration. So are markers of other libraries, defaults that are neither plain data nor what the annotation says,
-and a required query parameter that is named almost like a parameter of the path that nobody takes.
+Whatever is left would have to come from a body, which a handshake doesn't have, and is a `TypeError` at registration.
+So are markers of other libraries, defaults that are neither plain data nor what the annotation says, and a required
+query parameter that is named almost like a parameter of the path that nobody takes.
+
+A marker's first argument is the default (``...``: required), ``alias=`` the name in the handshake. Markers may stand in
+an Optional, in a type that has a name (``type User = Annotated[...]``), or as the default, ``x: T = Query(5)``.
+
+The signature itself is read by `signature`:
+
+=========================================  =============================================================================
+the callable                               its parameters and their annotations
+=========================================  =============================================================================
+a function, a method                       its own, or those of the ``__signature__`` that a decorator has given it
+one with ``__wrapped__``, and ``*args``    its own, and behind them those of the wrapped function that it has not itself
+or ``**kwargs``
+a `functools.partial`                      those that are not set yet
+an object with ``__call__``                those of that method
+a class, also generic with arguments       those that it is called with; a Struct's, dataclass's, attrs's or pydantic
+                                           model's are its fields, whose defaults the class makes itself
+=========================================  =============================================================================
+
+Scalars are what msgspec makes of a string, and pydantic's types where an application has imported pydantic.
 """
 
 from __future__ import annotations
@@ -639,14 +661,17 @@ def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Param
     decorator has set, without what a partial has set already. A wrapper that takes ``*args`` or ``**kwargs`` passes
     them on to the function that it wraps: it takes what that one takes, too.
     """
+    if isinstance(function, functools.partial):  # what is set already is not for a client to set
+        taken = signature(function.func, skip)
+        places = [each.name for each in taken if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+        given = {*places[: len(function.args)], *function.keywords}
+        return [parameter for parameter in taken if parameter.name not in given]
     target = function_of(function)
     try:
         own = inspect.signature(typing.get_origin(function) or function, follow_wrapped=False, **_UNREAD)
     except ValueError as error:
         raise TypeError(f"{where(function)}: {error}: write a function that makes it.") from error
     taken = list(own.parameters.values())[skip:]
-    if isinstance(function, functools.partial):  # what is set already is not for a client to set
-        taken = [parameter for parameter in taken if parameter.name not in function.keywords]
     names = _names(target)
     variables = dict(zip(getattr(target, "__parameters__", ()), typing.get_args(function), strict=False))
     taken = [_evaluated(function, parameter, names, variables) for parameter in taken]

@@ -9,9 +9,9 @@ Every message that is received comes through `WebSocket._next`, every one that i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, Generic, TypeVar, overload
 
 import anyio
 import anyio.lowlevel
@@ -38,6 +38,7 @@ from reference_ws.lifecycle import (
     CLOSE,
     CONNECTED,
     CONNECTING,
+    DISCONNECT,
     DISCONNECTED,
     ERRORS,
     RECEIVED,
@@ -53,22 +54,6 @@ __all__ = ["WebSocket", "WebSocketDisconnect", "WebSocketState"]
 
 T = TypeVar("T")
 HeaderPair = tuple[bytes, bytes] | tuple[str, str]
-
-
-class _Frames(AsyncIterator[T]):
-    """Takes frame after frame. An async generator would be over after a frame that can't be taken; this goes on."""
-
-    def __init__(self, receive: Callable[[str], Awaitable[Message]], tried: str, take: Callable[[Message, str], T]):
-        self._receive = receive
-        self._tried = tried
-        self._take = take
-
-    async def __anext__(self) -> T:
-        try:
-            message = await self._receive(self._tried)
-        except WebSocketDisconnect:
-            raise StopAsyncIteration from None
-        return self._take(message, self._tried)
 
 
 VANISHED: Final = (1006, "")
@@ -110,7 +95,8 @@ class WebSocket(Connection, StarletteWebSocket):
         None}`` or ``{"type": "websocket.disconnect", "code": int, "reason": str}`` (keys may be absent instead of
         None). Raises `ConnectionOver` after the end, and `LifecycleError` when the server sends what can't come here.
         """
-        return await self._next("receive()", data=False)
+        message: Message = await self._next("receive()", data=False)
+        return message
 
     async def send(self, message: Message) -> None:
         """Check an ASGI message against the tables, move ``application_state``, and send it.
@@ -198,18 +184,6 @@ class WebSocket(Connection, StarletteWebSocket):
         """Receive a binary frame; raises like `receive_text`, the other way round."""
         return self._bytes(await self._next("receive_bytes()"), "receive_bytes()")
 
-    def _text(self, message: Message, tried: str) -> str:
-        text: str | None = message.get("text")
-        if text is None:
-            raise self._wrong_frame(message, f"{tried} got a binary frame")
-        return text
-
-    def _bytes(self, message: Message, tried: str) -> bytes:
-        data: bytes | None = message.get("bytes")
-        if data is None:
-            raise self._wrong_frame(message, f"{tried} got a text frame")
-        return data
-
     @overload
     async def receive_json(self, mode: str | None = None) -> Any: ...
     @overload
@@ -233,16 +207,16 @@ class WebSocket(Connection, StarletteWebSocket):
         elif data is not None and mode != "text":
             value = loads(data)
         else:
-            raise self._wrong_frame(message, f"receive_json() got a {'binary' if text is None else 'text'} frame")
+            raise self._not_asked_for(message, f"receive_json() got a {'binary' if text is None else 'text'} frame")
         return value if type is Any else _fit(value, type)
 
     def iter_text(self) -> AsyncIterator[str]:
         """Yield text frames until the connection ends; the loop then ends quietly, and the code after it runs."""
-        return _Frames(self._next, "iter_text()", self._text)
+        return _Frames(self, "iter_text()", self._text)
 
     def iter_bytes(self) -> AsyncIterator[bytes]:
         """Yield binary frames until the connection ends, like `iter_text`."""
-        return _Frames(self._next, "iter_bytes()", self._bytes)
+        return _Frames(self, "iter_bytes()", self._bytes)
 
     @overload
     def iter_json(self, mode: str | None = None) -> AsyncIterator[Any]: ...
@@ -251,7 +225,7 @@ class WebSocket(Connection, StarletteWebSocket):
     def iter_json(self, mode: str | None = None, *, type: Any = Any) -> AsyncIterator[Any]:  # noqa: A002
         """Yield decoded JSON until the connection ends, like `iter_text`; the arguments are those of `receive_json`."""
         self._check_mode(mode, "iter_json()", "text", "binary", None)
-        return _Frames(self._next, "iter_json()", lambda message, _: self.decode_json(message, mode, type=type))
+        return _Frames(self, "iter_json()", lambda message, _: self.decode_json(message, mode, type=type))
 
     # --- sending data -----------------------------------------------------------------------------------------------
 
@@ -378,8 +352,11 @@ class WebSocket(Connection, StarletteWebSocket):
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    async def _next(self, tried: str, *, data: bool = True) -> Message:
-        """Receive the next message and move ``client_state``; who takes data gets no other message.
+    async def _next(self, tried: str, *, data: bool = True, take: Callable[[Message, str], Any] | None = None) -> Any:
+        """Receive the next message and move ``client_state``; ``data`` is False for who can take any, connect included.
+
+        With ``take`` it is a step of a loop: returns what ``take`` makes of the data, and the end is a
+        StopAsyncIteration. A coroutine around this one that did so would be paid for with every message.
 
         Three things can happen while this waits, and each must leave the connection usable:
 
@@ -390,31 +367,35 @@ class WebSocket(Connection, StarletteWebSocket):
           server hands each message to one caller only, and some raise: so it looks at ``_receiving`` first.
         """
         began = self.client_state
-        if began is not CONNECTED or self.application_state is not CONNECTED:  # with both CONNECTED all is legal
-            self._check_receive(tried, data=data)
-        if self._ahead is not None and self._ahead.in_use:
-            kept = await self._ahead.next()
-            if kept is None:  # close() wants nothing more
-                raise WebSocketDisconnect(*(self._end or VANISHED))
-            message = kept
-        else:
-            self._receiving += 1
-            try:
-                message = await self._receive()
-            finally:
-                self._receiving -= 1
+        try:
+            if began is not CONNECTED or self.application_state is not CONNECTED:  # with both CONNECTED all is legal
+                self._check_receive(tried, data=data)
+            if self._ahead is not None and self._ahead.in_use:
+                message = await self._ahead.next()
+                if message is None:  # close() wants nothing more
+                    raise WebSocketDisconnect(*(self._end or VANISHED))
+            else:
+                self._receiving += 1
+                try:
+                    message = await self._receive()
+                finally:
+                    self._receiving -= 1
+        except WebSocketDisconnect:
+            if take is not None:
+                raise StopAsyncIteration from None
+            raise
         kind = message["type"]
         if kind == RECEIVED and began is CONNECTED:
-            return message
-        entry = lifecycle.on_receive(began, CONNECTED, kind)
+            return message if take is None else take(message, tried)
+        entry = lifecycle.RECEIVE[began].get(kind, "unknown-message")
         if not isinstance(entry, WebSocketState):
             raise self._error(entry, f"receive() got {kind}", lifecycle.RECEIVE)
         if self.client_state is began:
             self.client_state = entry
         if entry is DISCONNECTED and self._end in (None, VANISHED):
             self._end = _farewell(message)
-        if data:
-            raise WebSocketDisconnect(*(self._end or VANISHED))
+        if take is not None:
+            raise StopAsyncIteration
         return message
 
     def _check_receive(self, tried: str, *, data: bool = True) -> None:
@@ -425,6 +406,16 @@ class WebSocket(Connection, StarletteWebSocket):
                 raise self._error(entry, tried)
         elif DISCONNECTED in states:
             raise self._error(str(lifecycle.on_receive(*states, RECEIVED)), tried)
+
+    def _text(self, message: Message, tried: str) -> str:
+        if (text := message.get("text")) is None:
+            raise self._not_asked_for(message, f"{tried} got a binary frame")
+        return text  # type: ignore[no-any-return]
+
+    def _bytes(self, message: Message, tried: str) -> bytes:
+        if (data := message.get("bytes")) is None:
+            raise self._not_asked_for(message, f"{tried} got a text frame")
+        return data  # type: ignore[no-any-return]
 
     def _read_ahead(self) -> ReadAhead:
         if self._ahead is None:
@@ -502,10 +493,31 @@ class WebSocket(Connection, StarletteWebSocket):
         over.code, over.reason = self._end or VANISHED
         return over
 
-    def _wrong_frame(self, message: Message, tried: str) -> WebSocketDataError:
+    def _not_asked_for(self, message: Message, tried: str) -> LifecycleError | WebSocketDisconnect:
+        if message["type"] == DISCONNECT:
+            return WebSocketDisconnect(*(self._end or VANISHED))
         error = WebSocketDataError("wrong-frame", tried, self.client_state, self.application_state)
         error.message = message
         return error
+
+
+class _Frames(Generic[T]):
+    """The loop of the iter_ methods.
+
+    An async generator would be shorter, but an event loop keeps a record of each one that is under way: most of the
+    connections that wait, wait in here.
+    """
+
+    __slots__ = ("_take", "_tried", "_websocket")
+
+    def __init__(self, websocket: WebSocket, tried: str, take: Callable[[Message, str], T]) -> None:
+        self._websocket, self._tried, self._take = websocket, tried, take
+
+    def __aiter__(self) -> _Frames[T]:
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, T]:
+        return self._websocket._next(self._tried, take=self._take)
 
 
 def _farewell(message: Message) -> tuple[int, str]:

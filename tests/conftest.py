@@ -1,7 +1,11 @@
-"""What tests of every part need: the two event loops of anyio's pytest plugin, and the command run in this process."""
+"""What tests of every part need: anyio's two event loops, the command in this process, and what is made once a run."""
 
+import fcntl
+import shutil
+import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from trio.testing import MockClock
@@ -9,7 +13,12 @@ from trio.testing import MockClock
 from reference_ws.guide import command
 from reference_ws.testing import HeldTimeLoop
 
-pytest_plugins = ["tools"]
+pytest_plugins = ["pytester", "tools", "wheel"]
+
+
+def pytest_configure() -> None:
+    # Processes inherit that Ctrl-C is ignored, as it is in a run in the background; a handler they don't.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,6 +43,31 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, object
     if request.param == "asyncio":
         return "asyncio", {"loop_factory": HeldTimeLoop}
     return "trio", {"clock": MockClock(autojump_threshold=0)}
+
+
+@pytest.fixture(scope="session")
+def once(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Let a function fill a folder once a run, in whichever worker wants it first; the others wait until it is there.
+
+    The folder is every test's: none may change it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if hasattr(request.config, "workerinput") else base
+
+    def made(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed, also by the end of a worker
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return made
 
 
 @pytest.fixture

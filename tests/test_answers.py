@@ -2,6 +2,7 @@
 
 import logging
 
+import anyio
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -20,6 +21,7 @@ from reference_ws import (
     WebSocketTypeError,
     websocket,
 )
+from reference_ws.testing import InMemoryConnection, handshake
 from reference_ws.transcript import check
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +82,7 @@ async def test_a_handler_that_closes_nothing_has_answered_all_the_same():
 
 
 async def test_a_response_of_the_outer_handler_refuses():
-    def deny(ws, error):
+    async def deny(ws, error):
         return PlainTextResponse("no", 418)
 
     outer = App(routes=[Mount("/in", inner(handler=refuses))], exception_handlers={MineError: deny})
@@ -88,7 +90,7 @@ async def test_a_response_of_the_outer_handler_refuses():
 
 
 async def test_parameter_errors_are_answered_outside_too():
-    def deny(ws, error):
+    async def deny(ws, error):
         return PlainTextResponse("no", 400)
 
     outer = App(routes=[Mount("/in", inner(handler=takes))], exception_handlers={ParameterError: deny})
@@ -237,3 +239,18 @@ async def test_an_exception_handler_takes_it():
 
     app = inner(handler=reads_json, exception_handlers={UnwantedMessageError: closes})
     await plays(app, '-> connect /ws\n<- accept\n-> text "{"\n<- close 4004')
+
+
+@pytest.mark.parametrize("key", [MineError, Exception])
+async def test_a_cancellation_while_somebody_answers_says_goodbye(key):
+    async def waits(ws, error):
+        await anyio.sleep_forever()
+
+    outer = App(routes=[Mount("/in", inner())], exception_handlers={key: waits})
+    async with anyio.create_task_group() as tasks:
+        connection = InMemoryConnection(handshake("/in/ws"))
+        tasks.start_soon(connection.run, outer)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert "websocket.accept" == connection.take()["type"]
+    assert 1001 == connection.take()["code"]

@@ -749,7 +749,9 @@ async def test_a_handler_may_end_by_the_exception_that_ends_an_iterator(kind):
 
 
 @pytest.mark.parametrize("body", [returns, raises, listens])
-async def test_a_cancellation_in_the_middle_of_a_clean_up_leaves_the_others_their_time(body, caplog):
+async def test_a_cancellation_in_the_middle_of_a_clean_up_leaves_the_others_their_time(body, caplog, monkeypatch):
+    monkeypatch.setattr(conversation, "CLEAN_UP_S", 0.05)
+
     async def slow():
         try:
             yield
@@ -768,6 +770,29 @@ async def test_a_cancellation_in_the_middle_of_a_clean_up_leaves_the_others_thei
     assert None is await ended_by(app, code=1001 if body is not listens else None, cancels=True, leaves=body is listens)
     assert ["slow", "waited"] == events
     assert (["handler"] if body is raises else []) == [str(record.exc_info[1]) for record in caplog.records]
+
+
+async def test_a_clean_up_that_has_begun_when_the_cancellation_comes_gets_its_time(begin):
+    release = anyio.Event()
+
+    async def slow():
+        try:
+            yield
+        finally:
+            events.append("slow")
+            await release.wait()
+            events.append("done")
+
+    async with anyio.create_task_group() as tasks:
+        connection = InMemoryConnection(handshake("/r"))
+        tasks.start_soon(connection.run, inside(returns, begin("outer"), slow))
+        await anyio.wait_all_tasks_blocked()
+        assert ["slow"] == events
+        tasks.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await anyio.wait_all_tasks_blocked()
+            release.set()
+    assert ["slow", "done", f"outer: {cancelled()}"] == events
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from server import WAIT_S
 
 from reference_ws import __version__
 from reference_ws.guide import command, serving, site
@@ -317,7 +318,7 @@ def test_unknown_host_is_one_line(run):
 def test_stale_site_is_built(run, monkeypatch, tmp_path):
     built: list[Path] = []
     monkeypatch.setattr(site, "is_stale", lambda _: True)
-    monkeypatch.setattr(site, "build", lambda output, progress: built.append(output) or progress("Building"))
+    monkeypatch.setattr(site, "build", lambda output, progress: built.append(output) or progress("zh"))
 
     code, _, _ = run("serve", "--port", "0", "--no-browser")
 
@@ -378,7 +379,7 @@ SERVE = "'reference-ws[serve]'`"
 
 @pytest.mark.parametrize(
     ("module", "extra"),
-    [(name, CLI) for name in ("click", "rich", "babel", "websockets", "markdown_it")]
+    [(name, CLI) for name in ("click", "rich", "babel", "websockets")]
     + [(name, SERVE) for name in ("uvicorn", "mkdocs")],
 )
 def test_missing_extra_is_one_line(module, extra):
@@ -388,7 +389,7 @@ def test_missing_extra_is_one_line(module, extra):
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=WAIT_S,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
     )
 
@@ -400,13 +401,11 @@ def test_missing_extra_is_one_line(module, extra):
 
 
 @pytest.mark.parametrize("arguments", [["explain"], ["run", "lifecycle#handshake"], ["examples"], ["--help"]])
-def test_piped_output_has_no_control_codes(arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "reference_ws", "--lang", "zh", *arguments], capture_output=True, check=True, timeout=20
-    )
+def test_piped_output_has_no_control_codes(run_command, arguments):
+    code, output, errors = run_command("--lang", "zh", *arguments)
 
-    assert [] == re.findall(rb"[\x00-\x09\x0b-\x1f\x7f]", done.stdout)
-    assert b"" == done.stderr
+    assert (0, "") == (code, errors)
+    assert [] == re.findall(r"[\x00-\x09\x0b-\x1f\x7f]", output)
 
 
 def test_a_terminal_without_chinese_gets_escapes():
@@ -414,7 +413,7 @@ def test_a_terminal_without_chinese_gets_escapes():
         [sys.executable, "-m", "reference_ws", "explain", "1006", "--lang", "zh"],
         capture_output=True,
         check=True,
-        timeout=20,
+        timeout=WAIT_S,
         env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
     )
 

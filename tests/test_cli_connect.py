@@ -7,15 +7,15 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
+from server import WAIT_S, in_thread
 from websockets.sync.server import ServerConnection, serve
 
 from reference_ws import App, WebSocket
-
-pytest_plugins = ("cli_server",)
+from reference_ws.guide.command import connect as command
 
 app = App()
 
@@ -42,28 +42,40 @@ async def busy(websocket: WebSocket):
 ENGLISH = {**os.environ, "LC_ALL": "C.UTF-8"}
 
 
-def connect_to(address: str, *options: str, lines: tuple[str, ...] = (), cwd: Path | None = None):
-    """Run the command with these lines as its input: exit code, stdout, stderr."""
-    done = subprocess.run(
-        [sys.executable, "-m", "reference_ws", "connect", address, *options],
-        input="\n".join(lines),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=20,
-        cwd=cwd,
-        env=ENGLISH,
-    )
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with in_thread(app) as url:
+        yield url
 
 
 @pytest.fixture
-def connect(live_server, tmp_path):
+def connect_to(run_command, monkeypatch, tmp_path):
+    """Run the command in this process with these lines as its input: exit code, stdout, stderr."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "QUIET_S", 0.5)  # a busy machine may be silent before it answers
+    monkeypatch.setattr(command, "PATIENCE_S", WAIT_S)
+
+    def connect_and_type(address: str, *options: str, lines: tuple[str, ...] = ()):
+        typed = tmp_path / "typed"
+        typed.write_text("\n".join(lines), "utf-8")
+        others = threading.enumerate()
+        with typed.open() as stdin:
+            monkeypatch.setattr(sys, "stdin", stdin)
+            done = run_command("connect", address, *options)
+            for reads in set(threading.enumerate()).difference(others):
+                reads.join(WAIT_S)
+        return done
+
+    return connect_and_type
+
+
+@pytest.fixture
+def connect(connect_to, address):
     """Connect to a path of the application above and type."""
-    address = live_server(app)
 
     def connect_and_type(path: str, *lines: str, options: tuple[str, ...] = ()):
-        return connect_to(address + path, *options, lines=lines, cwd=tmp_path)
+        return connect_to(address + path, *options, lines=lines)
 
     return connect_and_type
 
@@ -85,6 +97,18 @@ def test_both_directions_are_shown_with_both_states(connect):
 """,
         "",
     ) == connect("/echo?a=1", 'text "你好"', 'close 4000 "bye"')
+
+
+def test_lines_may_come_through_a_pipe(address):
+    command = [sys.executable, "-m", "reference_ws", "connect", f"{address}/echo"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENGLISH) as process:
+        process.stdin.write('text "你好"\n'.encode())
+        process.stdin.flush()
+        read_until(process.stdout.fileno(), '<- text "你好"\n'.encode())
+        output, _ = process.communicate(b'close 4000 "bye"\n', timeout=WAIT_S)
+
+    assert 0 == process.returncode
+    assert output.endswith(b'-> close 4000 "bye"\n   client=DISCONNECTED application=CONNECTED\n')
 
 
 def test_arrows_may_be_typed_too(connect):
@@ -131,7 +155,7 @@ def test_one_can_connect_again(connect):
     ]
 
 
-def test_a_connection_that_was_cut_is_told():
+def test_a_connection_that_was_cut_is_told(connect_to):
     def cut(connection: ServerConnection) -> None:
         connection.socket.shutdown(socket.SHUT_RDWR)
 
@@ -185,7 +209,7 @@ def test_silence_is_waited_for(connect, tmp_path):
     assert ".. 300ms" in (tmp_path / "my.ws").read_text("utf-8").splitlines()
 
 
-def test_what_was_saved_plays(connect, tmp_path):
+def test_what_was_saved_plays(connect, run_command, tmp_path):
     _, output, _ = connect("/echo", 'text "a"', "save my.ws", 'text "b"', "close")
 
     assert 2 == output.count("Saved in my.ws\n")
@@ -198,15 +222,7 @@ def test_what_was_saved_plays(connect, tmp_path):
 <- text "b"
 -> close 1000
 """ == (tmp_path / "my.ws").read_text("utf-8")
-    played = subprocess.run(
-        [sys.executable, "-m", "reference_ws", "play", tmp_path / "my.ws", "--app", "test_cli_connect:app", "-q"],
-        cwd=Path(__file__).parent,
-        check=False,
-        timeout=20,
-        capture_output=True,
-        env=ENGLISH,
-    )
-    assert (0, b"") == (played.returncode, played.stderr)
+    assert (0, "") == run_command("play", "my.ws", "--app", "test_cli_connect:app", "-q")[::2]
 
 
 @pytest.mark.parametrize(
@@ -224,7 +240,7 @@ def test_a_header_that_is_none_is_told(connect):
     assert errors.startswith("reference-ws: handshake:2:13: expected a header's name, right followed by :\n")
 
 
-def test_nobody_at_the_address_is_one_line():
+def test_nobody_at_the_address_is_one_line(connect_to):
     code, output, errors = connect_to("ws://127.0.0.1:1/echo")
 
     assert (2, "", 1) == (code, output, errors.count("\n"))
@@ -235,11 +251,11 @@ def test_nobody_at_the_address_is_one_line():
 
 
 @pytest.fixture
-def terminal(live_server):
+def terminal(address):
     """Connect to /echo in a terminal: the process, and the terminal's other end."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "reference_ws", "connect", f"{live_server(app)}/echo"],
+        [sys.executable, "-m", "reference_ws", "connect", f"{address}/echo"],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -268,7 +284,7 @@ def test_a_terminal_shows_colours_and_ctrl_d_ends(terminal):
     os.write(ours, b"\x04")
     read_until(ours, b"1000")
 
-    assert 0 == process.wait(timeout=5)
+    assert 0 == process.wait(timeout=WAIT_S)
     assert b"Type what the client does" in seen
     assert b"\x1b[" in seen
 
@@ -286,5 +302,5 @@ def test_ctrl_c_in_a_terminal_is_a_good_end(terminal, lines):
         while more := os.read(ours, 4096):
             seen += more
 
-    assert 0 == process.wait(timeout=5)
+    assert 0 == process.wait(timeout=WAIT_S)
     assert b"Traceback" not in seen

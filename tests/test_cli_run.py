@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from server import in_thread
 
 from reference_ws.guide import site
-
-pytest_plugins = ("cli_server",)
+from reference_ws.guide.live import live_application
 
 APP = """\
 from reference_ws import App, WebSocket
@@ -161,10 +161,11 @@ def test_a_subsection_belongs_to_its_section(run, page):
     assert (0, "page#s1: 1 transcript, 5 steps as written\n", "") == run("run", "page#s1", "-q")
 
 
-def test_over_a_socket_the_live_addresses_answer(run, page, live_server, tmp_path):
+def test_over_a_socket_the_live_addresses_answer(run, page, tmp_path):
     page(fence(GOOD + "== client=DISCONNECTED application=CONNECTED\n"))
 
-    code, output, errors = run("run", "page", "-q", "--url", live_server(tmp_path / "docs"))
+    with in_thread(live_application(tmp_path / "docs")) as url:
+        code, output, errors = run("run", "page", "-q", "--url", url)
 
     assert (0, "") == (code, errors)
     assert [
@@ -245,11 +246,12 @@ def test_no_real_time_passes_in_held_time(run, options, code):
     assert 0 == run("play", "mine.ws", "--app", "mine:app", *options)[0]
 
 
-def test_a_file_is_played_over_a_socket(run, page, live_server, tmp_path):
+def test_a_file_is_played_over_a_socket(run, page, tmp_path):
     page(fence(GOOD))
     Path("my.ws").write_text(GOOD, "utf-8")
 
-    assert 0 == run("play", "my.ws", "--url", f"{live_server(tmp_path / 'docs')}/live/page")[0]
+    with in_thread(live_application(tmp_path / "docs")) as url:
+        assert 0 == run("play", "my.ws", "--url", f"{url}/live/page")[0]
 
 
 @pytest.mark.parametrize(

@@ -298,7 +298,7 @@ def status(application, target, headers, query=None):
         if query is not None:
             scope["query_string"] = query
         server = InMemoryConnection(scope)
-        await asyncio.wait_for(server.run(application), 5)
+        await asyncio.wait_for(server.run(application), 60)
         assert server.error is None, server.error
         first = server.take()
         return {"websocket.accept": 101, "websocket.close": 403}.get(first["type"]) or first["status"]

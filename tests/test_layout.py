@@ -40,6 +40,7 @@ STANDARD = {
     "collections",
     "contextlib",
     "contextvars",
+    "copyreg",
     "dataclasses",
     "difflib",
     "functools",

@@ -24,6 +24,22 @@ def test_every_entry_is_a_state_of_the_table_or_an_error_with_a_text(table):
             assert entry in table or entry in ERRORS
 
 
+@pytest.mark.parametrize(
+    ("joined", "look_up"),
+    [
+        (lifecycle.RECEIVE_WHILE_APPLICATION, lambda own, other: lifecycle.on_receive(own, other, RECEIVED[1])),
+        (lifecycle.DATA_WHILE_APPLICATION, lifecycle.on_receive_data),
+        (lifecycle.SEND_WHILE_CLIENT, lambda own, other: lifecycle.on_send(other, own, SENT[1])),
+    ],
+    ids=["receive", "data", "send"],
+)
+def test_a_row_that_joins_both_sides_stands_before_all_but_the_own_end(joined, look_up):
+    assert set(joined.values()) <= set(ERRORS)
+    for own, other in product((CONNECTING, CONNECTED), joined):
+        assert joined[other] == look_up(own, other)
+    assert not {look_up(DISCONNECTED, other) for other in STATES} & {*joined.values()}
+
+
 @pytest.mark.parametrize("table", [RECEIVE, SEND], ids=["receive", "send"])
 def test_every_state_can_be_reached_and_the_end_can_not_be_left(table):
     reached = {CONNECTING}

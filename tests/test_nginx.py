@@ -4,8 +4,6 @@ The configuration of nginx and the command that starts uvicorn are the page's ow
 """
 
 import shlex
-import socket
-import subprocess
 import sys
 import time
 from collections import deque
@@ -15,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from server import WAIT_S, Process, free_port, in_process
 from tools import program
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
@@ -70,41 +69,15 @@ NO_PINGS = {"ping_interval": None, "proxy": None}
 NOTHING: Mapping[str, str] = {}
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @contextmanager
-def listening(command: list[str], port: int, folder: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Run a server until the block ends; it is there once its port is."""
-    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            deadline = time.monotonic() + 20
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                    break
-                except OSError:
-                    alive = process.poll() is None and time.monotonic() < deadline
-                    assert alive, process.communicate()[1] if process.poll() is not None else "it doesn't listen"
-                    time.sleep(0.02)
-            yield process
-        finally:
-            process.terminate()
-            process.communicate(timeout=20)
-
-
-@contextmanager
-def uvicorn_of_the_page(folder: Path, *options: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+def uvicorn_of_the_page(folder: Path, *options: str) -> Iterator[Process]:
     """Run the page's command on a free port, with more options."""
     (folder / "chat.py").write_text(APPLICATION, "utf-8")
     port = free_port()
     assert "9000" == BEHIND_PROXY[BEHIND_PROXY.index("--port") + 1]
     told = [str(port) if word == "9000" else word for word in BEHIND_PROXY[1:]]
-    with listening([sys.executable, "-m", "uvicorn", *told, *options], port, folder) as process:
-        yield process, port
+    with in_process(sys.executable, "-m", "uvicorn", *told, *options, port=port, cwd=folder) as process:
+        yield process
 
 
 @contextmanager
@@ -123,20 +96,20 @@ def nginx_of_the_page(folder: Path, upstream: int, exchanged: Mapping[str, str] 
     # One process in the foreground: it ends by its own id, and leaves no other behind.
     process = f"daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr;\nevents {{}}\n"
     (folder / "nginx.conf").write_text(f"{process}http {{\naccess_log off;\n{paths}{servers}}}\n", "utf-8")
-    with listening([nginx, "-e", "stderr", "-c", str(folder / "nginx.conf")], port, folder):
-        yield f"ws://127.0.0.1:{port}"
+    with in_process(nginx, "-e", "stderr", "-c", folder / "nginx.conf", port=port) as process:
+        yield process.url
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("proxy")
-    with uvicorn_of_the_page(folder) as (_, port), nginx_of_the_page(folder, port) as url:
+    with uvicorn_of_the_page(folder) as server, nginx_of_the_page(folder, server.port) as url:
         yield url
 
 
 def ends(url: str) -> str:
     with connect(f"{url}/ends", **NO_PINGS) as client:
-        return str(client.recv(timeout=5))
+        return str(client.recv(timeout=WAIT_S))
 
 
 # --- through nginx ----------------------------------------------------------------------------------------------------
@@ -148,36 +121,36 @@ def test_text_and_bytes_and_the_subprotocol_come_through(url):
         assert "chat" == client.subprotocol
         for message in ("привет, 你好", b"\x00\xff", "", "a" * 200_000):
             client.send(message)
-            assert message == client.recv(timeout=5)
+            assert message == client.recv(timeout=WAIT_S)
 
 
 @pytest.mark.needs("nginx")
 def test_the_application_sees_the_client_s_address_and_the_host_it_asked(url):
     with connect(f"{url}/who", source_address=("127.0.0.2", 0), **NO_PINGS) as client:
-        assert f'["127.0.0.2","{url}/who"]' == client.recv(timeout=5)
+        assert f'["127.0.0.2","{url}/who"]' == client.recv(timeout=WAIT_S)
 
 
 @pytest.mark.needs("nginx")
 def test_an_address_that_the_client_has_invented_does_not_count(url):
     invented = {"x-forwarded-for": "192.0.2.1"}
     with connect(f"{url}/who", additional_headers=invented, source_address=("127.0.0.2", 0), **NO_PINGS) as client:
-        assert f'["127.0.0.2","{url}/who"]' == client.recv(timeout=5)
+        assert f'["127.0.0.2","{url}/who"]' == client.recv(timeout=WAIT_S)
 
 
 @pytest.mark.needs("nginx")
 def test_without_trust_every_client_has_the_proxy_s_address(tmp_path):
     with (
-        uvicorn_of_the_page(tmp_path, "--no-proxy-headers") as (_, port),
-        nginx_of_the_page(tmp_path, port) as url,
+        uvicorn_of_the_page(tmp_path, "--no-proxy-headers") as server,
+        nginx_of_the_page(tmp_path, server.port) as url,
         connect(f"{url}/who", source_address=("127.0.0.2", 0), **NO_PINGS) as client,
     ):
-        assert f'["127.0.0.1","{url}/who"]' == client.recv(timeout=5)
+        assert f'["127.0.0.1","{url}/who"]' == client.recv(timeout=WAIT_S)
 
 
 @pytest.mark.needs("nginx")
 def test_own_pages_are_let_in_and_foreign_ones_are_not(url):
     with connect(f"{url}/who", origin=url.replace("ws:", "http:"), **NO_PINGS) as client:
-        client.recv(timeout=5)
+        client.recv(timeout=WAIT_S)
     with pytest.raises(InvalidStatus) as refused, connect(f"{url}/who", origin="https://evil.example", **NO_PINGS):
         pass
     assert (403, b"This origin is not allowed here.") == (
@@ -189,7 +162,7 @@ def test_own_pages_are_let_in_and_foreign_ones_are_not(url):
 @pytest.mark.needs("nginx")
 def test_a_host_without_its_port_is_a_foreign_one(tmp_path):
     exchanged = {"Host $http_host;": "Host $host;"}
-    with uvicorn_of_the_page(tmp_path) as (_, port), nginx_of_the_page(tmp_path, port, exchanged) as url:
+    with uvicorn_of_the_page(tmp_path) as server, nginx_of_the_page(tmp_path, server.port, exchanged) as url:
         own = url.replace("ws:", "http:")
         with pytest.raises(InvalidStatus, match="HTTP 403"), connect(f"{url}/who", origin=own, **NO_PINGS):
             pass
@@ -199,54 +172,54 @@ def test_a_host_without_its_port_is_a_foreign_one(tmp_path):
 def test_an_idle_connection_is_cut_without_a_close_frame(tmp_path):
     exchanged = {"proxy_read_timeout 60s;": "proxy_read_timeout 1s;"}
     with (
-        uvicorn_of_the_page(tmp_path, "--ws-ping-interval", "0") as (_, port),
-        nginx_of_the_page(tmp_path, port, exchanged) as url,
+        uvicorn_of_the_page(tmp_path, "--ws-ping-interval", "0") as server,
+        nginx_of_the_page(tmp_path, server.port, exchanged) as url,
     ):
         with connect(f"{url}/echo", **NO_PINGS) as client:
             with pytest.raises(ConnectionClosedError) as closed:
-                client.recv(timeout=5)
+                client.recv(timeout=WAIT_S)
             assert closed.value.rcvd is None
         assert '[[1005,""]]' == ends(url)
 
 
 @pytest.mark.needs("nginx")
 def test_pings_of_the_server_keep_an_idle_connection(tmp_path):
-    exchanged = {"proxy_read_timeout 60s;": "proxy_read_timeout 1s;"}
+    exchanged = {"proxy_read_timeout 60s;": "proxy_read_timeout 3s;"}
     with (
-        uvicorn_of_the_page(tmp_path, "--ws-ping-interval", "0.25") as (_, port),
-        nginx_of_the_page(tmp_path, port, exchanged) as url,
+        uvicorn_of_the_page(tmp_path, "--ws-ping-interval", "0.25") as server,
+        nginx_of_the_page(tmp_path, server.port, exchanged) as url,
         connect(f"{url}/echo", **NO_PINGS) as client,
     ):
         with pytest.raises(TimeoutError):
-            client.recv(timeout=2)
+            client.recv(timeout=4)
         client.send("still here")
-        assert "still here" == client.recv(timeout=5)
+        assert "still here" == client.recv(timeout=WAIT_S)
 
 
 @pytest.mark.needs("nginx")
 def test_clients_behind_nginx_see_1012_when_the_server_ends(tmp_path):
-    with uvicorn_of_the_page(tmp_path) as (process, port), nginx_of_the_page(tmp_path, port) as url:
+    with uvicorn_of_the_page(tmp_path) as server, nginx_of_the_page(tmp_path, server.port) as url:
         with connect(f"{url}/echo", **NO_PINGS) as client:
-            process.terminate()
+            server.process.terminate()
             with pytest.raises(ConnectionClosedError) as closed:
-                client.recv(timeout=5)
+                client.recv(timeout=WAIT_S)
         assert closed.value.rcvd
         assert 1012 == closed.value.rcvd.code
 
 
 # --- uvicorn alone ----------------------------------------------------------------------------------------------------
 
-QUICK_PINGS = ("--ws-ping-interval", "0.2", "--ws-ping-timeout", "0.2", "--timeout-graceful-shutdown", "0")
+QUICK_PINGS = ("--ws-ping-interval", "0.2", "--ws-ping-timeout", "2", "--timeout-graceful-shutdown", "0")
 
 
 def test_a_client_that_answers_no_ping_is_closed_with_1011(tmp_path):
-    with uvicorn_of_the_page(tmp_path, *QUICK_PINGS) as (_, port):
-        url = f"ws://127.0.0.1:{port}"
+    with uvicorn_of_the_page(tmp_path, *QUICK_PINGS) as server:
+        url = server.url
         # A client with a full queue doesn't read: it doesn't see the ping either.
         with connect(f"{url}/echo", max_queue=1, **NO_PINGS) as client:
             for _ in range(5):
                 client.send("a")
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + WAIT_S
             while '[[1005,""]]' != ends(url):
                 assert time.monotonic() < deadline
             with pytest.raises(ConnectionClosedError) as closed:
@@ -256,22 +229,22 @@ def test_a_client_that_answers_no_ping_is_closed_with_1011(tmp_path):
 
 def test_a_handler_that_leaves_messages_unread_is_taken_for_a_silent_client(tmp_path):
     with (
-        uvicorn_of_the_page(tmp_path, *QUICK_PINGS) as (_, port),
-        connect(f"ws://127.0.0.1:{port}/deaf", **NO_PINGS) as client,
+        uvicorn_of_the_page(tmp_path, *QUICK_PINGS) as server,
+        connect(f"{server.url}/deaf", **NO_PINGS) as client,
     ):
         client.send("nobody reads this")
         with pytest.raises(ConnectionClosedError) as closed:
-            client.recv(timeout=5)
+            client.recv(timeout=WAIT_S)
     assert 1011 == closed.value.rcvd.code
 
 
 def test_a_handler_without_unread_messages_goes_on(tmp_path):
     with (
-        uvicorn_of_the_page(tmp_path, *QUICK_PINGS) as (_, port),
-        connect(f"ws://127.0.0.1:{port}/deaf", **NO_PINGS) as client,
+        uvicorn_of_the_page(tmp_path, *QUICK_PINGS) as server,
+        connect(f"{server.url}/deaf", **NO_PINGS) as client,
         pytest.raises(TimeoutError),
     ):
-        client.recv(timeout=1)
+        client.recv(timeout=3)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

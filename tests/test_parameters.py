@@ -440,10 +440,23 @@ async def room_handler(websocket: WebSocket, room: str, limit: int = 5):
     RETURNED.append((websocket, room, limit))
 
 
+async def prefixed(prefix: str, websocket: WebSocket, room: str, limit: int = 5):
+    assert "before" == prefix
+    await room_handler(websocket, room, limit)
+
+
 def around(handler):
     @wraps(handler)
     async def wrapper(websocket: WebSocket, *args, **kwargs):
         await handler(websocket, *args, **kwargs)
+
+    return wrapper
+
+
+def around_anything(handler):
+    @wraps(handler)
+    async def wrapper(*args, **kwargs):
+        await handler(*args, **kwargs)
 
     return wrapper
 
@@ -527,6 +540,8 @@ class Wrapped:
         with_signature(room_handler),
         around(with_signature(room_handler)),
         partial(around(room_handler)),
+        partial(around_anything(prefixed), "before"),
+        partial(around_anything(prefixed), prefix="before"),
         Wrapped().method,
         Wrapped(),
     ],

@@ -401,6 +401,23 @@ async def test_another_mode_is_a_runtime_error_and_nothing_is_received_or_sent(m
     assert (1, []) == (len(server.incoming), server.sent)
 
 
+def test_another_mode_is_a_runtime_error_where_the_loop_is_made():
+    with pytest.raises(RuntimeError, match="wrong-mode"):
+        websocket(Server()).iter_json("json")
+
+
+async def test_a_loop_can_be_left_and_taken_up_again():
+    server = Server(data(text="1"), data(text="2"), {"type": "websocket.disconnect", "code": 1001})
+    connection = websocket(server)
+    loop = connection.iter_text()
+    async for text in loop:
+        assert "1" == text
+        break
+    assert ["2"] == [text async for text in loop]
+    assert [] == [text async for text in loop]
+    assert (1001, "") == connection.end
+
+
 async def test_json_is_sent_compact_with_non_ascii_as_itself():
     server = Server()
     await websocket(server).send_json({"语言": ["olá", 1]})

@@ -1,28 +1,18 @@
 """All that a reader gets works from an installed wheel, in an empty folder, far from the checkout."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
 import urllib.request
-import venv
-import zipfile
-from functools import cache
-from importlib.metadata import PathDistribution, distribution, requires
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from server import WAIT_S, in_process, in_thread
+from wheel import ROOT, of_a_reader
 
 import reference_ws
 from reference_ws.guide.words.catalogs import LANGUAGES
-
-ROOT = Path(__file__).parents[1]
-
-pytest_plugins = ("cli_server",)
 
 APP = """\
 from reference_ws import App, WebSocket
@@ -35,7 +25,6 @@ async def hello(websocket: WebSocket):
     await websocket.accept()
     await websocket.send_text("hello")
 """
-PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 TRANSCRIPT = """\
 -> connect /hello
 <- accept
@@ -44,75 +33,9 @@ TRANSCRIPT = """\
 """
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """Build the wheel; gives its file."""
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([*PIP, "wheel", "--no-deps", "--wheel-dir", folder, ROOT], check=True, timeout=120)
-    return next(folder.glob("*.whl"))
-
-
-@pytest.fixture(scope="module")
-def told(wheel):
-    """Read the wheel's metadata."""
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        return PathDistribution(zipfile.Path(archive, name.removesuffix("METADATA"))).metadata
-
-
-def needed(requirements, extra):
-    """Name the distributions that `requirements`, under `extra`, and all that they need in turn, stand for."""
-    found: dict[tuple[str, str], None] = {}
-    waiting = [(requirement, extra) for requirement in requirements]
-    while waiting:
-        text, extra = waiting.pop()
-        requirement = Requirement(text)
-        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
-            continue
-        name = canonicalize_name(requirement.name)
-        for key in [(name, ""), *((name, more) for more in requirement.extras)]:
-            if key not in found:
-                found[key] = None
-                inner = requirements if name == "reference-ws" else requires(name) or []
-                waiting += [(line, key[1]) for line in inner]
-    return {name for name, _ in found} - {"reference-ws"}
-
-
-@pytest.fixture(scope="module")
-def install(wheel, told, tmp_path_factory):
-    """Make virtual environments: of the wheel, with an extra or none, and what it needs for that; gives the folder.
-
-    What it needs are links to what this environment has, distribution by distribution: to install that again would take
-    minutes and a network. Whatever else is here is not to be found there.
-    """
-
-    @cache
-    def environment(extra: str = "") -> Path:
-        folder = tmp_path_factory.mktemp(extra or "bare")
-        venv.create(folder)
-        subprocess.run([*PIP, "--python", folder, "install", "--no-deps", wheel], check=True, timeout=60)
-        (packages,) = folder.glob("lib/python*/site-packages")
-        for name in needed(told.get_all("Requires-Dist"), extra):
-            here = distribution(name)
-            for top in {file.parts[0] for file in here.files or ()} - {"..", "__pycache__"}:
-                if not (packages / top).exists():  # two distributions may share a namespace
-                    (packages / top).symlink_to(here.locate_file(top))
-        return folder
-
-    return environment
-
-
-@pytest.fixture(scope="module")
-def installed(install):
-    """Install all that a reader needs; gives the folder of the virtual environment."""
-    return install("serve")
-
-
 @pytest.fixture
 def reader(tmp_path):
-    """Describe the environment of a reader who has nothing: an empty folder, no settings."""
-    variables = {name: value for name, value in os.environ.items() if name in ("PATH", "TMPDIR")}
-    return {"cwd": tmp_path, "env": {**variables, "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}}
+    return of_a_reader(tmp_path)
 
 
 @pytest.fixture
@@ -121,7 +44,7 @@ def run(install, reader):
 
     def run_command(*arguments: str, extra: str = "serve") -> tuple[int, str, str]:
         command = [install(extra) / "bin" / "reference-ws", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **reader)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S, **reader)
         return done.returncode, done.stdout, done.stderr
 
     return run_command
@@ -177,16 +100,17 @@ def links(markdown):
 
 
 @pytest.fixture
-def server(live_server):
+def server():
     """Serve the application over sockets; gives ``ws://127.0.0.1:PORT``."""
     names = {}
     exec(APP, names)
-    return live_server(names["app"])
+    with in_thread(names["app"]) as url:
+        yield url
 
 
 def python(environment, code, reader):
     command = [environment / "bin" / "python", "-W", "error", "-c", code]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **reader)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S, **reader)
 
 
 def test_without_an_extra_the_library_is_all_there(install, reader):
@@ -328,21 +252,15 @@ def title_of(address: str) -> str:
         return re.search("<title>(.+)</title>", response.read().decode())[1]
 
 
-def test_the_site_is_built_and_served(installed, reader, run):
+def test_the_site_is_built_and_served(installed, home_with_site, run):
     command = [installed / "bin" / "reference-ws", "serve", "--no-browser", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **reader) as server:
-        try:
-            assert server.stdout
-            line = server.stdout.readline()
-            address = re.match(r"Serving (http://(127\.0\.0\.1:\d+)/)", line)
-            assert address, line + server.communicate()[1]
-            titles = [title_of(address[1] + page) for page in ("", "pt/closing/", "ru/lifecycle/")]
-            closing = run("run", "closing", "-q", "--url", f"ws://{address[2]}")
-            server.send_signal(signal.SIGINT)
-            output, errors = server.communicate(timeout=10)
-        finally:
-            server.kill()
+    with in_process(*command, **of_a_reader(home_with_site)) as server:
+        pages = ("", "pt/closing/", "ru/lifecycle/")
+        titles = [title_of(f"http://127.0.0.1:{server.port}/{page}") for page in pages]
+        closing = run("run", "closing", "-q", "--url", server.url)
+        server.process.send_signal(signal.SIGINT)
+        output, errors = server.process.communicate(timeout=WAIT_S)
 
     assert 3 == len(set(titles))
     assert (0, "") == closing[::2]
-    assert (0, "", "") == (server.returncode, output, errors)
+    assert (0, "", "") == (server.process.returncode, output, errors)

@@ -1,8 +1,35 @@
+// A reader's choice of language is kept: here for the pages, in a cookie for `reference-ws serve`, which answers / by it.
+const root = new URL("..", document.currentScript.src).pathname
+const choose = language => {
+  try { localStorage.setItem("ws-language", language) } catch { /* a browser may keep nothing: it is asked again */ }
+  document.cookie = `ws-language=${language}; path=${root}; max-age=31536000; samesite=lax`
+}
+const chosen = () => { try { return localStorage.getItem("ws-language") } catch { return null } }
+
 // The language switcher keeps the place on the page: anchors are the same in all languages.
 document.addEventListener("click", event => {
-  const link = event.target.closest?.(".md-select__link")
-  if (link) link.hash = location.hash
+  const link = event.target.closest?.(".md-select__link, .ws-offer a")
+  if (!link) return
+  link.hash = location.hash
+  choose(link.hreflang)
 }, true)
+
+// One line offers the page in the language that the browser asks for, to a reader who has not chosen yet.
+const links = [...document.querySelectorAll(".md-select__link[data-offer]")]
+const wanted = navigator.languages.map(tag => links.find(link => link.hreflang === tag.toLowerCase().split("-")[0]))
+  .find(Boolean)
+if (wanted && wanted.hreflang !== document.documentElement.lang && !chosen()) {
+  const offer = document.createElement("aside"), link = document.createElement("a"), no = document.createElement("button")
+  Object.assign(offer, { className: "ws-offer", lang: wanted.hreflang, ariaLabel: wanted.dataset.offer })
+  Object.assign(link, { href: wanted.href, hreflang: wanted.hreflang, textContent: wanted.dataset.offer })
+  Object.assign(no, { type: "button", title: wanted.dataset.decline, ariaLabel: wanted.dataset.decline, textContent: "✕" })
+  no.addEventListener("click", () => {
+    choose(document.documentElement.lang)
+    offer.remove()
+  })
+  offer.append(link, no)
+  document.querySelector(".md-content__inner")?.prepend(offer)
+}
 
 // Addresses to try out name the server that this page came from; what a transcript or a sample says stays as it is.
 const secure = location.protocol === "https:" ? "s" : ""

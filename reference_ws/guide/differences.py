@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from reference_ws.guide.pages import read_page
+from reference_ws.guide.pages import read_pages
+from reference_ws.guide.tables import html_table
 
 __all__ = ["Difference", "Servers", "Tested", "read_servers", "servers_file", "tables"]
 
@@ -62,8 +63,8 @@ def read_servers(file: Path) -> Servers:
 def tables(docs: Path, language: str) -> str:
     """Draw how many transcripts each server plays as they are written, and then what each does otherwise, and why."""
     tested = read_servers(servers_file(docs))
-    pages = [read_page(path) for path in sorted((docs / language).glob("*.md"))]
-    total = sum(fence.kind == "transcript" for page in pages for fence in page.fences)
+    pages = read_pages(docs, language)
+    total = sum(len(page.examples) for page in pages)
     titles = {name: words[language] for name, words in tested.columns.items()}
     rows = []
     alike: dict[tuple[Difference, ...], list[str]] = {}  # some servers differ in the same
@@ -72,7 +73,7 @@ def tables(docs: Path, language: str) -> str:
         rows.append([escape(server.name), server.version, f"{total - otherwise}", f"{otherwise}"])
         if server.differences:
             alike.setdefault(tuple(server.differences), []).append(f"{escape(server.name)} {server.version}")
-    parts = [_table([titles[name] for name in ("server", "version", "as-written", "otherwise")], rows)]
+    parts = [html_table([titles[name] for name in ("server", "version", "as-written", "otherwise")], rows)]
     for differences, names in alike.items():
         parts.append(f'<h3 id="{names[0].replace(" ", "-")}">{", ".join(names)}</h3>')
         parts.append(_reasons(differences, tested.reasons, titles, language))
@@ -91,7 +92,7 @@ def _reasons(found: Sequence[Difference], reasons: Mapping[str, Words], titles: 
             )
             links = dict.fromkeys(map(_link, pages))
             rows.append([escape(words[language]), lines, "<br>".join(links) or "—"])
-    return _table([titles[name] for name in ("why", "example", "where")], rows)
+    return html_table([titles[name] for name in ("why", "example", "where")], rows)
 
 
 def _on_pages(found: Sequence[Difference]) -> list[Difference]:
@@ -104,9 +105,3 @@ def _link(difference: Difference) -> str:
     page, _, anchor = place.partition("#")
     folder = "" if page == "index" else f"{page}/"
     return f'<a href="../{folder}#{anchor}">{escape(place)}</a>'
-
-
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

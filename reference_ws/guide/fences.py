@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
+from pygments.lexer import Lexer
 from pymdownx.superfences import SuperFencesException  # type: ignore[import-untyped]
 
 from reference_ws.guide import differences, glossary
@@ -30,6 +31,7 @@ __all__ = [
     "format_lifecycle",
     "format_servers",
     "format_transcript",
+    "listing",
     "take_options",
 ]
 
@@ -63,6 +65,7 @@ def format_transcript(
         client=words.gettext("client"),
         application=words.gettext("application"),
         hidden=True,
+        styled=False,  # `hooks` gives the page the style of all its pictures
     )
     mount = live_path(page.name, fence.app, fence.denial)
     label = html.escape(words.gettext("Live address"))
@@ -70,12 +73,10 @@ def format_transcript(
         f"<code data-live>ws://127.0.0.1:8000{html.escape(mount + target)}</code>" for target in targets
     )
     number = page.example(fence)
-    # Each line is an element of its own, so that the lab can mark it.
-    formatter = HtmlFormatter(cssclass="highlight", wrapcode=True, linespans=f"example-{number}-line")
-    listing = highlight(source, TranscriptLexer(), formatter)
+    text = listing(source, TranscriptLexer(), f"example-{number}-line")
     return (
         f'<figure class="{css_class}" id="example-{number}" data-page="{page.name}" data-example="{number}">'
-        f'<div class="{css_class}__text">{listing}'
+        f'<div class="{css_class}__text">{text}'
         f'<p class="{css_class}__live" data-search-exclude="true"><span>{label}</span> {addresses}</p></div>'
         f'<div class="{css_class}__diagram" data-search-exclude="true">'
         f'<button type="button" class="{css_class}__enlarge" title="{enlarge}" aria-label="{enlarge}">⤢</button>'
@@ -85,6 +86,16 @@ def format_transcript(
         f'<button title="{shut}" aria-label="{shut}">✕</button></form></dialog></div>'
         f'<div class="ws-lab" data-search-exclude="true" hidden></div></figure>'
     )
+
+
+# Making one takes as long as colouring a short listing: it works out a style sheet that nobody asks for.
+_LISTING: Final = HtmlFormatter(cssclass="highlight", wrapcode=True)
+
+
+def listing(source: str, lexer: Lexer, line_id: str) -> str:
+    """Colour a listing; each line is an element of its own, so that the lab can mark it: ``LINE_ID-7``."""
+    _LISTING.linespans = line_id
+    return highlight(source, lexer, _LISTING)
 
 
 def format_lifecycle(

@@ -10,10 +10,12 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Template
+from jinja2 import BytecodeCache, Environment, Template
+from jinja2.bccache import Bucket
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import CombinedEvent, event_priority, get_plugin_logger
@@ -24,10 +26,18 @@ from reference_ws.guide.lab.recording import record
 from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
+from reference_ws.transcript.diagram import STYLE
 from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.mistakes import TranscriptError
 
 log = get_plugin_logger("site")
+_HANDLERS: dict[str, Any] = {}
+# Pictures, source code and the colours of listings: nothing that somebody could search for.
+_UNSOUGHT = re.compile(
+    r'<svg class="ws-diagram".*?</svg>|<details class="mkdocstrings-source".*?</details>'
+    r'|</?span(?: (?:id|class)="[^"]*")*>',
+    re.DOTALL,
+)
 logging.getLogger("jieba").setLevel(logging.WARNING)  # it tells how it loads its dictionary
 
 
@@ -38,8 +48,7 @@ def _language(config: MkDocsConfig) -> tuple[str, str]:
     return language, "" if i18n.is_default_language_build else f"{language}/"
 
 
-@event_priority(100)  # before mkdocstrings sets itself up
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
+def _before_reference(config: MkDocsConfig) -> MkDocsConfig:
     """Let the API reference speak the language that is built now.
 
     The configuration is the same for all languages: without this, the second build would still have the extension and
@@ -53,6 +62,42 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     reference.config.locale = i18n.current_language or i18n.default_language
     reference.config.custom_templates = str(Path(__file__).parent / "templates")
     return config
+
+
+def _after_reference(config: MkDocsConfig) -> MkDocsConfig:
+    """Let the languages share what reads and renders the API reference: it is told the language with each block."""
+    i18n: Any = config.plugins["i18n"]
+    reference: Any = config.plugins["mkdocstrings"]
+    if not i18n.building:  # the first language
+        _HANDLERS.clear()
+    reference.handlers._handlers = _HANDLERS
+    return config
+
+
+on_config = CombinedEvent(event_priority(100)(_before_reference), event_priority(-100)(_after_reference))
+
+
+class _Compiled(BytecodeCache):
+    """The theme's templates as Jinja has compiled them: each language has an environment of its own."""
+
+    def __init__(self) -> None:
+        self.templates: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.templates:
+            bucket.bytecode_from_string(self.templates[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.templates[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
+
+
+def on_env(env: Environment, **_: Any) -> Environment:
+    """Compile each template once."""
+    env.bytecode_cache = _COMPILED
+    return env
 
 
 def on_pre_build(*, config: MkDocsConfig) -> None:
@@ -100,26 +145,44 @@ def on_page_content(html: str, *, config: MkDocsConfig, **_: Any) -> str:
     html = html.replace('title="Permanent link"', f'title="{title}"')
     source = '<details class="mkdocstrings-source"'
     html = html.replace(source, f'{source} data-search-exclude="true"')
-    has_examples = '<figure class="ws-transcript"' in html
-    return html + script(catalog(_language(config)[0])) if has_examples else html
+    if (example := '<figure class="ws-transcript"') not in html:
+        return html
+    return html.replace(example, f"<style>{STYLE}</style>{example}", 1) + script(catalog(_language(config)[0]))
 
 
-@event_priority(0)  # after the i18n plugin, which fills in the links
-def on_page_context(context: Any, *, config: MkDocsConfig, **_: Any) -> Any:
-    """Make the language switcher's links relative, so that the site works below any address."""
+def _before_search(context: Any, *, page: Page, **_: Any) -> Any:
+    """Show the search what it looks for: it parses in Python, and most of a page is what it throws away."""
+    context["whole"] = page.content
+    page.content = _UNSOUGHT.sub("", page.content or "")
+    return context
+
+
+def _after_search(context: Any, *, page: Page, config: MkDocsConfig, **_: Any) -> Any:
+    """Give the page back whole, and make the language switcher's links relative: the site works below any address."""
+    page.content = re.sub(r'\s?data-search-\w+="[^"]+"', "", context.pop("whole"))  # as the search does
     extra: Any = config.extra  # the plugin sets an attribute that stands before the item of the same name
     for alternate in extra.alternate:
         alternate["link"] = alternate["link"].removeprefix("/") or "./"
     return context
 
 
+# The i18n plugin, which fills in the switcher's links, and the search, which reads the page, come between the two.
+on_page_context = CombinedEvent(event_priority(100)(_before_search), event_priority(0)(_after_search))
+
+
 def on_post_page(output: str, *, config: MkDocsConfig, **_: Any) -> str:
     """Give a page the search index of its language, and leave the languages to the switcher's plain links.
+
+    Each of these brings along how docs/assets/site.js offers that language, in that language.
 
     Where a page's head names its translations, Material asks each of them for a sitemap, which only the root has, and
     takes the switcher over. The sitemap names the translations too.
     """
     output = re.sub(r'\s*<link rel="alternate"[^>]*hreflang[^>]*>', "", output)
+    for language in LANGUAGES:
+        words, link = catalog(language), f'hreflang="{language}" class="md-select__link"'
+        offer, decline = escape(words.gettext("This page in your language")), escape(words.gettext("No, thanks"))
+        output = output.replace(link, f'{link} data-offer="{offer}" data-decline="{decline}"')
     return search.use_index_of(output, _language(config)[1])
 
 

@@ -12,6 +12,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType
 from typing import Final
@@ -22,6 +23,7 @@ from reference_ws.guide.words.catalogs import LANGUAGES
 
 __all__ = [
     "KINDS",
+    "Block",
     "Counts",
     "Fence",
     "Heading",
@@ -31,6 +33,7 @@ __all__ = [
     "count_problem",
     "live_path",
     "page_file",
+    "read_blocks",
     "read_counts",
     "read_page",
     "read_pages",
@@ -49,7 +52,7 @@ KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
 _DRAWN: Final = ("lifecycle", "glossary", "servers")  # what the site fills in: such a fence has no text of its own
 
 _FRONT_MATTER = re.compile(r"---\n.*?^---\n", re.DOTALL | re.MULTILINE)
-_TICKS = re.compile(r"(?P<before>[\s>]*(?:(?:[-*+]|\d+[.)])\s+)?)(?P<ticks>`{3,}|~{3,})(?P<info>.*)")
+_TICKS = re.compile(r"(?P<before>[\s>]*(?:(?:[-*+]|\d+[.)])\s+)?)(?P<ticks>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
 _INFO = re.compile(r"(?P<kind>\S+)(?:[ \t]+\{(?P<options>[^{}]*)\})?")
 _HEADING = re.compile(r"(?P<marks>#{1,6})(?P<text>.*)")
 _ANCHORED = re.compile(r"[ \t]+(?P<title>\S.*?)[ \t]+\{#(?P<anchor>[A-Za-z][A-Za-z0-9_-]*)\}")
@@ -118,6 +121,18 @@ class Page:
         """The transcripts, in order: the lab counts them from 1, the same in every language."""
         return tuple(fence for fence in self.fences if fence.kind == "transcript")
 
+    @property
+    def samples(self) -> tuple[Fence, ...]:
+        """The samples of Python code, in order."""
+        return tuple(fence for fence in self.fences if fence.kind == "python")
+
+    def sample_at(self, line: int) -> tuple[int, int] | None:
+        """Find a line of the file in a sample: the sample's number and the line in it, both from 1."""
+        for number, fence in enumerate(self.samples, 1):
+            if fence.line < line <= fence.line + fence.source.count("\n"):
+                return number, line - fence.line
+        return None
+
     def example(self, fence: Fence) -> int:
         """Tell the number of a transcript of this page."""
         return self.examples.index(fence) + 1
@@ -131,7 +146,11 @@ def read_pages(docs: Path, *languages: str) -> list[Page]:
 def read_page(path: Path) -> Page:
     """Read one page ``docs/<language>/<name>.md``. Raises `PageError` for the first rule that it breaks."""
     path = path.resolve()
-    source = path.read_bytes()
+    return _read(path, path.read_bytes())
+
+
+@lru_cache(256)  # a build reads each page three times
+def _read(path: Path, source: bytes) -> Page:
     try:
         text = source.decode()
     except UnicodeDecodeError as error:
@@ -139,7 +158,8 @@ def read_page(path: Path) -> Page:
         raise PageError(page_file(path), line, "this is not UTF-8: save the page in that encoding") from None
     front_matter = _FRONT_MATTER.match(text)
     reader = _Reader(page_file(path))
-    reader.read(text.splitlines(), skip=front_matter.group().count("\n") if front_matter else 0)
+    begin = front_matter.end() if front_matter else 0
+    reader.read("\n" * text.count("\n", 0, begin) + text[begin:])
     title = next((heading.title for heading in reader.headings if heading.level == 1), None)
     if title is None or [heading.level for heading in reader.headings].count(1) != 1 or reader.headings[0].level != 1:
         raise PageError(
@@ -161,27 +181,73 @@ def page_file(path: Path) -> str:
     return "/".join(path.parts[-3:])
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block as somebody wrote it: what stands before and behind its opening ``ticks``, and what is in it."""
+
+    before: str
+    ticks: str
+    info: str
+    body: tuple[str, ...]
+    closed: bool
+
+    @property
+    def source(self) -> str:
+        """What is in it."""
+        return "".join(text + "\n" for text in self.body)
+
+
+def read_blocks(text: str) -> Iterator[tuple[int, str | Block]]:
+    """Walk over Markdown: each fenced block, and each other line, with the 1-based line on which it begins.
+
+    Every reader of a page's fences stands on this one: the site, the tests of the documents, and the command ``play``,
+    whose files are anybody's. What a comment over several lines hides is no block and no line.
+    """
+    numbered = enumerate(text.splitlines(), 1)
+    for line, source in numbered:
+        opening = _TICKS.match(source)
+        if opening is None:
+            yield line, source
+            hidden = "<!--" in source and "-->" not in source
+            while hidden:
+                hidden = "-->" not in next(numbered, (0, "-->"))[1]
+            continue
+        before, ticks, info = opening.groups()
+        body: list[str] = []
+        closed = False
+        for _, inner in numbered:
+            # In a list or a quotation, every line stands as far in as the ticks do.
+            inner = inner if inner[: len(before)].strip("> \t") else inner[len(before) :]
+            mark = inner.strip()
+            closed = len(mark) >= len(ticks) and set(mark) == {ticks[0]}
+            if closed:
+                break
+            body.append(inner)
+        yield line, Block(before, ticks, info.strip(), tuple(body), closed)
+
+
 class _Reader:
-    """Reads the lines of one file; `fences` and `headings` grow as it goes."""
+    """Reads one file; `fences` and `headings` grow as it goes."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.fences: list[Fence] = []
         self.headings: list[Heading] = []
 
-    def read(self, lines: list[str], *, skip: int) -> None:
-        numbered = iter(list(enumerate(lines, 1))[skip:])
+    def read(self, source: str) -> None:
         before = ""
-        for line, text in numbered:
-            if ticks := _TICKS.match(text):
-                self.fences.append(self.fence(line, ticks, numbered))
-            elif heading := _HEADING.match(text):
+        for line, text in read_blocks(source):
+            if isinstance(text, Block):
+                self.fences.append(self.fence(line, text))
+                before = ""
+                continue
+            if heading := _HEADING.match(text):
                 self.headings.append(self.heading(line, heading))
             elif _UNDERLINE.fullmatch(text.rstrip()) and before.strip():
                 raise PageError(self.file, line, "underlined headings carry no anchor: write `## Title {#anchor}`")
             elif "<!--" in text and "-->" not in text:
                 raise PageError(self.file, line, "a comment over several lines hides what is in it: end it on its line")
-            before = "" if ticks else text
+            before = text
 
     def heading(self, line: int, match: re.Match[str]) -> Heading:
         anchored = _ANCHORED.fullmatch(match["text"].rstrip())
@@ -193,31 +259,27 @@ class _Reader:
                 raise PageError(self.file, line, problem)
         return Heading(len(match["marks"]), anchored["title"], anchored["anchor"], line)
 
-    def fence(self, line: int, ticks: re.Match[str], numbered: Iterator[tuple[int, str]]) -> Fence:
-        if ticks["before"] or ticks["ticks"] != "```":
+    def fence(self, line: int, block: Block) -> Fence:
+        if block.before or block.ticks != "```":
             raise PageError(
                 self.file, line, "a fence is three backticks at the start of the line: move it out of lists"
             )
-        info = _INFO.fullmatch(ticks["info"].rstrip())
+        info = _INFO.fullmatch(block.info)
         if info is None:
-            problem = f"a fence is written as ```kind or ```kind {{option=value}}, not {ticks.group().rstrip()}"
+            problem = f"a fence is written as ```kind or ```kind {{option=value}}, not ```{block.info}"
             raise PageError(self.file, line, problem)
         options = self.options(line, info["kind"], info["options"] or "")
-        body: list[str] = []
-        for number, text in numbered:
-            if text.rstrip() == "```":
-                break
+        for number, text in enumerate(block.body, line + 1):
             if text.startswith("```"):
                 raise PageError(self.file, number, f"close the fence of line {line} with ``` before this one")
-            body.append(text)
-        else:
+        if not block.closed:
             raise PageError(self.file, line, "this fence has no end: close it with ``` on a line of its own")
         drawn = info["kind"] in _DRAWN
-        if drawn is any(map(str.strip, body)):
+        if drawn is any(map(str.strip, block.body)):
             problem = f"a {info['kind']} fence has no text: the site draws it" if drawn else "this fence is empty"
             raise PageError(self.file, line, problem)
         anchor = self.headings[-1].anchor if self.headings else ""
-        fence = Fence(info["kind"], options, "".join(text + "\n" for text in body), line, anchor)
+        fence = Fence(info["kind"], options, block.source, line, anchor)
         if fence.kind == "python":
             try:
                 compile_sample(fence, self.file)

@@ -127,10 +127,10 @@ def failure_line(error: BaseException) -> str | None:
     path, line = Path(frames[-1].filename), frames[-1].lineno or 1
     told = f"{type(error).__name__}: {' '.join(str(error).split())}"
     with suppress(PageError, OSError):  # the page may have changed since it was run
-        samples = enumerate((fence for fence in read_page(path).fences if fence.kind == "python"), 1)
-        for number, fence in samples:
-            if fence.line < line <= fence.line + fence.source.count("\n"):
-                return f"{path.stem}#{fence.anchor}, sample {number}, line {line - fence.line}: {told}"
+        page = read_page(path)
+        if found := page.sample_at(line):
+            number, inside = found
+            return f"{path.stem}#{page.samples[number - 1].anchor}, sample {number}, line {inside}: {told}"
     return f"{page_file(path)}:{line}: {told}"
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
+import re
 import socket
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Collection
 from contextlib import closing
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -13,18 +18,21 @@ from typing import Any, Final
 import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reference_ws.conversation import refuse
 from reference_ws.guards import LimitGuard, OriginGuard
 from reference_ws.guide.lab.clock import LabLoop
 from reference_ws.guide.lab.sessions import Lab
 from reference_ws.guide.live import live_application
 from reference_ws.guide.running import failure_line
-from reference_ws.guide.words.catalogs import LANGUAGES, language_of
+from reference_ws.guide.words.catalogs import LANGUAGES, catalog, language_of, pages_language
+from reference_ws.websocket import WebSocket
 
 __all__ = ["application", "listen", "serve"]
 
@@ -38,18 +46,28 @@ SAFE_HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "x-frame-options": "SAMEORIGIN",
-    "content-security-policy": "frame-ancestors 'self'",
 }
-"""What the pages forbid a browser: to guess types, to tell others their address, to be shown inside of others."""
+"""What every answer forbids a browser: to guess types, to tell others its address, to be shown inside of others."""
+POLICY: Final = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'{scripts}; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+"""The Content-Security-Policy: nothing from elsewhere, and of the scripts that stand in a page only the page's own.
+
+Pictures have their sizes in ``style`` attributes; WebAssembly may run, in the pages and in their workers.
+"""
+LANGUAGE_COOKIE: Final = "ws-language"
+"""The language that a reader has chosen with the switcher: docs/assets/site.js sets it."""
 LAB_MODE: Final = "assets/lab/mode.js"
 """The script by which a page knows that its examples are live."""
 
 
-def application(site: Path, docs: Path) -> ASGIApp:
+def application(site: Path, docs: Path, *, host: str | None = None, allow_hosts: Collection[str] = ()) -> ASGIApp:
     """Make the application that serves the built `site`, the examples of the pages in `docs` and the lab.
 
     Browsers reach the examples from this site's own pages only; clients that are no browser are let in. A message of
-    more than 1 MiB closes its connection, and there are at most 900 of these, 600 from one address.
+    more than 1 MiB closes its connection, and there are at most 900 of these, 600 from one address. With `host`, the
+    name or address that is listened on, only requests to it are answered, and to the names `allow_hosts`: `HostGuard`.
     """
     live, lab = live_application(docs), Lab(docs)
     mode = Route(f"/{LAB_MODE}", lambda _: Response("export const live = true\n", media_type="text/javascript"))
@@ -71,33 +89,129 @@ def application(site: Path, docs: Path) -> ASGIApp:
         max_connections=MAX_CONNECTIONS,
         max_connections_per_client=MAX_CONNECTIONS_PER_CLIENT,
     )
-    return OriginGuard(bounded, ALLOWED_ORIGINS, allow_absent=True)
+    guarded: ASGIApp = OriginGuard(bounded, ALLOWED_ORIGINS, allow_absent=True)
+    if host is not None:
+        guarded = HostGuard(guarded, host, allow_hosts)
+
+    async def serve_safely(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_safely(message: Message) -> None:
+            # What a browser kept keeps its policy: an answer of 304 would replace it.
+            if message["type"] == "http.response.start" and message["status"] != 304:
+                headers = MutableHeaders(scope=message)
+                for name, value in {**SAFE_HEADERS, "content-security-policy": POLICY.format(scripts="")}.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await guarded(scope, receive, send_safely)
+
+    return serve_safely
+
+
+class HostGuard:
+    """ASGI middleware that answers only to the names that a server has: 400 for any other, WebSockets included.
+
+    A page from elsewhere can let its own name lead to this machine (DNS rebinding); then its origin is that of the
+    address, and only the name tells. A server that listens on a loopback address has the names ``localhost``,
+    ``127.0.0.0/8`` and ``[::1]``, on any port. One that others reach has `host`, ``localhost`` and every address: a
+    name can be made to lead here, an address can't. `allow_hosts` are names beside those.
+    """
+
+    def __init__(self, app: ASGIApp, host: str, allow_hosts: Collection[str] = ()) -> None:
+        self.app = app
+        self.loopback = host == "localhost" or _is_loopback(host)
+        self.names = {"localhost", *(name.lower().strip("[]").rstrip(".") for name in (host, *allow_hosts))}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the connection on, or refuse it."""
+        if scope["type"] == "lifespan" or self.lets_in(Headers(scope=scope)):
+            await self.app(scope, receive, send)
+            return
+        words = catalog(language_of(Headers(scope=scope).get("accept-language")))
+        problem = words.gettext(
+            "This server doesn't go by that name: open it by its address, such as http://127.0.0.1:8000/,"
+            " or start it with --allow-host NAME."
+        )
+        answer = PlainTextResponse(f"{problem}\n", 400)
+        if scope["type"] == "websocket":
+            await refuse(WebSocket(scope, receive, send), answer)
+        else:
+            await answer(scope, receive, send)
+
+    def lets_in(self, headers: Headers) -> bool:
+        """Tell whether the one ``Host`` of a request is a name of this server."""
+        given = headers.getlist("host")
+        parts = _HOST.fullmatch(given[0]) if len(given) == 1 else None
+        if parts is None:
+            return False
+        name = (parts["ipv6"] or parts["name"]).lower().removesuffix(".")
+        return name in self.names or (_is_loopback(name) if self.loopback else _is_address(name))
+
+
+_HOST: Final = re.compile(r"(?:\[(?P<ipv6>[0-9a-fA-F:.]{2,45})\]|(?P<name>[^:\[\]\s]{1,255}))(?::\d{0,5})?")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False
+
+
+def _is_loopback(name: str) -> bool:
+    return _is_address(name) and ipaddress.ip_address(name).is_loopback
+
+
+def _policy_of(page: Path) -> str:
+    return _policy(page, page.stat().st_mtime_ns)
+
+
+@lru_cache(256)
+def _policy(page: Path, _changed: int) -> str:
+    """Write the policy of an HTML file, with the hashes of the scripts that stand in it."""
+    scripts = re.findall(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", page.read_text("utf-8"), re.DOTALL)
+    hashes = sorted({b64encode(sha256(script.encode()).digest()).decode() for script in scripts})
+    return POLICY.format(scripts="".join(f" 'sha256-{digest}'" for digest in hashes))
 
 
 class _Site(StaticFiles):
-    """Static files that a browser asks for again after each build, and a 404 page in the reader's language."""
+    """Static files that a browser asks for again after each build; start and 404 page in the reader's language."""
 
     def __init__(self, lab: Lab, **options: Any) -> None:
         super().__init__(**options)
         self.lab = lab
 
     async def get_response(self, path: str, scope: Scope) -> Response:
+        asked = _language(scope)
+        if scope["path"] == "/" and asked != LANGUAGES[0]:
+            query = scope.get("query_string", b"").decode("latin-1")
+            response: Response = RedirectResponse(f"/{asked}/{query and '?'}{query}", 307)
+            response.headers.update({"vary": "Accept-Language, Cookie", "cache-control": "no-store"})
+            return response
         response = await super().get_response(path, scope)
         if response.status_code < 400 and scope["path"].endswith("/"):
             parts = Path(path).parts
             language = parts[0] if parts[:1] and parts[0] in LANGUAGES else LANGUAGES[0]
             self.lab.prepare(language, parts[-1] if parts and parts[-1] != language else "index")
         if response.status_code == 404:
-            # The language is that of the path, or else of the browser; the first language's site is at the root.
-            asked = language_of(Headers(scope=scope).get("accept-language"))
+            # The language is that of the path, or else the reader's; the first language's site is at the root.
             for folder in (*Path(path).parts[:1], asked, "."):
                 file, found = await to_thread.run_sync(self.lookup_path, str(Path(folder, "404.html")))
                 if found:
-                    response = FileResponse(file, 404, headers={"vary": "accept-language"})
+                    response = FileResponse(file, 404, stat_result=found)
                     break
+        if response.status_code == 404 or scope["path"] == "/":
+            response.headers["vary"] = "Accept-Language, Cookie"
+        if isinstance(response, FileResponse) and response.media_type == "text/html":
+            response.headers["content-security-policy"] = await to_thread.run_sync(_policy_of, Path(response.path))
         response.headers["cache-control"] = "no-cache"
-        response.headers.update(SAFE_HEADERS)
         return response
+
+
+def _language(scope: Scope) -> str:
+    """Choose the pages' language: what the reader has chosen before, else what the browser asks for."""
+    request = HTTPConnection(scope)
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    return chosen if chosen in LANGUAGES else pages_language(language_of(request.headers.get("accept-language")))
 
 
 def listen(host: str, port: int) -> socket.socket:

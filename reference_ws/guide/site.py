@@ -5,6 +5,7 @@ The pages are in a checkout's ``docs`` folder, or, once installed, inside the pa
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import os
@@ -67,7 +68,7 @@ def is_stale(output: Path) -> bool:
 def build(*, output: Path, progress: Callable[[str], None], config: Path | None = None) -> None:
     """Build the site of `config` (default: the project's mkdocs.yml) into `output`.
 
-    `progress` is called with a short sentence as each language begins. `output` is replaced in one step, when all went
+    `progress` is called with each language as its pages begin. `output` is replaced in one step, when all went
     well; otherwise it stays as it was and `BuildError` lists every problem of every language, not only the first.
     """
     fingerprint = _fingerprint()
@@ -87,12 +88,15 @@ def build(*, output: Path, progress: Callable[[str], None], config: Path | None 
                     strict=False,
                 )
                 settings.plugins.on_startup(command="build", dirty=False)
+                gc.disable()  # little of what a build makes is garbage in circles, and looking for it takes long
                 build_mkdocs(settings)
             except Exception as error:
                 # A mistake in a page arrives as whatever exception its extension raised; MkDocs has logged it by then.
                 if not problems:
                     detail = error.message if isinstance(error, MkDocsException) else f"{type(error).__name__}: {error}"
                     problems.append(detail)
+            finally:
+                gc.enable()
         if problems:
             raise BuildError(list(dict.fromkeys(problems)))
         (site / _STAMP).write_text(fingerprint, "utf-8")
@@ -112,7 +116,7 @@ class _Warnings(logging.Handler):
         if record.levelno >= logging.WARNING:
             self.problems.append(text)
         elif language := re.match(r"(?:mkdocs_static_i18n: )?Building '(\w+)' documentation", text):
-            self.progress(f"Building the pages in {language[1]}")
+            self.progress(language[1])
 
 
 @contextmanager
@@ -145,7 +149,7 @@ def _fingerprint() -> str:
 def _main() -> int:
     """Build the site as `make check` does: into its usual place, telling every problem."""
     try:
-        build(output=default_output(), progress=print)
+        build(output=default_output(), progress=lambda language: print(f"Building the pages in {language}", flush=True))
     except BuildError as error:
         print(*error.problems, sep="\n", file=sys.stderr)
         return 1

@@ -23,32 +23,32 @@ from reference_ws.lifecycle import (
     WebSocketState,
 )
 
-__all__ = ["SHOWS", "close_codes", "error_text", "prose", "state_diagrams", "state_name", "transitions"]
+__all__ = ["SHOWS", "close_codes", "error_text", "html_table", "prose", "state_diagrams", "state_name", "transitions"]
 
 
 def transitions(words: NullTranslations, table: Table) -> str:
     """Draw a transition table: a row a message, a column a state, below it what its error ids say."""
     message = words.gettext("Message received") if table is RECEIVE else words.gettext("Message sent")
     events = dict.fromkeys(event for row in table.values() for event in row)
-    head = _row("th", [escape(message), *(state_name(state) for state in table)])
-    rows = [_row("td", [_message(event), *(_entry(words, row[event]) for row in table.values())]) for event in events]
+    head = [escape(message), *(state_name(state) for state in table)]
+    rows = [[_message(event), *(_entry(words, row[event]) for row in table.values())] for event in events]
     errors = dict.fromkeys(entry for row in table.values() for entry in row.values() if isinstance(entry, str))
     notes = [f"<dt><code>{error}</code></dt><dd>{error_text(words, error)}</dd>" for error in errors]
-    return f"{_table(head, rows)}<dl>{''.join(notes)}</dl>"
+    return f"{html_table(head, rows)}<dl>{''.join(notes)}</dl>"
 
 
 def close_codes(words: NullTranslations) -> str:
     """Draw the table of the close codes: code or range, its registered name, what it means, who may send it."""
     titles = (words.gettext("Code"), words.gettext("Name"), words.gettext("Meaning"), words.gettext("Who may send it"))
-    return _table(_row("th", map(escape, titles)), [_close_code(words, code) for code in CLOSE_CODES])
+    return html_table(map(escape, titles), [_close_code(words, code) for code in CLOSE_CODES])
 
 
-def _close_code(words: NullTranslations, code: CloseCode) -> str:
+def _close_code(words: NullTranslations, code: CloseCode) -> list[str]:
     numbers = f"{code.first}" if code.first == code.last else f"{code.first}–{code.last}"
     name = f'<span lang="en">{escape(code.name)}</span>'
     label = escape(words.gettext("Who may send it"))  # shown on a narrow screen, where the head of the table is not
     sender = f'<span data-label="{label}">{prose(words, code.sender)}</span>'
-    return _row("td", [f"<code>{numbers}</code>", name, prose(words, code.meaning), sender])
+    return [f"<code>{numbers}</code>", name, prose(words, code.meaning), sender]
 
 
 def _entry(words: NullTranslations, entry: WebSocketState | str) -> str:
@@ -78,12 +78,11 @@ def state_name(state: WebSocketState) -> str:
     return f'<span class="ws-state ws-state--{state.name.lower()}">{state.name}</span>'
 
 
-def _row(cell: str, contents: Iterable[str]) -> str:
-    return f"<tr>{''.join(f'<{cell}>{content}</{cell}>' for content in contents)}</tr>"
-
-
-def _table(head: str, rows: Iterable[str]) -> str:
-    return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
+def html_table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Write a table; titles and cells are HTML."""
+    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 # --- the state diagram ------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -123,7 +124,9 @@ class InMemoryConnection:
         self._freed = False
         self._inbox: deque[Message] = deque([{"type": CONNECT}])
         self._sent: deque[tuple[Message, anyio.Event]] = deque()
-        # What is legal is decided when a message is sent, not when it is released.
+        # The application's state as of its last send, released or not. What is legal is decided when a message is sent:
+        # two tasks may send while the first send is held, and judged by `application_state`, which moves at the
+        # release, a send after a held close would pass.
         self._state = WebSocketState.CONNECTING
         self._coroutine: Any = None
 
@@ -181,15 +184,19 @@ class InMemoryConnection:
         released = anyio.Event()
         self._sent.append((message, released))
         self._happened()
+        # Held, the application stands inside of its own send, as it would with a full socket buffer: it can't run ahead
+        # of the line that a player reads, and both states are those between this message and the next. Who holds has to
+        # release, or a handler that sends to several clients waits here for a line of another client, forever: see
+        # `World.release`. That is why the message is in `_sent` before the wait and not after it.
         if self._held:
             await released.wait()
         elif self._freed:
             await anyio.lowlevel.checkpoint()  # who sends in a loop must not keep the event loop for itself
         self.application_state = entry
         if event == CLOSE and self.accepted:
-            self._leave(message.get("code", 1000), message.get("reason") or "")
+            self.leave(message.get("code", 1000), message.get("reason") or "")
         elif entry is WebSocketState.DISCONNECTED:
-            self._leave(1006, "")
+            self.leave(1006, "")
         self._happened()
 
     # --- the client's side ----------------------------------------------------------------------------------------
@@ -203,10 +210,7 @@ class InMemoryConnection:
         self._happened()
 
     def leave(self, code: int = 1000, reason: str = "") -> None:
-        """Put the client's end on its way to the application; code 1006 is a connection that vanished."""
-        self._leave(code, reason)
-
-    def _leave(self, code: int, reason: str) -> None:
+        """Put the client's end on its way to the application, unless it is; 1006 is a connection that vanished."""
         if not self.gone:
             self.end = code, reason
             self._inbox.append({"type": DISCONNECT, "code": code, "reason": reason})
@@ -310,11 +314,13 @@ def waiting_frame(coroutine: Any) -> FrameType | None:
     return next((group[-1] for group in (theirs, ours, frames) if group), None)
 
 
+@cache
 def _is_the_librarys(file: str) -> bool:
     """Tell what a view or a connection waits in; this server itself waits for everything."""
     return Path(file).is_relative_to(_PACKAGE) and file != __file__
 
 
+@cache
 def _is_the_users(file: str) -> bool:
     path = Path(file)
     return path.is_relative_to(_PAGES) or not any(path.is_relative_to(home) for home in (_PACKAGE, *_LIBRARIES))

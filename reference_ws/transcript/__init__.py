@@ -7,8 +7,8 @@ socket, `check` does so for a test. `Recorder` writes down what a running applic
 from reference_ws.transcript.diagram import mermaid, svg
 from reference_ws.transcript.grammar import format_step, format_transcript, parse
 from reference_ws.transcript.mistakes import TranscriptError
+from reference_ws.transcript.observer import Recorder
 from reference_ws.transcript.player import Report, TranscriptFailure, check, play
-from reference_ws.transcript.recorder import Recorder
 from reference_ws.transcript.steps import Transcript
 
 __all__ = [

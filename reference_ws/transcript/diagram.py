@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from reference_ws.lifecycle import CONNECTING, WebSocketState, on_receive, on_send
@@ -30,7 +31,7 @@ from reference_ws.transcript.steps import (
     headers_of,
 )
 
-__all__ = ["mermaid", "states", "svg"]
+__all__ = ["STYLE", "mermaid", "states", "svg"]
 
 # --- the states after each step ---------------------------------------------------------------------------------------
 
@@ -123,7 +124,7 @@ def _palette(scheme: int) -> str:
     return "".join(f"--{name}:var(--ws-{name},{value});" for name, value in values.items())
 
 
-_STYLE = "".join(
+STYLE: Final = "".join(
     (
         f".ws-diagram{{{_palette(0)}}}",
         f"@media (prefers-color-scheme:dark){{.ws-diagram{{{_palette(1)}}}}}",
@@ -155,6 +156,7 @@ _STYLE = "".join(
         *(f".ws-diagram text.{state.name.lower()}{{fill:var(--{state.name.lower()})}}" for state in WebSocketState),
     )
 )
+"""The style sheet of the pictures; each rule is for ``.ws-diagram`` alone."""
 
 
 def svg(
@@ -166,6 +168,7 @@ def svg(
     client: str = "client",
     application: str = "application",
     hidden: bool = False,
+    styled: bool = True,
     seconds: Sequence[float] = (),
     room: Transcript | None = None,
     unheard: Collection[int] | None = None,
@@ -174,8 +177,9 @@ def svg(
 
     `title` and `description` are what a screen reader says, in the language `lang` (a BCP 47 tag); left empty, they are
     the first target and the transcript's own text. With `hidden`, for a page where the transcript itself stands beside
-    its picture, a screen reader passes over it. `client` and `application` are the headings of the two sides, `seconds`
-    the times of the steps, written beside them. A picture that grows keeps its places if `room` says what will come.
+    its picture, a screen reader passes over it. A page with many pictures has their `STYLE` once, and each of them not
+    `styled`. `client` and `application` are the headings of the two sides, `seconds` the times of the steps, written
+    beside them. A picture that grows keeps its places if `room` says what will come.
     `unheard` is explained at `states`.
 
     The picture grows with the page's font size (its lengths are in rem), shrinks a little where there is no room, and
@@ -202,7 +206,7 @@ def svg(
             f' style="--ws-width:{width};--ws-height:{height}" lang={quoteattr(lang)} xml:lang={quoteattr(lang)}'
             f" {spoken}>",
             *told,
-            f"<style>{escape(_STYLE)}</style>",
+            *([f"<style>{escape(STYLE)}</style>"] if styled else []),
             f'<rect class="background" width="{width}" height="{height}"/>',
             *figure.life_lines(height - _EDGE),
             rows,
@@ -309,15 +313,9 @@ class _Figure:
             y, x, end = self.y - 17, left - _BAND // 2 - 4, right + _BAND // 2 + 4
             return [
                 f'<rect class="frame" x="{x}" y="{y - 11}" width="{end - x}" height="22" rx="6"/>',
-                _write(self.gap_left + _AIR, y + 4, step.client_state.name, f"small {step.client_state.name.lower()}"),
+                _state(self.gap_left + _AIR, y + 4, step.client_state),
                 _write(self.middle, y + 4, "==", "small", "middle"),
-                _write(
-                    self.gap_right - _AIR,
-                    y + 4,
-                    step.application_state.name,
-                    f"small {step.application_state.name.lower()}",
-                    "end",
-                ),
+                _state(self.gap_right - _AIR, y + 4, step.application_state, "end"),
             ], y
         if isinstance(step, Raised):
             self.y += 30
@@ -353,9 +351,9 @@ class _Figure:
         names = []
         if new[0] is not old[0]:
             x = self.clients[client] + _BAND // 2 + _AIR
-            names.append(_write(x, y, new[0].name, f"small {new[0].name.lower()}"))
+            names.append(_state(x, y, new[0]))
         if new[1] is not old[1]:
-            names.append(_write(self.gap_right - _AIR, y, new[1].name, f"small {new[1].name.lower()}", "end"))
+            names.append(_state(self.gap_right - _AIR, y, new[1], "end"))
         return "\n".join(names)
 
 
@@ -410,6 +408,10 @@ def _line(kind: str, x1: int, y1: int, x2: int, y2: int) -> str:
 
 def _write(x: int, y: int, text: str, kind: str, anchor: str = "start") -> str:
     return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}">{_text(text)}</text>'
+
+
+def _state(x: int, y: int, state: WebSocketState, anchor: str = "start") -> str:
+    return _write(x, y, state.name, f"small {state.name.lower()}", anchor)
 
 
 def _arrow(start: int, end: int, y: int) -> Iterator[str]:

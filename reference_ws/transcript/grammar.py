@@ -27,6 +27,7 @@ from reference_ws.transcript.steps import (
     Connect,
     Deny,
     Drop,
+    Form,
     FromClient,
     Item,
     Payload,
@@ -247,12 +248,12 @@ def _from_application(line: _Line) -> Step:
             status = line.word("status")
             if not re.fullmatch("[3-5][0-9][0-9]", status):
                 raise line.error("status", line.start)
-            body = "..." if line.done else line.word()
-            if body == "...":
-                return Deny(status=int(status))
-            if body not in ("text", "json"):
-                raise line.error("refusal-body", line.start)
-            return Deny(status=int(status), payload=_payload(line, body, wildcards=True))
+            match "..." if line.done else line.word():
+                case "...":
+                    return Deny(status=int(status))
+                case "text" | "json" as form:
+                    return Deny(status=int(status), payload=_payload(line, form, wildcards=True))
+            raise line.error("refusal-body", line.start)
     raise line.error("application-verb", line.start)
 
 
@@ -277,18 +278,15 @@ def _header(line: _Line) -> tuple[str, str]:
     return name[0].lower(), line.rest
 
 
-def _payload(line: _Line, form: str, *, wildcards: bool) -> Payload:
+def _payload(line: _Line, form: Form, *, wildcards: bool) -> Payload:
     if form != "json" and line.rest.split(maxsplit=1)[:1] == ["json"]:
         line.word()
         form = "bytes json" if form == "bytes" else "json"
-    match form:
-        case "text":
-            return Payload("text", _string(line, wildcards=wildcards))
-        case "bytes":
-            return Payload("bytes", _value(line, wildcards=wildcards) if line.rest.startswith("...") else _bytes(line))
-        case "bytes json":
-            return Payload("bytes json", _value(line, wildcards=wildcards))
-    return Payload("json", _value(line, wildcards=wildcards))
+    if form == "text":
+        return Payload("text", _string(line, wildcards=wildcards))
+    if form == "bytes" and not line.rest.startswith("..."):
+        return Payload("bytes", _bytes(line))
+    return Payload(form, _value(line, wildcards=wildcards))
 
 
 def _bytes(line: _Line) -> bytes:

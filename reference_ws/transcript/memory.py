@@ -74,6 +74,10 @@ class World:
 
     async def settle(self) -> None:
         """Let the application run until it waits."""
+        # Nothing tells from outside that a task waits for good: it may only have given way to another. So the event
+        # loop is turned until nothing has happened for some turns in a row. One quiet turn is not enough: a message
+        # that passes through a queue and two tasks of the application needs a turn for each, and shows only at the end.
+        # Too few turns look at a state too early; more cost a little time, and no result depends on the clock.
         quiet, steps = 0, -1
         while quiet < QUIET_TURNS:
             await anyio.lowlevel.checkpoint()
@@ -86,6 +90,8 @@ class World:
 
     async def flush(self) -> None:
         """Let the application send what it sends without hearing more from a client."""
+        # One at a time: each release lets its handler run on to its next send, which is held again and comes next.
+        # Messages stay to be taken, so that lines after the client's close can still ask for them.
         for _ in range(BURST):
             await self.settle()
             if not self.release():
@@ -127,14 +133,10 @@ class MemoryPeer:
         await self.world.settle()
 
     async def close(self, code: int, reason: str) -> None:
-        """Start the closing handshake, once the application has sent what it has."""
+        """Leave, once the application has sent what it has."""
         await self.world.flush()
         self.connection.leave(code, reason)
         await self.world.settle()
-
-    async def drop(self) -> None:
-        """Cut the connection, once the application has sent what it has."""
-        await self.close(1006, "")
 
     async def answer(self, timeout_s: float) -> Step:
         """Take the next thing that the application did."""
@@ -180,6 +182,9 @@ class MemoryPeer:
         connection = self.connection
         if connection.ended:
             return None
+        # From here on no line expects anything: what comes is taken and thrown away, and what is held for others is
+        # released, for the handler may say goodbye to everybody before it ends. That it then hears of the client's end
+        # as an exception is no failure if the player itself has brought that end.
         asked = not connection.gone
         connection.leave(1001)
         with anyio.move_on_after(timeout_s):
@@ -196,6 +201,9 @@ class MemoryPeer:
 
     async def next_is_there(self) -> bool:
         """Wait for a message of the application; False when it has ended without one."""
+        # What this line waits for may stand behind a message that another client's line has not read yet. Those are
+        # released one by one, and only once all else has settled: released sooner, the other client's `==` lines would
+        # see states from after their place. `_others_held` wakes this when such a message comes while it waits.
         connection = self.connection
         while not connection.sent and not connection.ended:
             await self.world.settle()

@@ -1,12 +1,13 @@
 """Looking on while clients and a running application talk, without a change of what happens.
 
-`Observer` wraps an ASGI application; the recorder stands on it, and so does the lab, which shows a connection live.
+`Observer` wraps an ASGI application. `Recorder`, which writes a transcript, stands on it, and so does the lab, which
+shows a connection live.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
@@ -17,9 +18,9 @@ from reference_ws.lifecycle import CONNECT, DISCONNECT, RECEIVED, WebSocketState
 from reference_ws.testing.client import goes_on, header_lines
 from reference_ws.testing.inmemory import percent_encoded
 from reference_ws.transcript.messages import from_application, from_client
-from reference_ws.transcript.steps import Connect, Drop, Raised, States, Step
+from reference_ws.transcript.steps import Connect, Drop, Raised, States, Step, Transcript
 
-__all__ = ["Event", "Observer"]
+__all__ = ["Event", "Observer", "Recorder"]
 
 OF_EVERY_CLIENT: Final = frozenset(
     {
@@ -177,3 +178,33 @@ class _Connection:
 
     def _states(self) -> States:
         return States(client=self.name, client_state=self.client_state, application_state=self.application_state)
+
+
+class Recorder:
+    """ASGI middleware that records every WebSocket connection: ``recorder = Recorder(app)``, then serve ``recorder``.
+
+    ``recorder.transcript()`` can be asked at any time. One connection is recorded without a name, several as
+    ``client1``, ``client2`` and so on, in the order in which they came. A message whose ``send`` failed is not
+    recorded; when it failed because the client has left, the client's ``drop`` is. HTTP requests pass through.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._observer = Observer(app, self._record)
+        self._steps: list[Step] = []
+
+    def transcript(self) -> Transcript:
+        """Give what was recorded so far."""
+        if sum(isinstance(step, Connect) for step in self._steps) > 1:
+            return Transcript(tuple(self._steps))
+        return Transcript(tuple(replace(step, client="") for step in self._steps))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a connection or a request, as ASGI describes it."""
+        await self._observer(scope, receive, send)
+
+    def _record(self, event: Event) -> None:
+        if event.undone:
+            self._steps = [step for step in self._steps if step is not event.step]
+        elif not isinstance(event.step, States):
+            self._steps.append(event.step)

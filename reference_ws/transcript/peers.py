@@ -43,10 +43,10 @@ class Peer(Protocol):
         """Send a frame."""
 
     async def close(self, code: int, reason: str) -> None:
-        """Start the closing handshake, once what was sent so far is there; 1005 is a close frame without a code."""
+        """Leave, once what the application has sent so far is there.
 
-    async def drop(self) -> None:
-        """Cut the connection, once what the application has sent so far is there."""
+        1005 is a close frame without a code, 1006 none: the connection is cut.
+        """
 
     async def answer(self, timeout_s: float) -> Step:
         """Take the next thing that the application did: an answer as a step, `Raised`, `Ended` or `Nothing`."""
@@ -78,4 +78,4 @@ async def act(peer: Peer, step: ClientData | ClientClose | Drop) -> None:
     elif isinstance(step, ClientClose):
         await peer.close(step.code, step.reason)
     else:
-        await peer.drop()
+        await peer.close(1006, "")

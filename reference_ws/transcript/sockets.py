@@ -86,11 +86,7 @@ class _SocketPeer:
 
     async def close(self, code: int, reason: str) -> None:
         await self._settle()
-        await self._close(code, reason)
-
-    async def drop(self) -> None:
-        await self._settle()
-        await self._cut()
+        await (self._cut() if code == 1006 else self._close(code, reason))
 
     async def answer(self, timeout_s: float) -> Step:
         with anyio.move_on_after(timeout_s):
@@ -199,6 +195,10 @@ class _SocketPeer:
 
     async def _settle(self) -> None:
         """Take in what the application sends by itself: each pong comes after everything that was sent before it."""
+        # A socket is read ahead of the lines all the time, so nothing is ever held as in memory; what is asked here is
+        # whether the application has sent all that it sends unasked. A server answers a ping when its event loop comes
+        # round to it, after the frames that were written before: some pongs in a row without news mean that the
+        # handler waits for the client. It may be busy elsewhere too, hence a bound: it can only make a line come late.
         with anyio.move_on_after(GRACE_S), suppress(ConnectionClosed):
             await self._signal.wait(lambda: self._socket is not None or bool(self._over))
             quiet = 0
@@ -226,6 +226,6 @@ class _SocketPeer:
 
 
 def _headers(response: Response | None) -> list[tuple[bytes, bytes]]:
-    """Give the headers as they came: the library decodes them as ASCII, with surrogates for all else."""
+    """Give the headers as they came: the library decodes them, some of its versions with surrogates beyond ASCII."""
     lines = response.headers.raw_items() if response else ()
-    return [(name.encode(), value.encode("ascii", "surrogateescape")) for name, value in lines]
+    return [(name.encode(), value.encode("latin-1", "surrogateescape")) for name, value in lines]

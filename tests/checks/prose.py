@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reference_ws.guide.glossary import Term, variant
+from checks.variants import variant
+
+from reference_ws.guide.glossary import Term
 from reference_ws.guide.pages import Page
 
 __all__ = ["check"]

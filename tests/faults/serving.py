@@ -1,20 +1,17 @@
-"""A real uvicorn for the tests of faults: in this event loop, or in a process of its own."""
+"""What the tests of faults ask of a real uvicorn: that it logs no error, and that nothing is left."""
 
 import asyncio
 import gc
 import logging
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-import uvicorn
+from server import WAIT_S, in_loop
 
 from reference_ws import WebSocket
-
-DEADLINE_S = 60
 
 
 class Complaints(logging.Handler):
@@ -31,27 +28,20 @@ class Complaints(logging.Handler):
 @asynccontextmanager
 async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
     """Serve `app` in this event loop, and yield its address. What is logged as an error fails in the end."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    settings = {"ws": "websockets-sansio", "log_config": None, "lifespan": "off", "timeout_graceful_shutdown": 5}
-    server = uvicorn.Server(uvicorn.Config(app, **{**settings, **options}))
     complaints = Complaints()
     loggers = [logging.getLogger(name) for name in ("uvicorn.error", "reference_ws", "asyncio")]
     for logger in loggers:
         logger.addHandler(complaints)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        await until(lambda: server.started)
-        yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
+        async with in_loop(app, **options) as url:
+            yield url
     finally:
-        server.should_exit = True
-        await task
-        listener.close()
         for logger in loggers:
             logger.removeHandler(complaints)
     assert [] == complaints.told
 
 
-async def until(ready: Callable[[], Any], deadline_s: float = DEADLINE_S) -> None:
+async def until(ready: Callable[[], Any], deadline_s: float = WAIT_S) -> None:
     """Wait until `ready` says True; fail after the deadline."""
     ends = time.monotonic() + deadline_s
     while not ready():
@@ -64,6 +54,17 @@ def no_task_left() -> Iterator[Callable[[], set[asyncio.Task[Any]]]]:
     """Yield a function that tells the tasks which were not there before."""
     before = asyncio.all_tasks()
     yield lambda: asyncio.all_tasks() - before
+
+
+@contextmanager
+def only_new_objects() -> Iterator[None]:
+    """Put all objects that there are out of `living`'s sight: other tests have left many, and each takes its time."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def living(*kinds: type) -> int:

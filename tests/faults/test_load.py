@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import quantiles
 
+from server import WAIT_S, in_process
 from websockets.asyncio.client import connect
 
 ROUNDS = 3
@@ -18,7 +19,7 @@ async def held_open(stack: AsyncExitStack, url: str, count: int):
 
     async def one():
         async with at_once:
-            return await connect(url, ping_interval=None, compression=None, open_timeout=60)
+            return await connect(url, ping_interval=None, compression=None, open_timeout=WAIT_S)
 
     connections = await asyncio.gather(*(one() for _ in range(count)))
     for connection in connections:
@@ -42,24 +43,18 @@ def test_talkers_are_answered_while_many_are_silent(full, number):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     silent, talking, messages = (min(5000, hard - 500), 200, 20) if full else (100, 10, 5)
 
-    async def measure(name: str) -> list[float]:
-        script = Path(__file__).with_name("load_server.py")
-        server = await asyncio.create_subprocess_exec(sys.executable, script, name, stdout=asyncio.subprocess.PIPE)
-        try:
-            url = f"ws://127.0.0.1:{int(await server.stdout.readline())}/"
-            async with AsyncExitStack() as stack:
-                await held_open(stack, url, silent)
-                talkers = await held_open(stack, url, talking)
-                took = await asyncio.gather(*(talk(connection, messages) for connection in talkers))
-            return [each for one in took for each in one]
-        finally:
-            server.kill()
-            await server.wait()
+    async def measure(url: str) -> list[float]:
+        async with AsyncExitStack() as stack:
+            await held_open(stack, url, silent)
+            talkers = await held_open(stack, url, talking)
+            took = await asyncio.gather(*(talk(connection, messages) for connection in talkers))
+        return [each for one in took for each in one]
 
     took = {"reference_ws": [], "starlette": []}
     for _ in range(ROUNDS if full else 1):
         for name, measured in took.items():
-            measured += asyncio.run(measure(name))
+            with in_process(sys.executable, Path(__file__).with_name("load_server.py"), name) as server:
+                measured += asyncio.run(measure(server.url))
     for name, measured in took.items():
         assert talking * messages * (ROUNDS if full else 1) == len(measured)
         percents = quantiles(measured, n=100)

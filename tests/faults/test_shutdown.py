@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from server import WAIT_S, in_process
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -16,7 +17,7 @@ PLACES = ("receiving", "elsewhere", "watching", "sending", "viewed")
 
 
 async def code_of_the_end(url, opened):
-    async with connect(url, open_timeout=60, ping_interval=None) as connection:
+    async with connect(url, open_timeout=WAIT_S, ping_interval=None) as connection:
         opened.release()
         try:
             while True:
@@ -32,28 +33,18 @@ def test_sigterm_ends_every_connection(server, full, number, tmp_path):
     script = Path(__file__).with_name("shutdown_server.py")
 
     async def run():
-        with errors.open("wb") as stderr:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, script, server, file, stdout=asyncio.subprocess.PIPE, stderr=stderr
-            )
-        try:
-            port = int(await process.stdout.readline())
-            opened = asyncio.Semaphore(0)
-            clients = [
-                asyncio.create_task(code_of_the_end(f"ws://127.0.0.1:{port}/{PLACES[n % len(PLACES)]}", opened))
-                for n in range(count)
-            ]
-            for _ in range(count):
-                await asyncio.wait_for(opened.acquire(), 60)
-            began = time.monotonic()
-            process.send_signal(signal.SIGTERM)
-            codes = Counter(await asyncio.gather(*clients))
-            exit_code = await asyncio.wait_for(process.wait(), 30)
-            took_s = time.monotonic() - began
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+        opened = asyncio.Semaphore(0)
+        clients = [
+            asyncio.create_task(code_of_the_end(f"{serving.url}/{PLACES[n % len(PLACES)]}", opened))
+            for n in range(count)
+        ]
+        for _ in range(count):
+            await asyncio.wait_for(opened.acquire(), WAIT_S)
+        began = time.monotonic()
+        serving.process.send_signal(signal.SIGTERM)
+        codes = Counter(await asyncio.gather(*clients))
+        exit_code = await asyncio.to_thread(serving.process.wait, WAIT_S)
+        took_s = time.monotonic() - began
         counts = json.loads(file.read_text("utf-8"))
         assert {1012: count} == codes
         assert {"made": count, "cleaned up": count, "ended": count, "lifespans ended": 1} == counts
@@ -62,4 +53,5 @@ def test_sigterm_ends_every_connection(server, full, number, tmp_path):
             f"SIGTERM to {server}: {count} connections got 1012, all were cleaned up, exit code 0 after {took_s:.1f} s"
         )
 
-    asyncio.run(run())
+    with errors.open("wb") as stderr, in_process(sys.executable, script, server, file, stderr=stderr) as serving:
+        asyncio.run(run())

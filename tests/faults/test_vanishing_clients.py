@@ -10,7 +10,8 @@ from typing import Annotated
 
 import anyio
 import pytest
-from serving import living, no_task_left, resident_bytes, serving, until
+from server import WAIT_S
+from serving import living, no_task_left, only_new_objects, resident_bytes, serving, until
 from websockets.asyncio.client import connect
 
 from reference_ws import App, Depends, SocketView, WebSocket
@@ -123,7 +124,8 @@ async def vanish(url: str, place: str, number: int, silently: bool) -> None:
     client = socket.create_connection((url.split(":")[1].strip("/"), int(url.split(":")[2])))
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LET_GO)
     connecting = asyncio.create_task(
-        connect(f"{url}/{place}/{number}", sock=client, ping_interval=None).__aenter__()  # left to itself
+        # left to itself
+        connect(f"{url}/{place}/{number}", sock=client, ping_interval=None, open_timeout=WAIT_S).__aenter__()
     )
     handshake_first = place not in ("setting-up", "accepting")
     connection = await connecting if handshake_first else None
@@ -163,7 +165,6 @@ async def vanish_all(url: str, place: str, numbers: range, silently: bool) -> No
 @pytest.mark.parametrize("place", ["receiving", "sending", "elsewhere", "setting-up", "accepting", "viewed"])
 def test_whatever_a_vanished_client_has_begun_is_ended_once(place, silently, full, number):
     count = 1000 if full else 30
-    others = living(WebSocket, Bindings, ReadAhead)  # what other tests hold
 
     async def half(url: str) -> None:
         with no_task_left() as left:
@@ -174,11 +175,7 @@ def test_whatever_a_vanished_client_has_begun_is_ended_once(place, silently, ful
         for ledger in (entered, ended, cleaned_up, there, gone):
             ledger.clear()
         # The server lets go of a connection some turns of the loop after its handler has ended.
-        for _ in range(100):
-            await asyncio.sleep(0.05)
-            if (alive := living(WebSocket, Bindings, ReadAhead)) == others:
-                break
-        assert others == alive
+        await until(lambda: not living(WebSocket, Bindings, ReadAhead))
 
     async def run():
         async with serving(app, ws_ping_interval=0.1, ws_ping_timeout=0.1) as url:
@@ -197,4 +194,5 @@ def test_whatever_a_vanished_client_has_begun_is_ended_once(place, silently, ful
                 f"{count} clients vanished {how} while {place}: {grown:+,} bytes traced, {more / 2**20:+.1f} MiB RSS"
             )
 
-    asyncio.run(run())
+    with only_new_objects():
+        asyncio.run(run())

@@ -2,21 +2,35 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
-from small_docs import write_docs
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from small_docs import write_docs, write_reference
 from tools import program
 
 from reference_ws.guide.site import build
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
+# The search costs half of the time in which a page loads. (To answer its requests here would be no gain: Playwright
+# turns the browser's cache off for that.)
+NO_SEARCH = """
+const Other = Worker
+window.Worker = function (url, options) {
+  if (!/workers\\/search/.test(url)) return new Other(url, options)
+  return Object.assign(new EventTarget(), { postMessage() {}, terminate() {} })
+}
+"""
+
 
 @pytest.fixture(scope="session")
-def small_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of the small documents: built once, not to be changed."""
-    folder = tmp_path_factory.mktemp("small")
-    build(output=folder / "site", progress=lambda _: None, config=write_docs(folder))
-    return folder / "site"
+def small_site(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """The site of the small documents, with a reference: built once a run, not to be changed."""
+
+    def build_small(folder: Path) -> None:
+        config = write_docs(folder)
+        write_reference(folder / "docs")
+        build(output=folder / "site", progress=lambda _: None, config=config)
+
+    return once("small", build_small) / "site"
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +41,28 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program("chromium"), args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def open_context(browser: Browser) -> Callable[..., BrowserContext]:
+    """Open a browser's profile in which the site's search is not made."""
+
+    def opened(**options: object) -> BrowserContext:
+        context = browser.new_context(**options)
+        context.add_init_script(NO_SEARCH)
+        return context
+
+    return opened
+
+
+@pytest.fixture(scope="module")
+def context(open_context: Callable[..., BrowserContext]) -> BrowserContext:
+    """A profile as most have it, for all tests that need no other: what pages share is loaded once."""
+    return open_context(
+        permissions=["clipboard-read", "clipboard-write"],
+        reduced_motion="reduce",
+        viewport={"width": 800, "height": 600},
+    )
 
 
 @pytest.fixture

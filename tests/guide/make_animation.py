@@ -1,16 +1,21 @@
 """Makes docs/assets/lab.webp, the README's picture of the lab, from a real run: a screenshot after each step.
 
-PYTHONPATH=. python tests/guide/make_animation.py     (needs Pillow, which nothing else here does)
+PYTHONPATH=.:tests python tests/guide/make_animation.py     (after `make check`; nothing else here needs Pillow)
 """
 
 import io
 import shutil
 import sys
 
-from lab_server import DOCS, built_site, serving
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
+from server import in_thread
 
+from reference_ws.guide.lab.clock import LabLoop
+from reference_ws.guide.serving import application
+from reference_ws.guide.site import default_output, source_root
+
+DOCS = source_root() / "docs"
 TARGET = DOCS / "assets/lab.webp"
 PLACE = "/pt/"
 EXAMPLE = 1
@@ -44,8 +49,9 @@ def frames(address: str) -> list[Image.Image]:
 
 
 def main() -> None:
-    with serving(built_site()) as address:
-        first, *others = frames(address)
+    served = application(default_output(), DOCS)
+    with in_thread(served, loop=LabLoop, lifespan="on", timeout_graceful_shutdown=0) as url:
+        first, *others = frames(url.replace("ws:", "http:"))
     durations = [round(SECONDS * 1000)] * len(others) + [round(LAST_SECONDS * 1000)]
     first.save(TARGET, save_all=True, append_images=others, duration=durations, loop=0, quality=70, method=6)
     print(f"{TARGET}: {len(others) + 1} frames, {TARGET.stat().st_size // 1000} kB")

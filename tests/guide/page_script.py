@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import anyio
+from server import WAIT_S
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -37,7 +38,7 @@ class PageScript:
     async def say(self, do: str, **words: Any) -> None:
         await self.control.send(json.dumps({"do": do, **words}))
 
-    async def hear(self, *kinds: str, within_s: float = 10) -> Message:
+    async def hear(self, *kinds: str, within_s: float = WAIT_S) -> Message:
         """Do what the lab says until it says something of these kinds."""
         while True:
             with anyio.fail_after(within_s):
@@ -68,7 +69,7 @@ class PageScript:
     async def end(self, client: str) -> int:
         """Wait until a connection is over; return the close code that the browser sees."""
         socket = await self._sockets[client]
-        with anyio.fail_after(5):
+        with anyio.fail_after(WAIT_S):
             await socket.wait_closed()
         return socket.close_code or 0
 

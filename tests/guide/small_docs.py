@@ -51,6 +51,19 @@ bob -> drop
 ```
 """
 
+REFERENCE = """
+[Address][reference_ws.Address]
+
+::: reference_ws.Address
+
+::: reference_ws.testing.connect
+
+```glossary
+```
+"""
+
+GLOSSARY = '[[term]]\nen = "close <code>"\nzh = "关闭码"\npt = "código"\nru = "код закрытия"\n'
+
 ADDRESSES = """
 `make serve` puts `http://127.0.0.1:8000` there.
 Open it: `ws = new WebSocket("ws://127.0.0.1:8000/live/index/echo")`.
@@ -104,6 +117,15 @@ async def echo(websocket: WebSocket):
 assert codes == [1000]
 ```
 """
+
+
+def write_reference(docs: Path) -> None:
+    """Add two objects of the reference and the glossary to a page, and the notes that only programs read."""
+    for language in TITLES:
+        with (docs / language / "messages.md").open("a", encoding="utf-8") as page:
+            page.write(REFERENCE)
+    (docs / "glossary.toml").write_text(GLOSSARY, "utf-8")
+    (docs / "pages.toml").touch()
 
 
 def write_docs(folder: Path) -> Path:

@@ -6,51 +6,24 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from small_docs import TITLES, write_docs
 
 import reference_ws
 from reference_ws import guards, testing, transcript
-from reference_ws.guide.site import build, source_root
+from reference_ws.guide.site import source_root
 from reference_ws.guide.words.catalogs import LANGUAGES
 
 FOLDERS = {"zh": "", "pt": "pt/", "ru": "ru/"}
 
-REFERENCE = """
-[Address][reference_ws.Address]
-
-::: reference_ws.Address
-
-::: reference_ws.testing.connect
-
-```glossary
-```
-"""
-
-GLOSSARY = '[[term]]\nen = "close <code>"\nzh = "关闭码"\npt = "código"\nru = "код закрытия"\n'
-
 in_each_language = pytest.mark.parametrize("language", LANGUAGES)
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A site whose last page has two objects of the reference, and the glossary."""
-    folder = tmp_path_factory.mktemp("reference")
-    config = write_docs(folder)
-    for language in TITLES:
-        with (folder / f"docs/{language}/closing.md").open("a", encoding="utf-8") as page:
-            page.write(REFERENCE)
-    (folder / "docs/glossary.toml").write_text(GLOSSARY, "utf-8")
-    build(output=folder / "site", progress=lambda _: None, config=config)
-    return folder / "site"
-
-
-def closing(site: Path, language: str) -> str:
-    return (site / f"{FOLDERS[language]}closing/index.html").read_text("utf-8")
+def reference(site: Path, language: str) -> str:
+    return (site / f"{FOLDERS[language]}messages/index.html").read_text("utf-8")
 
 
 @in_each_language
-def test_the_reference_shows_signature_and_docstring(site, language):
-    html = closing(site, language)
+def test_the_reference_shows_signature_and_docstring(small_site, language):
+    html = reference(small_site, language)
     assert "Open a connection to an ASGI application, in memory, and yield its" in html
     assert 'id="reference_ws.Address"' in html
     assert 1 == len(re.findall(r'id="reference_ws\.testing\.connect"', html))
@@ -58,28 +31,28 @@ def test_the_reference_shows_signature_and_docstring(site, language):
 
 
 @in_each_language
-def test_the_reference_speaks_the_language_of_its_page(site, language):
+def test_the_reference_speaks_the_language_of_its_page(small_site, language):
     labels = {"zh": "源代码位于：", "pt": "Código-fonte em", "ru": "Исходный код:"}
-    found = re.findall(r"<summary>(.*?) <code>reference_ws/([\w/]+)\.py", closing(site, language))
+    found = re.findall(r"<summary>(.*?) <code>reference_ws/([\w/]+)\.py", reference(small_site, language))
     assert [(labels[language], "testing/client")] == found
 
 
 @in_each_language
-def test_each_page_has_the_references_style_sheet_once(site, language):
-    assert 1 == closing(site, language).count("_mkdocstrings.css")
+def test_each_page_has_the_references_style_sheet_once(small_site, language):
+    assert 1 == reference(small_site, language).count("_mkdocstrings.css")
 
 
 @in_each_language
-def test_a_name_leads_to_the_reference_in_the_same_language(site, language):
-    assert re.search(r'<a [^>]*href="#reference_ws\.Address"[^>]*>Address</a>', closing(site, language))
+def test_a_name_leads_to_the_reference_in_the_same_language(small_site, language):
+    assert re.search(r'<a [^>]*href="#reference_ws\.Address"[^>]*>Address</a>', reference(small_site, language))
 
 
 @in_each_language
-def test_the_search_finds_docstrings_and_no_source_code(site, language):
-    index = json.loads((site / f"{FOLDERS[language]}search/search_index.json").read_text("utf-8"))
+def test_the_search_finds_docstrings_and_no_source_code(small_site, language):
+    index = json.loads((small_site / f"{FOLDERS[language]}search/search_index.json").read_text("utf-8"))
     texts = text_of(" ".join(entry["text"] for entry in index["docs"]))
     assert "Open a connection to an ASGI application" in texts
-    assert "connection = InMemoryConnection(" in text_of(closing(site, language))
+    assert "connection = InMemoryConnection(" in text_of(reference(small_site, language))
     assert "connection = InMemoryConnection(" not in texts
 
 
@@ -100,8 +73,8 @@ def text_of(html: str) -> str:
         ("ru", ["код закрытия", "close &lt;code&gt;", "关闭码", "código"]),
     ],
 )
-def test_the_glossary_begins_with_the_readers_language(site, language, cells):
-    table = re.search(r'<div class="ws-glossary">(.*?)</div>', closing(site, language), re.DOTALL)
+def test_the_glossary_begins_with_the_readers_language(small_site, language, cells):
+    table = re.search(r'<div class="ws-glossary">(.*?)</div>', reference(small_site, language), re.DOTALL)
     assert table is not None
     assert cells == re.findall(r'<td lang="\w\w">(.*?)</td>', table[1])
 

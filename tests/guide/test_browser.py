@@ -1,11 +1,11 @@
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from server import files_alone
 from small_docs import PAGES, TITLES
-from static_host import static_host
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -20,17 +20,31 @@ def language_of(path: str) -> str:
 @pytest.fixture(scope="module")
 def address(small_site) -> Iterator[str]:
     """Serve the site on another port than its site_url says."""
-    with static_host(small_site) as address:
+    with files_alone(small_site) as address:
         yield address
 
 
+@pytest.fixture(scope="module")
+def tab(address, context) -> Page:
+    """A page for all tests that need no other: to open one takes longer than to load the next address."""
+    return context.new_page()
+
+
 @contextmanager
-def opened(browser: Browser, url: str, **options: object) -> Iterator[Page]:
-    context = browser.new_context(**options)
-    page = context.new_page()
+def opened(page: Page, url: str, *, scheme: str = "light", **size: int) -> Iterator[Page]:
+    page.goto("about:blank")  # else an address that differs by its anchor alone would not be loaded
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 1280, "height": 720, **size})
     page.goto(url)
     yield page
-    context.close()
+    page.evaluate("localStorage.clear()")
+
+
+@pytest.fixture
+def fresh(address: str, browser: Browser) -> Iterator[Page]:
+    """A page of a profile that has the search, and has loaded and remembers nothing."""
+    with closing(browser.new_context()) as context:
+        yield context.new_page()
 
 
 def scheme(page: Page) -> str:
@@ -56,12 +70,54 @@ def luminance(page: Page, selector: str, name: str) -> float:
         ("/ru/closing/#last", "ru", "/ru/closing/#last"),
     ],
 )
-def test_the_language_switcher_keeps_page_and_anchor(browser, address, start, language, end):
-    with opened(browser, address + start) as page:
+def test_the_language_switcher_keeps_page_and_anchor(tab, address, start, language, end):
+    with opened(tab, address + start) as page:
         page.hover(".md-header .md-select")
         page.click(f".md-select__link[hreflang={language}]")
         page.wait_for_url(address + end)
         assert language == page.evaluate("document.documentElement.lang")
+
+
+OFFERS = {"zh": "阅读本页的中文版", "pt": "Esta página em português", "ru": "Эта страница на русском"}
+
+
+@pytest.mark.parametrize(
+    ("locale", "start", "offered", "end"),
+    [
+        ("pt-BR", "/closing/#last", "pt", "/pt/closing/#last"),
+        ("ru-RU", "/pt/closing/", "ru", "/ru/closing/"),
+        ("zh-TW", "/ru/", "zh", "/"),
+    ],
+)
+def test_a_page_in_another_language_offers_the_reader_s(browser, address, locale, start, offered, end):
+    with opened(browser, address + start, locale=locale) as page:
+        offer = page.get_by_role("complementary", name=OFFERS[offered])
+        expect(offer).to_have_attribute("lang", offered)
+        offer.get_by_role("link", name=OFFERS[offered]).click()
+        page.wait_for_url(address + end)
+        expect(page.locator(".ws-offer")).to_have_count(0)
+        page.goto(address + start)  # whoever has chosen is not asked again
+        expect(page.locator(".md-content h1")).to_be_visible()
+        expect(page.locator(".ws-offer")).to_have_count(0)
+        assert [("ws-language", offered)] == [(one["name"], one["value"]) for one in page.context.cookies()]
+
+
+def test_an_offer_that_is_declined_does_not_come_back(browser, address):
+    with opened(browser, address + "/ru/closing/", locale="pt-BR") as page:
+        page.get_by_role("button", name="Não, obrigado").press("Enter")
+        expect(page.locator(".ws-offer")).to_have_count(0)
+        page.goto(address + "/ru/")
+        expect(page.locator(".md-content h1")).to_be_visible()
+        expect(page.locator(".ws-offer")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("locale", "start"), [("zh-CN", "/"), ("pt-PT", "/pt/closing/"), ("en-US", "/ru/"), ("de", "/")]
+)
+def test_nobody_is_offered_what_they_read_or_can_t_read(browser, address, locale, start):
+    with opened(browser, address + start, locale=locale) as page:
+        expect(page.locator(".md-content h1")).to_be_visible()
+        expect(page.locator(".ws-offer")).to_have_count(0)
 
 
 def results(page: Page, query: str) -> list[str]:
@@ -86,8 +142,8 @@ def results(page: Page, query: str) -> list[str]:
         ("ru", ["рассылка", "рассылки", "соединений", "закрытии"]),
     ],
 )
-def test_search_finds_inflected_words_in_the_readers_language_only(browser, address, language, queries):
-    with opened(browser, address + HOMES[language]) as page:
+def test_search_finds_inflected_words_in_the_readers_language_only(fresh, address, language, queries):
+    with opened(fresh, address + HOMES[language]) as page:
         page.wait_for_load_state("networkidle")
         for query in queries:
             found = results(page, query)
@@ -95,15 +151,15 @@ def test_search_finds_inflected_words_in_the_readers_language_only(browser, addr
             assert {language} == {language_of(path) for path in found}, query
 
 
-def test_search_does_not_find_words_of_another_language(browser, address):
-    with opened(browser, address) as page:
+def test_search_does_not_find_words_of_another_language(fresh, address):
+    with opened(fresh, address) as page:
         page.wait_for_load_state("networkidle")
         for query in ("рассылка", "transmissões"):
             assert [] == results(page, query)
 
 
-def test_no_page_asks_another_host_or_logs_an_error(browser, address):
-    with opened(browser, address) as page:
+def test_no_page_asks_another_host_or_logs_an_error(fresh, address):
+    with opened(fresh, address) as page:
         foreign, messages = [], []
         page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith(address) else None)
         page.on("console", lambda message: messages.append((message.text, message.location)))
@@ -114,15 +170,15 @@ def test_no_page_asks_another_host_or_logs_an_error(browser, address):
         assert ([], []) == (foreign, messages)
 
 
-def test_live_addresses_name_the_server_of_the_page(browser, address):
-    with opened(browser, f"{address}/closing/") as page:
+def test_live_addresses_name_the_server_of_the_page(tab, address):
+    with opened(tab, f"{address}/closing/") as page:
         expected = address.replace("http:", "ws:") + "/live/closing.raw.nodenial/denied?token=abc"
         assert expected == page.text_content("[data-live]")
 
 
-def test_addresses_in_prose_and_console_name_the_server_of_the_page(browser, address):
+def test_addresses_in_prose_and_console_name_the_server_of_the_page(tab, address):
     host = address.removeprefix("http://")
-    with opened(browser, address) as page:
+    with opened(tab, address) as page:
         prose = page.eval_on_selector_all("article p > code:not([data-live])", "all => all.map(it => it.textContent)")
         assert [
             "make serve",
@@ -134,16 +190,16 @@ def test_addresses_in_prose_and_console_name_the_server_of_the_page(browser, add
         assert f"$ python -m websockets ws://{host}/live/index/echo" == shown.strip()
 
 
-def test_what_a_transcript_says_stays_as_it_is(browser, address):
-    with opened(browser, address) as page:
+def test_what_a_transcript_says_stays_as_it_is(tab, address):
+    with opened(tab, address) as page:
         assert "    origin: http://127.0.0.1:8000\n" in page.text_content(".ws-transcript pre code")
 
 
 @pytest.mark.parametrize(
     ("language", "name"), [("zh", "放大时序图"), ("pt", "Ampliar o diagrama"), ("ru", "Увеличить диаграмму")]
 )
-def test_a_diagram_opens_over_the_whole_screen_and_escape_closes_it(browser, address, language, name):
-    with opened(browser, f"{address}{HOMES[language]}closing/", viewport={"width": 1920, "height": 1080}) as page:
+def test_a_diagram_opens_over_the_whole_screen_and_escape_closes_it(tab, address, language, name):
+    with opened(tab, f"{address}{HOMES[language]}closing/", width=1920, height=1080) as page:
         small = page.locator(".ws-transcript__drawing svg").first.bounding_box()
         page.get_by_role("button", name=name).first.focus()
         page.keyboard.press("Enter")
@@ -156,15 +212,15 @@ def test_a_diagram_opens_over_the_whole_screen_and_escape_closes_it(browser, add
         expect(page.locator(".ws-transcript").first.locator("svg.ws-diagram")).to_have_count(1)
 
 
-def test_a_click_on_a_diagram_opens_it_and_a_button_closes_it(browser, address):
-    with opened(browser, f"{address}/ru/closing/") as page:
+def test_a_click_on_a_diagram_opens_it_and_a_button_closes_it(tab, address):
+    with opened(tab, f"{address}/ru/closing/") as page:
         page.click(".ws-transcript__drawing >> nth=0")
         page.get_by_role("button", name="Закрыть диаграмму").click()
         expect(page.locator(".ws-transcript__dialog[open]")).to_have_count(0)
 
 
-def test_the_language_switcher_keeps_the_section_that_was_scrolled_to(browser, address):
-    with opened(browser, f"{address}/lifecycle/", viewport={"width": 1280, "height": 600}) as page:
+def test_the_language_switcher_keeps_the_section_that_was_scrolled_to(tab, address):
+    with opened(tab, f"{address}/lifecycle/", width=1280, height=600) as page:
         page.mouse.move(640, 300)
         while not (section := page.evaluate("location.hash")):
             page.mouse.wheel(0, 200)
@@ -176,8 +232,8 @@ def test_the_language_switcher_keeps_the_section_that_was_scrolled_to(browser, a
         page.wait_for_url(f"{address}/lifecycle/{section}")
 
 
-def test_the_text_of_a_transcript_can_be_copied(browser, address):
-    with opened(browser, f"{address}/closing/", permissions=["clipboard-read", "clipboard-write"]) as page:
+def test_the_text_of_a_transcript_can_be_copied(tab, address):
+    with opened(tab, f"{address}/closing/") as page:
         page.hover(".ws-transcript pre >> nth=0")
         page.click(".ws-transcript .md-code__button >> nth=0")
         expect(page.locator(".md-dialog--active")).to_be_visible()
@@ -185,8 +241,8 @@ def test_the_text_of_a_transcript_can_be_copied(browser, address):
         assert expected == page.evaluate("navigator.clipboard.readText()")
 
 
-def test_the_site_follows_the_systems_dark_mode(browser, address):
-    with opened(browser, f"{address}/closing/", color_scheme="dark") as page:
+def test_the_site_follows_the_systems_dark_mode(tab, address):
+    with opened(tab, f"{address}/closing/", scheme="dark") as page:
         assert "slate" == scheme(page)
         assert luminance(page, "body", "backgroundColor") < 0.2
         assert luminance(page, ".ws-diagram text", "fill") > 0.6
@@ -194,8 +250,8 @@ def test_the_site_follows_the_systems_dark_mode(browser, address):
         assert luminance(page, ".ws-states text", "fill") > 0.6
 
 
-def test_the_reader_can_choose_the_mode(browser, address):
-    with opened(browser, f"{address}/closing/", color_scheme="light") as page:
+def test_the_reader_can_choose_the_mode(fresh, address):
+    with opened(fresh, f"{address}/closing/") as page:
         assert luminance(page, ".ws-diagram text", "fill") < 0.4
         for _ in range(2):
             page.click(".md-header label[for^=__palette]:visible")
@@ -205,8 +261,8 @@ def test_the_reader_can_choose_the_mode(browser, address):
         assert "slate" == scheme(page)
 
 
-def test_no_page_scrolls_sideways_on_a_narrow_screen(browser, address):
-    with opened(browser, address, viewport={"width": 360, "height": 780}) as page:
+def test_no_page_scrolls_sideways_on_a_narrow_screen(tab, address):
+    with opened(tab, address, width=360, height=780) as page:
         widths = {}
         for path in ADDRESSES:
             page.goto(address + path)
@@ -215,8 +271,8 @@ def test_no_page_scrolls_sideways_on_a_narrow_screen(browser, address):
 
 
 @pytest.mark.parametrize(("width", "beside"), [(1280, True), (360, False)])
-def test_text_and_diagram_stand_beside_each_other_where_there_is_room(browser, address, width, beside):
-    with opened(browser, f"{address}/closing/", viewport={"width": width, "height": 800}) as page:
+def test_text_and_diagram_stand_beside_each_other_where_there_is_room(tab, address, width, beside):
+    with opened(tab, f"{address}/closing/", width=width, height=800) as page:
         text = page.locator(".ws-transcript__text").first.bounding_box()
         diagram = page.locator(".ws-transcript__diagram").first.bounding_box()
         assert beside is (diagram["x"] >= text["x"] + text["width"])
@@ -230,20 +286,20 @@ def smallest_text(page: Page) -> float:
 
 
 @pytest.mark.parametrize(("width", "smallest"), [(360, 13), (1280, 13), (1920, 14.5)])
-def test_the_text_of_a_diagram_is_large_enough(browser, address, width, smallest):
-    with opened(browser, f"{address}/closing/", viewport={"width": width, "height": 800}) as page:
+def test_the_text_of_a_diagram_is_large_enough(tab, address, width, smallest):
+    with opened(tab, f"{address}/closing/", width=width, height=800) as page:
         assert smallest_text(page) >= smallest
 
 
-def test_a_narrow_screen_scrolls_the_diagram(browser, address):
-    with opened(browser, f"{address}/closing/", viewport={"width": 360, "height": 800}) as page:
+def test_a_narrow_screen_scrolls_the_diagram(tab, address):
+    with opened(tab, f"{address}/closing/", width=360, height=800) as page:
         box, content = page.evaluate("""(drawing => [drawing.clientWidth, drawing.scrollWidth])(
             document.querySelector('.ws-transcript__drawing'))""")
         assert box < 320 < 360 < content
 
 
 @pytest.mark.parametrize("language", TITLES)
-def test_the_color_toggle_is_named_in_the_readers_language(browser, address, language):
-    with opened(browser, address + HOMES[language], color_scheme="light") as page:
+def test_the_color_toggle_is_named_in_the_readers_language(tab, address, language):
+    with opened(tab, address + HOMES[language]) as page:
         expected = {"zh": "切换到浅色模式", "pt": "Mudar para o modo claro", "ru": "Включить светлую тему"}[language]
         assert expected == page.get_attribute(".md-header label[for^=__palette]:visible", "title")

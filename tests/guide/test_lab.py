@@ -8,9 +8,9 @@ from typing import Any
 
 import anyio
 import pytest
-from inside_server import Server
 from lab_loop import on_lab_loop
 from page_script import PageScript
+from server import WAIT_S, in_loop
 from starlette.types import Message
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -37,9 +37,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def lab(docs: Path = DOCS, **bounds: float) -> AsyncIterator[str]:
-    serving = Server()
-    serving.app = Lab(docs, **bounds)
-    async with serving.listening() as url:
+    async with in_loop(Lab(docs, **bounds)) as url:
         yield url
 
 
@@ -448,7 +446,7 @@ def test_nothing_is_left_when_the_reader_goes(docs):
             await other.hear("show")
             await other.say("start", page="echo", language="ru", example=1, mode="step")
             await other.hear("show")
-        with anyio.fail_after(5):
+        with anyio.fail_after(WAIT_S):
             while len(asyncio.all_tasks()) > before:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(0.01)
         # One more run of the page may be ready for the next reader.
@@ -460,7 +458,7 @@ def test_nothing_is_left_when_the_reader_goes(docs):
 
 def test_a_handler_that_never_pauses_does_not_stop_the_server(docs):
     async def scenario(script: PageScript) -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(WAIT_S):
             over = await script.play("echo", "ru", 1, script="-> connect /flood\n<- accept\n")
             assert "<- text " in over["got"]
             await script.say("start", page="echo", language="ru", example=1, mode="play")
@@ -560,7 +558,7 @@ def test_a_page_that_does_not_listen_is_let_go(docs, monkeypatch):
         inbox.put_nowait({"type": "websocket.connect"})
         for _ in range(50):
             inbox.put_nowait({"type": "websocket.receive", "text": "{"})
-        with anyio.fail_after(5):
+        with anyio.fail_after(WAIT_S):
             await serving(handshake("/lab"), inbox.get, send)
         assert sent.is_set()
 
@@ -573,7 +571,7 @@ def test_what_is_stopped_while_its_page_runs_leaves_nothing(docs):
             await script.say("start", page="echo", language="ru", example=1, mode="run")
             await script.say("stop")
         assert (await script.play("echo", "ru", 1))["ok"]
-        with anyio.fail_after(5):
+        with anyio.fail_after(WAIT_S):
             while sum(name.startswith("docs.ru.echo") for name in set(sys.modules) - known) > 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

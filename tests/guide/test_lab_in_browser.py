@@ -5,20 +5,21 @@ import json
 import re
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from lab_server import DOCS, built_site, serving
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Route, TimeoutError, expect
-from static_host import static_host
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, TimeoutError, expect
+from server import files_alone, in_thread
 
 from reference_ws.guide.lab import stage
+from reference_ws.guide.lab.clock import LabLoop
 from reference_ws.guide.lab.words import words_of
 from reference_ws.guide.pages import Page as Source
 from reference_ws.guide.pages import read_page
+from reference_ws.guide.serving import application
+from reference_ws.guide.site import default_output, is_stale, source_root
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 from reference_ws.transcript import Transcript, parse
 from reference_ws.transcript.grammar import format_step
@@ -36,6 +37,7 @@ from reference_ws.transcript.steps import (
 
 pytestmark = pytest.mark.needs("chromium")
 
+DOCS = source_root() / "docs"
 SOURCES = [page for page in map(read_page, sorted(DOCS.glob("??/*.md"))) if page.examples]
 WORDS = {language: words_of(catalog(language)) for language in LANGUAGES}
 
@@ -51,59 +53,44 @@ REFUSED = re.compile(
     r"(Error during WebSocket handshake: Unexpected response code: \d+"
     r"|WebSocket is closed before the connection is established\.)"
 )
-# The search of these pages is none of the lab's, but it costs half of the time in which they load.
-SEARCH = re.compile(r"/assets/javascripts/workers/search|/search/search_index\.json")
-NOTHING_FOUND = {"config": {"lang": ["en"], "separator": " ", "pipeline": []}, "docs": []}
 
 
 # --- the site, its two hosts, and a reader ----------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def site() -> Path:
-    return built_site()
+@pytest.fixture(scope="module")
+def site(request) -> Path:
+    """The site that `make check` or `make serve` has built, unless the pages have changed since."""
+    site = default_output()
+    if is_stale(site):
+        (site,) = request.getfixturevalue("home_with_site").glob(".cache/*/site")
+    return site
 
 
 @pytest.fixture(scope="module")
 def address(site) -> Iterator[str]:
     """Where the site is served with everything live; steps follow each other at once."""
-    with pytest.MonkeyPatch.context() as patch, serving(site) as address:
+    served = application(site, DOCS)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        in_thread(served, loop=LabLoop, lifespan="on", timeout_graceful_shutdown=0) as url,
+    ):
         patch.setattr(stage, "PACE_S", 0.0)
-        yield address
+        yield url.replace("ws:", "http:")
 
 
 @pytest.fixture(scope="module")
 def static_address(site) -> Iterator[str]:
     """Where the same files are served by a host that knows nothing of them."""
-    with static_host(site) as address:
+    with files_alone(site) as address:
         yield address
-
-
-def answer_search(route: Route) -> None:
-    route.fulfill(json=NOTHING_FOUND) if route.request.url.endswith(".json") else route.fulfill(
-        body="", content_type="text/javascript"
-    )
-
-
-@pytest.fixture(scope="module")
-def context(browser) -> Iterator[BrowserContext]:
-    """A browser as most have it, for all tests that need no other."""
-    with closing(
-        browser.new_context(
-            permissions=["clipboard-read", "clipboard-write"],
-            reduced_motion="reduce",
-            viewport={"width": 800, "height": 600},
-        )
-    ) as context:
-        context.route(SEARCH, answer_search)
-        yield context
 
 
 Visit = Callable[..., Page]
 
 
 @pytest.fixture
-def visit(browser, context, address) -> Iterator[Visit]:
+def visit(open_context, context, address) -> Iterator[Visit]:
     """Visit a page; after the test nothing may have been asked of another host, nor an error have been logged."""
     own: list[BrowserContext] = []
     pages: list[Page] = []
@@ -120,8 +107,7 @@ def visit(browser, context, address) -> Iterator[Visit]:
 
     def go(path: str, *, host: str = address, **options: object) -> Page:
         if options:
-            own.append(browser.new_context(**options))
-            own[-1].route(SEARCH, answer_search)
+            own.append(open_context(**options))
         page = (own[-1] if options else context).new_page()
         pages.append(page)
         page.on("request", lambda request: requested(request.url, host))
@@ -607,3 +593,29 @@ def test_how_soon_the_first_message_appears(visit, record_property):
     figures = {"median": round(statistics.median(measured), 1), "max": round(max(measured), 1)}
     record_property("first_message_ms", figures)
     print("\nfirst message after a press of Run, in ms:", figures)
+
+
+# --- what the pages' policy allows ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("locale", "home"), [("zh-CN", "/"), ("pt-BR", "/pt/"), ("ru-RU", "/ru/")])
+def test_the_server_answers_in_the_reader_s_language_and_the_policy_stops_nothing(browser, address, locale, home):
+    context = browser.new_context(locale=locale)
+    page = context.new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: told.append(str(error)))
+
+    page.goto(address)
+    assert address + home == page.url
+    page.goto(f"{address}{home}closing/")
+    example = page.locator("figure.ws-transcript").first
+    example.get_by_role("button").filter(has_text=WORDS[home.strip("/") or "zh"]["run"]).first.click()
+    expect(example.locator(".ws-lab svg.ws-diagram g.step")).not_to_have_count(0)
+    page.click("[data-md-component=search-query]")
+    page.keyboard.insert_text("accept")
+    page.keyboard.press("End")
+    expect(page.locator("a.md-search-result__link").first).to_be_attached()
+
+    assert [] == [text for text in told if not REFUSED.search(text)]
+    context.close()

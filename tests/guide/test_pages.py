@@ -1,7 +1,7 @@
 import pytest
 from small_docs import ECHO
 
-from reference_ws.guide.pages import Counts, PageError, count_problem, live_path, read_page
+from reference_ws.guide.pages import Block, Counts, PageError, count_problem, live_path, read_blocks, read_page
 
 
 def test_page_has_its_fences_headings_and_title(write):
@@ -43,6 +43,29 @@ def test_front_matter_is_no_heading(write):
 
 def test_hash_inside_of_a_fence_is_no_heading(write):
     assert 1 == len(read_page(write("# A {#a}\n\n```python\n# comment\n```\n")).headings)
+
+
+def blocks(text):
+    return [(line, block.info, block.source) for line, block in read_blocks(text) if isinstance(block, Block)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("```python\nx\n```\n", [(1, "python", "x\n")]),
+        ("text\n~~~~ python\n```\n~~~\n~~~~\n", [(2, "python", "```\n~~~\n")]),
+        ("- ```python\n  if x:\n\n      y\n  ```\n", [(1, "python", "if x:\n\n    y\n")]),
+        ("> ```python\n> x\n> ```\n", [(1, "python", "x\n")]),
+        ("````\n```python\nx\n```\n````\n", [(1, "", "```python\nx\n```\n")]),
+        ("<!--\n```python\nx\n```\n-->\n```python\ny\n```\n", [(6, "python", "y\n")]),
+        ("<!-- a comment -->\n```python\nx\n```\n", [(2, "python", "x\n")]),
+        ("```inline``` code\n", []),
+        ("<!--\n```python\n", []),
+        ("```python\nx\n", [(1, "python", "x\n")]),
+    ],
+)
+def test_blocks_are_those_of_markdown(text, found):
+    assert found == blocks(text)
 
 
 BROKEN = {

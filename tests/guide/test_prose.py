@@ -4,8 +4,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from checks.prose import check
+from checks.variants import variant
 
-from reference_ws.guide.glossary import Term, read_terms, variant
+from reference_ws.guide.glossary import Term, read_terms
 from reference_ws.guide.pages import read_page
 
 TERMS = [

@@ -1,9 +1,11 @@
 """What the server itself says is in the language of the address, or else of the browser."""
 
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
+from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from reference_ws.guide.serving import application
 from reference_ws.guide.words.catalogs import catalog
@@ -39,11 +41,40 @@ def test_a_missing_page_is_told_in_the_reader_s_language(client, accept_language
     response = client.get(path, headers={"accept-language": accept_language})
 
     assert (404, expected) == (response.status_code, response.text)
-    assert "accept-language" == response.headers["vary"]
+    assert "Accept-Language, Cookie" == response.headers["vary"]
 
 
-def test_the_root_is_chinese_for_every_browser(client):
-    assert "首页" == client.get("/", headers={"accept-language": "ru"}).text
+@pytest.mark.parametrize(
+    ("accept_language", "chosen", "place"),
+    [
+        ("pt-BR,pt;q=0.9", None, "/pt/"),
+        ("ru", None, "/ru/"),
+        ("ru", "pt", "/pt/"),
+        ("ru", "xx", "/ru/"),
+        ("ru", "zh", None),
+        ("zh-TW", None, None),
+        ("en", None, None),
+        (None, None, None),
+        (None, "ru", "/ru/"),
+    ],
+)
+def test_the_root_is_answered_in_the_reader_s_language(client, accept_language, chosen, place):
+    headers = {"accept-language": accept_language} if accept_language else {"accept-language": ""}
+    headers |= {"cookie": f"ws-language={chosen}"} if chosen else {}
+
+    response = client.get("/?highlight=a%20b", headers=headers, follow_redirects=False)
+
+    assert "Accept-Language, Cookie" == response.headers["vary"]
+    if place is None:
+        assert (200, "首页") == (response.status_code, response.text)
+    else:
+        assert (307, f"{place}?highlight=a%20b") == (response.status_code, response.headers["location"])
+        assert "no-store" == response.headers["cache-control"]
+
+
+def test_only_the_root_asks_for_the_language(client):
+    response = client.get("/index.html", headers={"accept-language": "ru"}, follow_redirects=False)
+    assert (200, "首页") == (response.status_code, response.text)
 
 
 @pytest.mark.parametrize("language", ["zh", "pt", "ru"])
@@ -64,11 +95,70 @@ def test_a_broken_page_is_told_in_the_reader_s_language(client, language):
     assert (500, sentence % {"page": "broken"} + "\n") == (response.status_code, response.text)
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing/"])
+@pytest.mark.parametrize("path", ["/", "/nothing/", "/live/nothing", "/live/broken"])
 def test_pages_tell_the_browser_to_be_careful(client, path):
     headers = client.get(path).headers
 
     assert "nosniff" == headers["x-content-type-options"]
     assert "same-origin" == headers["referrer-policy"]
     assert "SAMEORIGIN" == headers["x-frame-options"]
-    assert "frame-ancestors 'self'" == headers["content-security-policy"]
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "frame-ancestors 'self'" in headers["content-security-policy"]
+
+
+def test_a_page_s_own_scripts_are_the_only_ones_in_it_that_run(client, tmp_path):
+    script = "document.title = 1"
+    (tmp_path / "site/index.html").write_text(f"<script>{script}</script><script src='a.js'></script>", "utf-8")
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+
+    response = client.get("/", headers={"accept-language": ""})
+    scripts = next(part for part in response.headers["content-security-policy"].split("; ") if "script-src" in part)
+
+    assert f"script-src 'self' 'wasm-unsafe-eval' 'sha256-{digest}'" == scripts
+    kept = client.get("/", headers={"accept-language": "", "if-none-match": response.headers["etag"]})
+    assert 304 == kept.status_code
+    assert "content-security-policy" not in kept.headers
+
+
+LOOPBACK = ["localhost", "LOCALHOST:8000", "localhost.", "127.0.0.1", "127.9.8.7:1", "[::1]", "[::1]:8000"]
+FOREIGN = [
+    "evil.test:8000",
+    "localhost.evil.test",
+    "127.0.0.1.evil.test",
+    "a@localhost",
+    "localhost:8000:1",
+    "[::1",
+    "",
+]
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "lets_in", "refuses"),
+    [
+        ("127.0.0.1", (), LOOPBACK, [*FOREIGN, "192.168.1.2:8000", "0.0.0.0", "[2001:db8::1]"]),
+        ("::1", ("Box.lan",), [*LOOPBACK, "box.lan:8000", "BOX.LAN."], [*FOREIGN, "192.168.1.2"]),
+        ("localhost", (), LOOPBACK, FOREIGN),
+        ("0.0.0.0", ("box.lan",), [*LOOPBACK, "192.168.1.2:8000", "[2001:db8::1]:8000", "box.lan"], FOREIGN),
+        ("box.lan", (), [*LOOPBACK, "box.lan:8000", "192.168.1.2"], [*FOREIGN, "other.lan"]),
+    ],
+)
+def test_a_server_answers_to_its_own_names_only(tmp_path, client, host, allowed, lets_in, refuses):
+    app = application(tmp_path / "site", tmp_path / "docs", host=host, allow_hosts=allowed)
+    guarded = TestClient(app)
+    for name in lets_in:
+        assert 200 == guarded.get("/index.html", headers={"host": name}).status_code, name
+    for name in refuses:
+        response = guarded.get("/index.html", headers={"host": name, "accept-language": "en"})
+        assert 400 == response.status_code, name
+        assert "--allow-host NAME" in response.text
+        assert "nosniff" == response.headers["x-content-type-options"]
+        for path in ("/live/broken", "/lab"):
+            connection = guarded.websocket_connect(path, headers={"host": name})
+            with pytest.raises(WebSocketDenialResponse) as denied, connection:
+                pass
+            assert 400 == denied.value.status_code
+
+
+def test_two_hosts_are_none(tmp_path, client):
+    app = TestClient(application(tmp_path / "site", tmp_path / "docs", host="127.0.0.1"))
+    assert 400 == app.get("/", headers=[("host", "localhost"), ("host", "evil.test")]).status_code

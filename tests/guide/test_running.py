@@ -1,7 +1,5 @@
 import asyncio
-import os
 import shutil
-import subprocess
 import sys
 import typing
 from collections.abc import Callable
@@ -172,21 +170,15 @@ def test_page_runs_from_top_to_bottom(write):
 
 
 @pytest.fixture
-def run_documents(tmp_path: Path) -> Callable[..., str]:
+def run_documents(pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Run pytest on the documents in `tmp_path`, in this process: it has imported all that they need."""
+    for file in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / file, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
     def run(*arguments: str) -> str:
-        shutil.copy(ROOT / "conftest.py", tmp_path)
-        shutil.copy(ROOT / "pyproject.toml", tmp_path)
-        command = [sys.executable, "-m", "pytest", "docs", "-p", "no:cacheprovider", "--tb=short", "-v", *arguments]
-        done = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        return done.stdout + done.stderr
+        options = ("-p", "no:cacheprovider", "--tb=short", "-v", *arguments)
+        return str(pytester.runpytest_inprocess("docs", *options).stdout)
 
     return run
 

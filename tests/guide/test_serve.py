@@ -2,18 +2,19 @@ import http.client
 import re
 import signal
 import socket
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
+from server import WAIT_S, Process, in_process
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from reference_ws.guide import serving
+from reference_ws.guide import serving, site
 from reference_ws.transcript import check
 
 # The real command, with a small site in place of the real one.
@@ -80,11 +81,8 @@ c -> connect /live/closing/echo
 c <- deny 429 text "Too many connections."
 """
 
-Start = Callable[..., tuple["subprocess.Popen[str]", int]]
 
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+def write_site(folder: Path) -> Path:
     for name, text in {
         "docs/zh/closing.md": PAGE,
         "site/index.html": "首页",
@@ -93,34 +91,38 @@ def root(tmp_path: Path) -> Path:
         "site/ru/404.html": "Нет такой страницы",
         "site/closing/index.html": "关闭",
     }.items():
-        path = tmp_path / name
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return tmp_path
+    return folder
 
 
 @pytest.fixture
-def start(root: Path) -> Iterator[Start]:
-    started: list[subprocess.Popen[str]] = []
+def root(tmp_path: Path) -> Path:
+    return write_site(tmp_path)
 
-    def start_server(*arguments: str) -> tuple[subprocess.Popen[str], int]:
-        command = [sys.executable, "-c", COMMAND, str(root), "serve", "--no-browser", "--port", "0", *arguments]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        started.append(server)
-        assert server.stdout
-        line = server.stdout.readline()
-        address = re.fullmatch(r"Serving http://127\.0\.0\.1:(\d+)/ - press Ctrl-C to stop\n", line)
-        assert address, line
-        return server, int(address[1])
 
-    yield start_server
-    for process in started:
-        process.kill()
-        process.communicate()
+def serving_site(root: Path, *arguments: str) -> AbstractContextManager[Process]:
+    return in_process(sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--port", "0", *arguments)
+
+
+@pytest.fixture
+def server(root: Path) -> Iterator[Process]:
+    """Serve a site for a test that ends the server or reads what it has written."""
+    with serving_site(root) as server:
+        assert f"Serving http://127.0.0.1:{server.port}/ - press Ctrl-C to stop\n" == server.told[-1]
+        yield server
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Serve a site for the tests that only ask it."""
+    with serving_site(write_site(tmp_path_factory.mktemp("served"))) as server:
+        yield server.port
 
 
 def get(port: int, path: str) -> tuple[int, str, str | None]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
@@ -129,9 +131,7 @@ def get(port: int, path: str) -> tuple[int, str, str | None]:
         connection.close()
 
 
-def test_site_and_examples_share_a_port(start):
-    _, port = start()
-
+def test_site_and_examples_share_a_port(port):
     assert (200, "首页", "no-cache") == get(port, "/")
     assert (200, "关闭", "no-cache") == get(port, "/closing/")
     assert (404, "没有这一页", "no-cache") == get(port, "/nothing/")
@@ -139,16 +139,15 @@ def test_site_and_examples_share_a_port(start):
     assert 404 == get(port, "/live/nothing")[0]
     with connect(f"ws://127.0.0.1:{port}/live/closing/echo") as client:
         client.send("你好")
-        assert "你好" == client.recv(timeout=5)
+        assert "你好" == client.recv(timeout=WAIT_S)
 
 
-def test_only_the_site_s_own_pages_may_connect(start):
-    _, port = start()
+def test_only_the_site_s_own_pages_may_connect(port):
     for own in (f"127.0.0.1:{port}", f"localhost:{port}"):
         connection = socket.create_connection(("127.0.0.1", port))
         with connect(f"ws://{own}/live/closing/echo", sock=connection, origin=f"http://{own}") as client:
             client.send("hello")
-            assert "hello" == client.recv(timeout=5)
+            assert "hello" == client.recv(timeout=WAIT_S)
     for foreign in ("http://127.0.0.1:1", f"http://127.0.0.1.example:{port}", "https://example.org", "null"):
         for path in ("/live/closing/echo", "/live/nothing", "/"):
             with pytest.raises(InvalidStatus) as refused, connect(f"ws://127.0.0.1:{port}{path}", origin=foreign):
@@ -156,15 +155,14 @@ def test_only_the_site_s_own_pages_may_connect(start):
             assert 403 == refused.value.response.status_code
 
 
-def test_a_message_of_more_than_1_mib_closes_with_1009(start):
-    _, port = start()
+def test_a_message_of_more_than_1_mib_closes_with_1009(port):
     for size in (2**20 + 1, 3 * 2**20):
         with connect(f"ws://127.0.0.1:{port}/live/closing/echo") as client:
             client.send("a" * 2**20)
-            assert 2**20 == len(client.recv(timeout=5))
+            assert 2**20 == len(client.recv(timeout=WAIT_S))
             client.send("a" * size)
             with pytest.raises(ConnectionClosed) as closed:
-                client.recv(timeout=5)
+                client.recv(timeout=WAIT_S)
         assert closed.value.rcvd
         assert 1009 == closed.value.rcvd.code
 
@@ -175,81 +173,85 @@ def test_a_client_with_too_many_connections_is_refused(root, monkeypatch):
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_signal_stops_at_once_with_open_connections(start, ending):
-    server, port = start()
+def test_signal_ends_it_with_open_connections(server, ending):
+    """Also with a handler that would sleep for an hour, far longer than is waited here."""
     with (
-        connect(f"ws://127.0.0.1:{port}/live/closing/echo") as client,
-        connect(f"ws://127.0.0.1:{port}/live/closing/deaf"),
+        connect(f"{server.url}/live/closing/echo") as client,
+        connect(f"{server.url}/live/closing/deaf"),
     ):
-        before = time.monotonic()
-        server.send_signal(ending)
-        output, errors = server.communicate(timeout=10)
-        after = time.monotonic()
+        server.process.send_signal(ending)
+        output, errors = server.process.communicate(timeout=WAIT_S)
 
-        assert (0, "", "") == (server.returncode, output, errors)
-        assert after - before < 1
+        assert (0, "", "") == (server.process.returncode, output, errors)
         with pytest.raises(ConnectionClosed) as closed:
-            client.recv(timeout=5)
+            client.recv(timeout=WAIT_S)
         assert closed.value.rcvd
         assert 1012 == closed.value.rcvd.code
 
 
-def test_exception_of_an_example_is_one_line(start):
-    server, port = start()
-    with connect(f"ws://127.0.0.1:{port}/live/closing/fails") as client, pytest.raises(ConnectionClosed):
-        client.recv(timeout=5)
-    server.send_signal(signal.SIGINT)
-    _, errors = server.communicate(timeout=10)
+def test_exception_of_an_example_is_one_line(server):
+    with connect(f"{server.url}/live/closing/fails") as client, pytest.raises(ConnectionClosed):
+        client.recv(timeout=WAIT_S)
+    server.process.send_signal(signal.SIGINT)
+    _, errors = server.process.communicate(timeout=WAIT_S)
 
     assert "ERROR: closing#a, sample 1, line 24: ValueError: nobody is here\n" == re.sub(" +", " ", errors)
 
 
 def test_all_addresses_are_told_with_one_that_a_browser_can_open(root):
-    command = [sys.executable, "-c", COMMAND, str(root), "serve", "--no-browser", "--port", "0", "--host", "0.0.0.0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        line = server.stdout.readline()
-        server.kill()
+    with serving_site(root, "--host", "0.0.0.0") as server:
+        line = server.told[-1]
 
     told = r"Serving http://127\.0\.0\.1:\d+/ \(and this machine's other addresses\) - press Ctrl-C to stop\n"
     assert re.fullmatch(told, line), line
 
 
-def test_mistake_in_a_transcript_is_one_line(root):
-    failing = """
-def build(**_):
-    raise site.BuildError(["docs/zh/closing.md:29:4: expected accept\\n<- accepted\\n   ^"])
+@pytest.fixture
+def serve(root, monkeypatch, run_command):
+    """Run the command in this process, for what ends before it serves."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setattr(site, "source_root", lambda: root)
+    monkeypatch.setattr(site, "default_output", lambda: root / "site")
+    monkeypatch.setattr(site, "is_stale", lambda _: False)
+    return partial(run_command, "serve", "--no-browser")
 
 
-site.is_stale, site.build = lambda output: True, build
-main()
-"""
-    command = [
-        sys.executable,
-        "-c",
-        COMMAND.replace("main()\n", failing),
-        str(root),
-        "serve",
-        "--no-browser",
-        "--port=0",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+def test_mistake_in_a_transcript_is_one_line(serve, monkeypatch):
+    def build(**_):
+        raise site.BuildError(["docs/zh/closing.md:29:4: expected accept\n<- accepted\n   ^"])
+
+    monkeypatch.setattr(site, "is_stale", lambda _: True)
+    monkeypatch.setattr(site, "build", build)
+    code, _, errors = serve("--port=0")
 
     told = "reference-ws: the documentation can't be built: docs/zh/closing.md:29:4: expected accept\n"
-    assert (2, told) == (done.returncode, done.stderr)
+    assert (2, told) == (code, errors)
 
 
-def test_occupied_port_is_one_line(root):
+def test_each_step_of_a_build_is_told_where_no_terminal_is(serve, monkeypatch):
+    def build(*, progress, **_):
+        for language in ("zh", "pt", "ru"):
+            progress(language)
+        raise site.BuildError(["stop"])
+
+    monkeypatch.setattr(site, "is_stale", lambda _: True)
+    monkeypatch.setattr(site, "build", build)
+    _, _, errors = serve("--port=0")
+
+    steps = re.findall(r"Building the pages in (\w+), step (\d) of 3 \(about \d+ seconds, once\)", errors)
+    assert [("zh", "1"), ("pt", "2"), ("ru", "3")] == steps
+
+
+def test_occupied_port_is_one_line(serve):
     with socket.create_server(("127.0.0.1", 0)) as occupied:
         port = occupied.getsockname()[1]
-        command = [sys.executable, "-c", COMMAND, str(root), "serve", "--no-browser", "--port", str(port)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+        code, output, errors = serve("--port", str(port))
 
-    assert (2, "") == (done.returncode, done.stdout)
+    assert (2, "") == (code, output)
     assert (
         f"reference-ws: port {port} of 127.0.0.1 is in use:"
         " stop what listens there, or choose another one with --port (make: PORT=)\n"
-    ) == done.stderr
+    ) == errors
 
 
 def test_small_messages_are_sent_at_once():

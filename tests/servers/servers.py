@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
+
+from server import WAIT_S, free_port, in_process
 
 FOLDER: Final = Path(__file__).parent
 DOCS: Final = FOLDER.parents[1] / "docs"
@@ -59,7 +60,7 @@ class Server:
 
     def get(self, path: str) -> Any:
         """Ask the served application over HTTP; it answers in JSON."""
-        with urllib.request.urlopen(self.url.replace("ws:", "http:", 1) + path, timeout=30) as response:
+        with urllib.request.urlopen(self.url.replace("ws:", "http:", 1) + path, timeout=WAIT_S) as response:
             return json.load(response)
 
     def records(self, path: str, count: int, within_s: float) -> list[list[Any]]:
@@ -86,27 +87,10 @@ class Server:
 @contextmanager
 def running(name: str, log: Path) -> Iterator[Server]:
     """Run a server on a free port of 127.0.0.1 until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [part.format(port=port) for part in COMMANDS[name]]
-    with log.open("w") as output:
-        process = subprocess.Popen(command, cwd=FOLDER, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        _wait(process, port, log)
-        yield Server(name, f"ws://127.0.0.1:{port}", log)
-    finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 20
-    while process.poll() is None and time.monotonic() < deadline:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise RuntimeError(f"the server doesn't listen:\n{log.read_text()}")
+    with (
+        log.open("w") as output,
+        in_process(*command, port=port, cwd=FOLDER, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
+        yield Server(name, process.url, log)

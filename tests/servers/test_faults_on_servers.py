@@ -8,10 +8,11 @@ from functools import partial
 
 import anyio
 import pytest
+from server import WAIT_S
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-open_client = partial(connect, proxy=None, max_size=None, open_timeout=5, close_timeout=1)
+open_client = partial(connect, proxy=None, max_size=None, open_timeout=WAIT_S, close_timeout=1)
 
 TIMEOUT_S = 5
 SIZES_BYTES = [0, 1, 125, 126, 65_535, 65_536, 16 * 2**20]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from transcript_strategies import transcripts
 
 from reference_ws.lifecycle import WebSocketState
-from reference_ws.transcript.diagram import mermaid, states, svg
+from reference_ws.transcript.diagram import STYLE, mermaid, states, svg
 from reference_ws.transcript.grammar import format_transcript, parse
 from reference_ws.transcript.steps import ClientData, Connect, Payload, Transcript
 
@@ -325,3 +325,7 @@ def test_a_long_message_is_cut_at_once():
     text = "я" * 1_000_000
     drawn = svg(parse(f'-> connect /\n<- accept\n-> text "{text}"'), hidden=True)
     assert re.search(r'"я{20,50}…</tspan>|"я{20,50}…', drawn)
+
+
+def test_a_page_may_have_the_style_of_its_pictures_once():
+    assert svg(parse(ECHO)) == svg(parse(ECHO), styled=False).replace("<rect", f"<style>{STYLE}</style>\n<rect", 1)

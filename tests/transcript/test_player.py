@@ -601,6 +601,19 @@ async def test_over_a_socket_the_inside_is_not_checked_and_that_is_told(anyio_ba
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_header_beyond_ascii_is_read_alike_in_memory_and_over_a_socket(anyio_backend):
+    async def greets(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept", "headers": [(b"x-name", "Zoë".encode("latin-1"))]})
+        await send({"type": "websocket.close"})
+
+    text = "-> connect /\n<- accept\n    x-name: Zoë\n<- close 1000\n"
+    assert (await report_of(greets, text)).ok
+    async with served(greets) as url:
+        assert (await report_of(url, text)).ok
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_server_that_is_not_there_is_a_failure(anyio_backend):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

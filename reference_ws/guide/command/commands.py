@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from reference_ws import __version__
-from reference_ws.guide.command import Problem, connect, examples, explain, missing, run_pages, serve, tell
+from reference_ws.guide.command import Problem, connect, explain, missing, run_pages, serve, tell
 from reference_ws.guide.words.catalogs import (
     ENGLISH,
     LANGUAGES,
@@ -110,7 +110,7 @@ def _command(language: str) -> click.Group:
 
     @command("examples", _("List every example with its page, its title and its live addresses."))
     def examples_() -> Action:
-        return lambda: examples.show(words, language)
+        return lambda: run_pages.show_examples(words, language)
 
     @command(
         "run",
@@ -166,8 +166,15 @@ def _command(language: str) -> click.Group:
     @click.option(
         "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help=_("0 takes a free one.")
     )
+    @click.option(
+        "--allow-host",
+        "allow_hosts",
+        multiple=True,
+        metavar="NAME",
+        help=_("Answer to this host name too; may be given several times."),
+    )
     @click.option("--no-browser", is_flag=True, help=_("Don't open a browser."))
-    def serve_(host: str, port: int, no_browser: bool) -> Action:
-        return lambda: serve.run(words, host, port, browser=not no_browser)
+    def serve_(host: str, port: int, allow_hosts: tuple[str, ...], no_browser: bool) -> Action:
+        return lambda: serve.run(words, host, port, allow_hosts=allow_hosts, browser=not no_browser)
 
     return reference_ws

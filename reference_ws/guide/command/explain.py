@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from gettext import NullTranslations
+from typing import Any
 
 from reference_ws.guide.command.screen import Screen, unknown
 from reference_ws.guide.words import explanations
@@ -35,6 +36,13 @@ def _numbers(code: CloseCode) -> str:
     return f"{code.first}" if code.first == code.last else f"{code.first}-{code.last}"
 
 
+def _cells() -> Iterator[tuple[str, WebSocketState, str, WebSocketState | str]]:
+    """Walk over both tables: side, state, message and entry."""
+    for side, table in TABLES.items():
+        for state, row in table.items():
+            yield from ((side, state, message, entry) for message, entry in row.items())
+
+
 class _Guide:
     def __init__(self, screen: Screen, words: NullTranslations, language: str) -> None:
         self.screen = screen
@@ -61,37 +69,21 @@ class _Guide:
 
     def state(self, state: WebSocketState) -> None:
         self.title(state.name, explanations.STATES[state])
-        for side, table in TABLES.items():
-            if state in table:
-                self.screen.line()
-                self.screen.line(f"{side}  {self.translate(explanations.SIDES[side])}")
-                for message, entry in table[state].items():
-                    self.move(state, message, message, entry)
+        self.moves(lambda where, _: where is state, lambda _, message: message)
         self.link("lifecycle#states")
 
     def message(self, message: str) -> None:
         self.title(message, explanations.MESSAGES[message])
-        for side, table in TABLES.items():
-            rows = {state: row[message] for state, row in table.items() if message in row}
-            if rows:
-                self.screen.line()
-                self.screen.line(f"{side}  {self.translate(explanations.SIDES[side])}")
-            for state, entry in rows.items():
-                self.move(state, message, state.name, entry)
+        self.moves(lambda _, sent: sent == message, lambda state, _: state.name)
         self.link("lifecycle#transitions")
 
     def error(self, error: str) -> None:
         text = ERRORS[error]
         self.title(error, text.problem, text.remedy, *[explanations.ENDS] if text.ends else [])
-        for state, message in self.causes(error):
-            self.screen.line(f"  {state.name:<12}  {message}", "dim")
+        for _, state, message, entry in _cells():
+            if entry == error:
+                self.screen.line(f"  {state.name:<12}  {message}", "dim")
         self.link(explanations.place(error))
-
-    def causes(self, error: str) -> Iterator[tuple[WebSocketState, str]]:
-        """Find the cells of both tables that hold the error."""
-        for table in TABLES.values():
-            for state, row in table.items():
-                yield from ((state, message) for message, entry in row.items() if entry == error)
 
     def code(self, code: CloseCode, title: str) -> None:
         self.title(f"{title}  {code.name}", code.meaning)
@@ -103,14 +95,22 @@ class _Guide:
         for sentence in sentences:
             self.screen.line(self.translate(sentence))
 
-    def move(self, state: WebSocketState, message: str, given: str, entry: WebSocketState | str) -> None:
-        """Show one cell of a table."""
-        if isinstance(entry, WebSocketState):
-            after, sentence = f"-> {entry.name}", explanations.TRANSITIONS[state, message]
-        else:
-            after, sentence = entry, ERRORS[entry].problem
+    def moves(self, chosen: Callable[[WebSocketState, str], bool], name: Callable[[WebSocketState, str], str]) -> None:
+        """Show the cells of both tables that are chosen, each under its name."""
+        before = None
         width = max(map(len, explanations.MESSAGES))
-        self.screen.line(f"  {given:<{width}}  {after:<24}  {self.translate(sentence)}")
+        for side, state, message, entry in _cells():
+            if not chosen(state, message):
+                continue
+            if side != before:
+                before = side
+                self.screen.line()
+                self.screen.line(f"{side}  {self.translate(explanations.SIDES[side])}")
+            if isinstance(entry, WebSocketState):
+                after, sentence = f"-> {entry.name}", explanations.TRANSITIONS[state, message]
+            else:
+                after, sentence = entry, ERRORS[entry].problem
+            self.screen.line(f"  {name(state, message):<{width}}  {after:<24}  {self.translate(sentence)}")
 
     def link(self, place: str) -> None:
         page, _, anchor = place.partition("#")
@@ -119,21 +119,13 @@ class _Guide:
         self.screen.line(f"{SITE}{folder}{page}/#{anchor}", "cyan")
 
     def everything(self) -> None:
-        for state, sentence in explanations.STATES.items():
-            self.row(state.name, sentence)
-        self.screen.line()
-        for message, sentence in explanations.MESSAGES.items():
-            self.row(message, sentence)
-        self.screen.line()
-        for error, text in ERRORS.items():
-            self.row(error, text.problem)
-        self.screen.line()
-        for code in CLOSE_CODES:
-            self.row(_numbers(code), code.meaning)
-        self.screen.line()
-        for reason, sentence in explanations.REASONS.items():
-            self.row(reason, sentence)
-
-    def row(self, name: str, sentence: str) -> None:
+        errors = {error: text.problem for error, text in ERRORS.items()}
+        codes = {_numbers(code): code.meaning for code in CLOSE_CODES}
         width = max(map(len, (*explanations.MESSAGES, *explanations.REASONS)))
-        self.screen.line(f"{name:<{width}}  {self.translate(sentence)}")
+        parts: tuple[Mapping[Any, str], ...] = (explanations.STATES, explanations.MESSAGES, errors, codes)
+        for number, part in enumerate((*parts, explanations.REASONS)):
+            if number:
+                self.screen.line()
+            for name, sentence in part.items():
+                label = name.name if isinstance(name, WebSocketState) else name
+                self.screen.line(f"{label:<{width}}  {self.translate(sentence)}")

@@ -1,4 +1,4 @@
-"""``reference-ws run`` and ``reference-ws play``: transcripts of the documents, and of one's own files."""
+"""``reference-ws examples``, ``run`` and ``play``: transcripts of the documents, and of one's own files."""
 
 from __future__ import annotations
 
@@ -6,29 +6,56 @@ import asyncio
 import importlib
 import shlex
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from gettext import NullTranslations
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from markdown_it import MarkdownIt
 from starlette.types import ASGIApp
 
 from reference_ws.guide.command import Problem, address
 from reference_ws.guide.command.screen import Screen, unknown
-from reference_ws.guide.pages import KINDS, Fence, Page, PageError, live_path, read_page
+from reference_ws.guide.pages import KINDS, Block, Fence, Page, PageError, live_path, read_blocks, read_page, read_pages
 from reference_ws.guide.running import PageRun, failure_text, transcript
 from reference_ws.guide.words.catalogs import pages_language
 from reference_ws.testing.held_time import run_in_held_time
 from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.player import Report, play
-from reference_ws.transcript.steps import Transcript
+from reference_ws.transcript.steps import Connect, Transcript
 
-__all__ = ["play_file", "run"]
+__all__ = ["play_file", "run", "show_examples"]
 
 DIFFERS = 1
+SERVER = "ws://127.0.0.1:8000"
+"""Where `reference-ws serve` listens unless it is told otherwise."""
+
+
+def show_examples(words: NullTranslations, language: str) -> None:
+    """List the pages, their sections with transcripts, and the live addresses of these. Raises `Problem`."""
+    from reference_ws.guide.site import source_root  # MkDocs takes long to load
+
+    screen = Screen(words)
+    try:
+        pages = read_pages(source_root() / "docs", pages_language(language))
+    except PageError as error:
+        raise Problem(str(error)) from None
+    for page in pages:
+        titles = {heading.anchor: heading.title for heading in page.headings}
+        if page.examples:
+            screen.line(f"{page.name}  {page.title}", "bold")
+        for anchor, group in groupby(page.examples, key=lambda fence: fence.anchor):
+            screen.line(f"  {page.name}#{anchor}  {titles[anchor]}")
+            addresses = [
+                f"{SERVER}{live_path(page.name, fence.app, fence.denial)}{step.target}"
+                for fence in group
+                for step in transcript(page, fence).steps
+                if isinstance(step, Connect)
+            ]
+            for live in dict.fromkeys(addresses):
+                screen.line(f"    {live}", "dim")
 
 
 def run(words: NullTranslations, page: str, *, language: str, url: str | None, quiet: bool) -> int:
@@ -49,23 +76,18 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
     except PageError as error:
         raise Problem(str(error)) from None
     chosen = _section(words, read, anchor) if anchor else list(read.fences)
-    transcripts = [fence for fence in chosen if fence.kind == "transcript"]
+    transcripts = [fence for fence in chosen if fence in read.examples]
     if not transcripts:
         raise Problem(_("%(place)s has no transcript") % {"place": page})
     performance = _Performance(words, page, read.file, quiet)
     if url is None:
         return run_in_held_time(performance.run(read, chosen))
-    address.read(words, url)
-
-    async def play_live() -> int:
-        await address.reach(words, url)
-        for fence in transcripts:
-            live = url.rstrip("/") + live_path(read.name, fence.app, fence.denial)
-            if not await performance.play(live, transcript(read, fence), denial=fence.denial):
-                return DIFFERS
-        return performance.verdict()
-
-    return asyncio.run(play_live())
+    live = url.rstrip("/")
+    scenes = [
+        (live + live_path(read.name, fence.app, fence.denial), transcript(read, fence), fence.denial)
+        for fence in transcripts
+    ]
+    return asyncio.run(performance.perform(scenes, url))
 
 
 def play_file(
@@ -90,29 +112,17 @@ def play_file(
     performance = _Performance(words, file, file, quiet)
     if Path(file).suffix in (".md", ".markdown"):
         page = _markdown(words, Path(file), text)
-        fences = [fence for fence in page.fences if fence.kind == "transcript"]
-        if not fences:
+        if not page.examples:
             raise Problem(_("%(place)s has no transcript") % {"place": file})
         if app is None and url is None:
             return run_to_its_end(performance.run(page, page.fences))
-        scripts = [(parse(fence.source, file=file, first_line=fence.line + 1), fence.denial) for fence in fences]
+        scripts = [(parse(fence.source, file=file, first_line=fence.line + 1), fence.denial) for fence in page.examples]
     else:
         scripts = [(parse(text, file=file), True)]
         if app is None and url is None:
             raise Problem(_("say with --app or --url what %(file)s talks to") % {"file": file})
-    if url is not None:
-        address.read(words, url)
     target = url if url is not None else _application(words, app or "")
-
-    async def play_all() -> int:
-        if url is not None:
-            await address.reach(words, url)
-        for script, denial in scripts:
-            if not await performance.play(target, script, denial=denial):
-                return DIFFERS
-        return performance.verdict()
-
-    return run_to_its_end(play_all())
+    return run_to_its_end(performance.perform([(target, script, denial) for script, denial in scripts], url))
 
 
 @dataclass
@@ -134,6 +144,15 @@ class _Performance:
     def __post_init__(self) -> None:
         self.screen = Screen(self.words)
 
+    async def perform(self, scenes: Iterable[tuple[ASGIApp | str, Transcript, bool]], url: str | None) -> int:
+        """Play each (application, transcript, whether its server can deny), once somebody answers at `url`."""
+        if url is not None:
+            await address.reach(self.words, url)
+        for app, script, denial in scenes:
+            if not await self.show(app, script, denial=denial):
+                return DIFFERS
+        return self.verdict()
+
     async def run(self, page: Page, chosen: list[Fence] | tuple[Fence, ...]) -> int:
         """Run a page in memory to the end of `chosen`, showing these."""
         page_run = PageRun(page)
@@ -143,7 +162,7 @@ class _Performance:
                     break
                 if fence.kind == "transcript" and fence in chosen:
                     script = parse(fence.source, file=self.file, first_line=fence.line + 1)
-                    if not await self.play(page_run.application(fence), script, denial=fence.denial):
+                    if not await self.show(page_run.application(fence), script, denial=fence.denial):
                         return DIFFERS
                 else:
                     await page_run.fence(fence)
@@ -159,7 +178,7 @@ class _Performance:
             page_run.close()
         return self.verdict()
 
-    async def play(self, app: ASGIApp | str, script: Transcript, *, denial: bool) -> bool:
+    async def show(self, app: ASGIApp | str, script: Transcript, *, denial: bool) -> bool:
         """Play a transcript and show it as it happens; False when it differs, which is shown too."""
         if not self.quiet:
             self.screen.line(f"{script.file}:{script.steps[0].line}", "underline")
@@ -206,11 +225,10 @@ def _section(words: NullTranslations, page: Page, anchor: str) -> list[Fence]:
 def _markdown(words: NullTranslations, path: Path, text: str) -> Page:
     """Read somebody's Markdown file as a page: its transcripts and its Python code count, nothing else is looked at."""
     fences: list[Fence] = []
-    for token in MarkdownIt().parse(text):
-        kind, _, options = token.info.strip().partition(" ")
-        if token.type != "fence" or token.map is None or kind not in ("python", "transcript"):
+    for line, block in read_blocks(text):
+        kind, _, options = block.info.partition(" ") if isinstance(block, Block) else ("", "", "")
+        if not isinstance(block, Block) or kind not in ("python", "transcript"):
             continue
-        line = token.map[0] + 1
         try:
             given = [word.partition("=") for word in shlex.split(options.strip().strip("{}"))]
         except ValueError:
@@ -219,7 +237,7 @@ def _markdown(words: NullTranslations, path: Path, text: str) -> Page:
         if bad:
             problem = words.gettext("%(file)s:%(line)s: there is no option %(option)s, only app and denial")
             raise Problem(problem % {"file": path, "line": line, "option": bad[0]})
-        fences.append(Fence(kind, {name: value for name, _, value in given}, token.content, line, ""))
+        fences.append(Fence(kind, {name: value for name, _, value in given}, block.source, line, ""))
     path = path.resolve()
     return Page(path.parent.name, path.stem, path, path.stem, tuple(fences), ())
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 import webbrowser
+from collections.abc import Collection
 from contextlib import closing
 from gettext import NullTranslations
 
@@ -12,17 +14,30 @@ from rich.console import Console
 
 from reference_ws.guide.command import Problem
 from reference_ws.guide.pages import PageError, read_pages
+from reference_ws.guide.words.catalogs import LANGUAGES
 
 __all__ = ["run"]
 
 
-def run(words: NullTranslations, host: str, port: int, *, browser: bool) -> None:
+def run(words: NullTranslations, host: str, port: int, *, allow_hosts: Collection[str], browser: bool) -> None:
     """Build the site if its sources have changed, and serve it until Ctrl-C. Raises `Problem`."""
     # What builds and serves takes long to load: no other command should wait for it.
     from reference_ws.guide import serving
     from reference_ws.guide.site import BuildError, build, default_output, is_stale, source_root
 
     _ = words.gettext
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+    def tell(line: str) -> None:
+        # A line a step, on a terminal or not: who waits sees where it is, and a log keeps it.
+        console.print(line)
+
+    def tell_language(language: str) -> None:
+        number, count = LANGUAGES.index(language) + 1, len(LANGUAGES)
+        tell(
+            _("Building the pages in %(language)s, step %(number)d of %(count)d (about 10 seconds, once) ...")
+            % {"language": language, "number": number, "count": count}
+        )
 
     try:
         listener = serving.listen(host, port)
@@ -40,8 +55,9 @@ def run(words: NullTranslations, host: str, port: int, *, browser: bool) -> None
         try:
             read_pages(docs)
             if is_stale(site):
-                with Console(stderr=True).status(_("Building the documentation")) as status:
-                    build(output=site, progress=status.update)
+                began = time.monotonic()
+                build(output=site, progress=tell_language)
+                tell(_("The documentation is built: %(seconds)d s") % {"seconds": round(time.monotonic() - began)})
         except PageError as error:
             raise Problem(str(error)) from None
         except OSError as error:
@@ -68,4 +84,5 @@ def run(words: NullTranslations, host: str, port: int, *, browser: bool) -> None
                 # A browser in the terminal would hold up the server until it is closed.
                 threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-        serving.serve(serving.application(site, docs), listener, ready=ready)
+        app = serving.application(site, docs, host="0.0.0.0" if everywhere else host, allow_hosts=allow_hosts)
+        serving.serve(app, listener, ready=ready)

@@ -1,7 +1,7 @@
 """A clock that stands still while a reader looks: the examples' own waiting takes as long as it does without the lab.
 
 An example that sends every 200 ms would have sent a lot by the time that somebody presses a button. `LabLoop` is
-asyncio's event loop, except that the tasks of a play see that play's `Clock` as its time: when the clock stands still,
+asyncio's event loop, except that the tasks of a performance see its `Clock` as the time: when the clock stands still,
 so do their timers, whoever set them (``anyio.sleep``, ``asyncio.timeout`` and so on all ask the event loop; who asks
 ``time.monotonic()`` gets the world's).
 """
@@ -45,7 +45,7 @@ class LabLoop(asyncio.SelectorEventLoop):
 
 
 class Clock:
-    """The time of one play; on another event loop than a `LabLoop` it can't be stopped."""
+    """The time of one performance; on another event loop than a `LabLoop` it can't be stopped."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 from reference_ws.conversation import refuse
 from reference_ws.errors import WebSocketDisconnect, WebSocketTypeError
 from reference_ws.guards import OriginGuard
-from reference_ws.guide.lab.stage import Mode, Play, Refused, TooMuch
+from reference_ws.guide.lab.stage import Mode, Refused, Stage, TooMuch
 from reference_ws.guide.lab.story import Show, problem
 from reference_ws.guide.pages import read_page
 from reference_ws.guide.running import PageRun, failure_text
@@ -43,9 +43,9 @@ MAX_SESSIONS: Final = 200
 MAX_SECONDS: Final = 900.0
 MAX_SCRIPT_CHARACTERS: Final = 20_000
 MAX_WAITING: Final = 1_000
-"""So many messages may wait for a page that doesn't listen, and so many of the page for a play that begins."""
+"""So many messages may wait for a page that doesn't listen, and so many of the page for a performance that begins."""
 FIRST_S: Final = 60.0
-"""How long a session may wait for its first play."""
+"""How long a session may wait for its first performance."""
 FAREWELL_S: Final = 5.0
 NEXT_RUN_S: Final = 0.5
 
@@ -74,7 +74,7 @@ class Lab:
         self.runs = _Runs(docs)
         self.max_sessions = max_sessions
         self.max_seconds = max_seconds
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: dict[str, _Visit] = {}
         self._guarded = OriginGuard(self._serve, allow_absent=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,8 +94,8 @@ class Lab:
         else:
             token, _, rest = scope["path"].removeprefix(f"{PREFIX}/").partition("/")
             session = self._sessions.get(token)
-            play = session.play if session else None
-            if play is None or not await play.serve(rest.partition("/")[0], scope, receive, send):
+            stage = session.stage if session else None
+            if stage is None or not await stage.serve(rest.partition("/")[0], scope, receive, send):
                 await refuse(WebSocket(scope, receive, send), PlainTextResponse("There is no such session.\n", 404))
 
     async def _converse(self, websocket: WebSocket) -> None:
@@ -108,7 +108,7 @@ class Lab:
             return
         token = secrets.token_urlsafe(16)
         async with background() as tasks:
-            session = self._sessions[token] = _Session(token, self.runs, words)
+            session = self._sessions[token] = _Visit(token, self.runs, words)
             tasks.start_soon(session.tell_all, websocket)
             try:
                 with anyio.move_on_after(self.max_seconds) as bound:
@@ -124,20 +124,20 @@ class Lab:
 
 
 @dataclass
-class _Session:
+class _Visit:
     """What one reader does."""
 
     token: str
     runs: _Runs
     words: NullTranslations
-    play: Play | None = None
+    stage: Stage | None = None
     _messages: deque[Show] = field(default_factory=deque)
     _signal: Signal = field(default_factory=Signal)
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    _plays: int = 0
+    _performances: int = 0
     _listening: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     _beginning: Command | None = None
-    """What was started last, until its play has begun."""
+    """What was started last, until its performance has begun."""
     _early: deque[Command] = field(default_factory=lambda: deque(maxlen=MAX_WAITING))
     """What was said meanwhile."""
 
@@ -156,7 +156,7 @@ class _Session:
         self._signal.notify()
 
     def tell_problem(self, text: str, *, ends: bool = False) -> None:
-        """Say what is wrong, and whether that is the end of the play."""
+        """Say what is wrong, and whether that is the end of the performance."""
         self.tell(problem(text, ends=ends))
 
     async def tell_all(self, websocket: WebSocket) -> None:
@@ -206,7 +206,7 @@ class _Session:
                     tasks.start_soon(self._start, command, self._scope)
                 elif command.do == "stop":
                     self._scope.cancel()
-                    self.play = self._beginning = None
+                    self.stage = self._beginning = None
                 elif self._beginning is not None:
                     self._early.append(command)
                 else:
@@ -245,8 +245,8 @@ class _Session:
             told = self.words.gettext("The shared conversation isn't one: was the link cut off?")
             self.tell_problem(told, ends=True)
             return
-        self._plays += 1
-        self.play = play = Play(
+        self._performances += 1
+        self.stage = stage = Stage(
             run=run,
             fence=fence,
             words=self.words,
@@ -254,33 +254,33 @@ class _Session:
             script=script,
             shared=shared,
             address=f"{PREFIX}/{self.token}",
-            number=self._plays,
+            number=self._performances,
             tell=self.tell,
         )
         try:
-            await play.perform(lambda: self._begun(command))
+            await stage.perform(lambda: self._begun(command))
         finally:
-            if self.play is play:
-                self.play = None
+            if self.stage is stage:
+                self.stage = None
 
     def _begun(self, command: Command) -> None:
-        """Go on with what was said before the play had begun, or couldn't."""
+        """Go on with what was said before the performance had begun, or couldn't."""
         if self._beginning is command:
             self._beginning = None
             while self._early:
                 self._go_on(self._early.popleft())
 
     def _go_on(self, command: Command) -> None:
-        if self.play is None:
+        if self.stage is None:
             self.tell_problem(self.words.gettext("Nothing is being played now: press a button."), ends=True)
         elif command.do == "next":
-            self.play.let_go()
+            self.stage.go_on()
         else:
-            self.play.do(command.line, command.headers)
+            self.stage.do(command.line, command.headers)
 
 
 class _Runs:
-    """Runs of pages, each for one play: what one reader's clients do is no news for another's."""
+    """Runs of pages, each for one performance: what one reader's clients do is no news for another's."""
 
     def __init__(self, docs: Path) -> None:
         self.docs = docs.resolve()

@@ -1,8 +1,8 @@
-"""One play in the lab: the page's code, run afresh, serves connections whose client side is a browser's.
+"""The lab's stage: the page's code, run afresh, serves connections whose client side is a browser's.
 
 The player of the transcripts plays here as it does in memory: every message of the application is held until its line
 is reached. What differs is the client's side. A `BrowserPeer` asks the page's script to connect, to send, to close;
-what the browser then does arrives on a real connection, which `Play.serve` carries to the application and back.
+what the browser then does arrives on a real connection, which `Stage.serve` carries to the application and back.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from reference_ws.transcript.steps import (
     Transcript,
 )
 
-__all__ = ["Mode", "Play", "Refused", "TooMuch"]
+__all__ = ["Mode", "Refused", "Stage", "TooMuch"]
 
 Mode = Literal["run", "step", "play"]
 
 MAX_STEPS: Final = 500
 MAX_CHARACTERS: Final = 200_000
-"""So long may the transcript of a play become."""
+"""So long may the transcript of a performance become."""
 MAX_CONNECTIONS: Final = 20
-"""So many may be open at once in a play."""
+"""So many may be open at once on a stage."""
 PACE_S: Final = 1.5
 """How long a step can be looked at in a run."""
 ANSWER_S: Final = 5.0
@@ -69,15 +69,17 @@ class Refused(Exception):  # noqa: N818 - nothing failed
 
 
 class TooMuch(Exception):  # noqa: N818 - a bound
-    """The play has more steps than the lab shows."""
+    """The performance has more steps than the lab shows."""
 
 
 @dataclass
-class Play:
-    """One play of one example. `tell` sends a message to the page; connections that it asked for come to `serve`.
+class Stage:
+    """Where one example is performed, once.
+
+    `tell` sends a message to the page; connections that it asked for come to `serve`.
 
     In mode ``"run"`` the script is played at a pace that the eye can follow, in ``"step"`` each step waits for
-    `let_go`, in ``"play"`` the reader's lines are done, one by one, with `do`.
+    `go_on`, in ``"play"`` the reader's lines are done, one by one, with `do`.
     """
 
     run: PageRun
@@ -88,7 +90,7 @@ class Play:
     shared: bool
     """True when the script is not the page's."""
     address: str
-    """The path below which the session's connections arrive; the number of the play and of the connection follow."""
+    """The path below which the reader's connections arrive; this performance's number and the connection's follow."""
     number: int
     tell: Callable[[Show], None]
     story: Story = field(init=False)
@@ -96,7 +98,7 @@ class Play:
     clock: Clock = field(init=False)
     _began: float | None = field(init=False, default=None)
     _expected: dict[str, _Expected] = field(init=False, default_factory=dict)
-    _let_go: anyio.Event = field(init=False, default_factory=anyio.Event)
+    _may_go_on: anyio.Event = field(init=False, default_factory=anyio.Event)
     _peers: dict[str, BrowserPeer] = field(init=False, default_factory=dict)
     _done: int = field(init=False, default=0)
     _over: bool = field(init=False, default=False)
@@ -138,8 +140,8 @@ class Play:
         if self.mode == "step":
             self.story.next = step
             self.world.signal.notify()
-            await self._let_go.wait()
-            self._let_go = anyio.Event()
+            await self._may_go_on.wait()
+            self._may_go_on = anyio.Event()
             self.story.next = None
         elif self.story.line is not None:
             await anyio.sleep(PACE_S)
@@ -152,9 +154,9 @@ class Play:
         await self._settle()
         self.world.signal.notify()
 
-    def let_go(self) -> None:
+    def go_on(self) -> None:
         """Let the next step happen."""
-        self._let_go.set()
+        self._may_go_on.set()
 
     @contextmanager
     def time_passes(self) -> Iterator[None]:
@@ -372,21 +374,21 @@ class BrowserPeer(MemoryPeer):
 
     connection: Any  # BrowserConnection, from connect() on
 
-    def __init__(self, play: Play, name: str) -> None:
-        super().__init__(play.world, name, play.run.application(play.fence), {})
-        self._play = play
-        play._peers[name] = self
+    def __init__(self, stage: Stage, name: str) -> None:
+        super().__init__(stage.world, name, stage.run.application(stage.fence), {})
+        self._stage = stage
+        stage._peers[name] = self
 
     async def connect(self, target: str, headers: Headers) -> None:
         """Ask the browser to connect, and wait for it."""
-        self.connection = await self._play.connect(self.name, target, headers)
+        self.connection = await self._stage.connect(self.name, target, headers)
         await self.world.settle()
 
     async def data(self, payload: str | bytes) -> None:
         """Ask the browser to send a frame, and wait until it is there."""
         before = self.connection.arrived
         key, value = ("text", payload) if isinstance(payload, str) else ("base64", base64.b64encode(payload).decode())
-        self._play.tell({"do": "send", "client": self.name, key: value})
+        self._stage.tell({"do": "send", "client": self.name, key: value})
         await self._until(lambda: self.connection.arrived > before or self.connection.gone)
 
     async def close(self, code: int, reason: str) -> None:
@@ -396,21 +398,21 @@ class BrowserPeer(MemoryPeer):
         await self.connection.given_out()
         if code in (1000, 1005) or 3000 <= code <= 4999:
             how = {} if code == 1005 else {"code": code, "reason": reason}
-            self._play.tell({"do": "close", "client": self.name, **how})
+            self._stage.tell({"do": "close", "client": self.name, **how})
         else:
             self.connection.wire.say({"type": DISCONNECT, "code": code, "reason": reason})
         await self._until(lambda: self.connection.gone)
 
     async def next_is_there(self) -> bool:
         """Wait for a message of the application; False when it has ended without one."""
-        with self._play.time_passes():
+        with self._stage.time_passes():
             return await super().next_is_there()
 
     async def finish(self, timeout_s: float) -> Step | None:
         """End the connection if it is open; at the end of the script nobody is shown how."""
-        if self._play.is_done:
-            self._play.curtain()
-        with self._play.time_passes():
+        if self._stage.is_done:
+            self._stage.curtain()
+        with self._stage.time_passes():
             return await super().finish(timeout_s)
 
     async def _until(self, ready: Callable[[], bool]) -> None:

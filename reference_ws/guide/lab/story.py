@@ -11,11 +11,10 @@ from gettext import NullTranslations
 from html import escape
 from typing import Any, Final
 
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from starlette.websockets import WebSocketState
 
+from reference_ws.guide.fences import listing
 from reference_ws.guide.pages import Page
 from reference_ws.guide.tables import error_text, prose, state_name
 from reference_ws.guide.words import explanations
@@ -51,7 +50,7 @@ _SIDES: Final = ("client_state", "application_state")
 
 @dataclass
 class Story:
-    """The steps of one play on one page, in the order in which they happened, and the connections that they are of."""
+    """The steps of one performance, in the order in which they happened, and the connections that they are of."""
 
     page: Page
     words: NullTranslations
@@ -148,6 +147,7 @@ class Story:
             client=self.words.gettext("client"),
             application=self.words.gettext("application"),
             hidden=True,
+            styled=False,
             seconds=self.seconds,
             room=self.room,
             unheard=unheard,
@@ -162,27 +162,16 @@ class Story:
             if frame is None:
                 continue
             file, line = frame.f_code.co_filename, frame.f_lineno
-            block = self._block(line) if file == str(self.page.path) else None
+            block = self.page.sample_at(line) if file == str(self.page.path) else None
             place: dict[str, Any] = {"block": None, "line": None, "where": "/".join(file.split("/")[-2:]) + f":{line}"}
             if block is not None:
                 place = {"block": block[0], "line": block[1], "where": None}
             waits.append({"client": name, **place})
         return waits
 
-    def _block(self, line: int) -> tuple[int, int] | None:
-        """Find a line of the page in its code samples."""
-        samples = (fence for fence in self.page.fences if fence.kind == "python")
-        for number, fence in enumerate(samples, 1):
-            if fence.line < line <= fence.line + fence.source.count("\n"):
-                return number, line - fence.line
-        return None
-
     def code(self, block: int) -> str:
         """Render a code sample of the page, counted from 1; each line is an element with the id ``lab-code-2-7``."""
-        fence = [fence for fence in self.page.fences if fence.kind == "python"][block - 1]
-        formatter = HtmlFormatter(cssclass="highlight", wrapcode=True, linespans=f"lab-code-{block}")
-        html: str = highlight(fence.source, PythonLexer(stripnl=False), formatter)
-        return html
+        return listing(self.page.samples[block - 1].source, PythonLexer(stripnl=False), f"lab-code-{block}")
 
     # --- what it means ------------------------------------------------------------------------------------------------
 
@@ -237,12 +226,12 @@ _BEGINNING: Final = (WebSocketState.CONNECTING, WebSocketState.CONNECTING)
 
 
 def problem(text: str, *, ends: bool = False) -> Show:
-    """Say what is wrong, and whether that is the end of the play."""
+    """Say what is wrong, and whether that is the end of the performance."""
     return {"do": "problem", "text": text, "ends": ends}
 
 
 def ended(words: NullTranslations, report: Report) -> Show:
-    """Tell how a play came out: ``ok`` and a ``title``, and, where it differs, what was ``expected`` and ``got``."""
+    """Tell how it came out: ``ok`` and a ``title``, and, where it differs, what was ``expected`` and ``got``."""
     if report.got is None:
         count = len(report.played)
         title = words.ngettext("Played as written: %(count)d step", "Played as written: %(count)d steps", count)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from reference_ws import guards
 from reference_ws.lifecycle import (
     ACCEPT,
     CLOSE,
@@ -112,15 +113,13 @@ ENDS: Final = "The connection is over: the error is a WebSocketDisconnect too, a
 """What is said of the errors whose `ErrorText.ends` is true."""
 
 REASONS: Final[Mapping[str, str]] = {
-    "This origin is not allowed here.": (
-        "A guard refused the handshake: its page's origin is not allowed, or it names no origin."
-    ),
-    "Too many connections.": (
+    guards.FOREIGN_ORIGIN: ("A guard refused the handshake: its page's origin is not allowed, or it names no origin."),
+    guards.TOO_MANY_CONNECTIONS: (
         "A guard refused the handshake: as many connections are open as it allows, in all or from one address."
     ),
-    "messages have at most N bytes": "A guard closed the connection: the client sent a bigger message than it allows.",
-    "too many messages": "A guard closed the connection: the client sent messages faster than it allows.",
-    "idle for too long": "A guard closed the connection: the client sent nothing for longer than it allows.",
+    guards.TOO_BIG.format(limit="N"): "A guard closed the connection: the client sent a bigger message than it allows.",
+    guards.TOO_FAST: "A guard closed the connection: the client sent messages faster than it allows.",
+    guards.IDLE: "A guard closed the connection: the client sent nothing for longer than it allows.",
 }
 """What the guards of `reference_ws.guards` say, N for a number -> why they do."""
 
@@ -142,7 +141,7 @@ PLACES: Final[Mapping[str, str]] = {
     "close-code": "lifecycle#close-codes",
     "close-reason": "closing#server-closes",
     **dict.fromkeys(REASONS, "production#limits"),
-    "This origin is not allowed here.": "production#origin",
+    guards.FOREIGN_ORIGIN: "production#origin",
 }
 """Error id, or key of `REASONS` -> the section that shows it; the others are under `place`'s default."""
 

@@ -1,0 +1,137 @@
+"""Starts a server for a test, in its event loop, in a thread or as a process: there with the block, gone with it.
+
+It listens on a free port of 127.0.0.1, answers once the block begins, and has ended when the block has.
+"""
+
+import asyncio
+import re
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Timer
+from typing import Any, Final
+
+import uvicorn
+from anyio.from_thread import start_blocking_portal
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+WAIT_S: Final = 60
+"""How long a test waits for what has to come: it measures nothing, it only ends a test that hangs."""
+
+
+Loop = Callable[[], asyncio.AbstractEventLoop]
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready, self.stop = asyncio.Event(), asyncio.Event()
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # they are pytest's
+        return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        finally:
+            self.ready.set()
+
+    async def main_loop(self) -> None:  # uvicorn's own looks ten times a second whether it shall end
+        await self.stop.wait()
+
+
+@asynccontextmanager
+async def in_loop(app: ASGIApp, **options: Any) -> AsyncIterator[str]:
+    """Serve in this event loop, with these options of uvicorn; gives ``ws://127.0.0.1:PORT``."""
+    settings = {"interface": "asgi3", "ws": "websockets-sansio", "lifespan": "off", "log_config": None}
+    server = _Server(uvicorn.Config(app, **{**settings, "timeout_graceful_shutdown": WAIT_S, **options}))
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await server.ready.wait()
+            assert server.started
+            yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.stop.set()
+            await serving
+
+
+@contextmanager
+def in_thread(app: ASGIApp, *, loop: Loop = asyncio.new_event_loop, **options: Any) -> Iterator[str]:
+    """Serve in a thread, in an event loop of its own; gives ``ws://127.0.0.1:PORT``."""
+    with (
+        start_blocking_portal("asyncio", {"loop_factory": loop}) as portal,
+        portal.wrap_async_context_manager(in_loop(app, **options)) as url,
+    ):
+        yield url
+
+
+@contextmanager
+def files_alone(folder: Path) -> Iterator[str]:
+    """Serve a folder as a host that has nothing but files; gives ``http://127.0.0.1:PORT``."""
+    with in_thread(StaticFiles(directory=folder, html=True), ws="none", timeout_graceful_shutdown=0) as url:
+        yield url.replace("ws:", "http:")
+
+
+@dataclass
+class Process:
+    """A server in a process of its own; ``told`` are the lines that it has written until it answered."""
+
+    process: "subprocess.Popen[str]"
+    port: int
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def in_process(*command: object, port: int = 0, within_s: float = WAIT_S, **options: Any) -> Iterator[Process]:
+    """Run a command that serves at `port`; without one it says which it has taken, by the port or an address in a line.
+
+    `options` are those of `subprocess.Popen`.
+    """
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([str(word) for word in command], **{**pipes, **options}) as process:
+        server = Process(process, port)
+        too_late = Timer(within_s, process.kill)
+        too_late.start()
+        try:
+            _wait(server)
+            too_late.cancel()
+            yield server
+        finally:
+            too_late.cancel()
+            process.terminate()
+            try:
+                process.communicate(timeout=WAIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+
+
+def _wait(server: Process) -> None:
+    while server.process.poll() is None:
+        if server.port:
+            try:
+                socket.create_connection(("127.0.0.1", server.port), WAIT_S).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        elif line := server.process.stdout.readline():
+            server.told.append(line)
+            if address := re.search(r"^(\d+)$|http://[\w.]+:(\d+)/", line):
+                server.port = int(address[1] or address[2])
+                return
+    raise RuntimeError(f"the server doesn't serve: {server.told}, {server.process.communicate()}")
