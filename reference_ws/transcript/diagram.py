@@ -76,7 +76,7 @@ def _refused(transcript: Transcript) -> set[int]:
 
 def _after(step: Step, client: WebSocketState, application: WebSocketState) -> Sides:
     if isinstance(step, AnyMessage) and application is CONNECTING:
-        application = WebSocketState.CONNECTED  # whatever answers the handshake: what comes after it is easier to follow so
+        application = WebSocketState.CONNECTED  # it may be a refusal, but then little would follow
     for event in messages_of(step):
         if isinstance(step, FromClient):
             entry = on_receive(client, application, event)

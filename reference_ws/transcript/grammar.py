@@ -183,7 +183,7 @@ class _Connections:
             self.open[name] = "yes"
         elif isinstance(step, ApplicationClose | AnyMessage | Raised) and state in ("asked", "yes"):
             # Without an accept, leaving refuses the handshake: there is no connection that anything could cross on.
-            # A message that may be any may be a close: both what an open and what a closed connection allows may follow.
+            # A message that may be any may be a close: what an open and what a closed connection allows may follow.
             left = state == "yes" or isinstance(step, AnyMessage)
             self.open[name] = "application left" if left else "no"
         return step

@@ -285,8 +285,8 @@ CODE = "a close code from 1000 to 4999"
 CLIENT_STATES = "CONNECTING, CONNECTED, DISCONNECTED"
 APPLICATION_STATES = "CONNECTING, CONNECTED, RESPONSE, DISCONNECTED"
 ANYTHING = (
-    "no ... here: it stands for what the application sends: a payload, a value in JSON, a reason, a refusal's body or a "
-    "whole message"
+    "no ... here: it stands for what the application sends: a payload, a value in JSON, a reason, a refusal's body or "
+    "a whole message"
 )
 HEADER = "no indentation here: header lines stand right under connect, accept or deny"
 EVENT = "at least one event, such as: -> connect /"
