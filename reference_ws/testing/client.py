@@ -12,10 +12,12 @@ from starlette.types import ASGIApp, Message
 from starlette.websockets import WebSocketDisconnect
 
 from reference_ws.lifecycle import ACCEPT, CLOSE, RESPONSE_BODY, RESPONSE_START, sent_event
-from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, background, handshake
+from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, asgi, background, handshake
 from reference_ws.testing.lifespan import run_lifespan
 
 __all__ = ["Client", "HandshakeRefused", "connect", "goes_on", "header_lines", "refusal"]
+
+__tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
 
 
 SHOWN_CHARACTERS: Final = 200
@@ -205,9 +207,11 @@ async def connect(
     what is sent after the client has left. The application's lifespan runs around the block, and the connection has its
     state; blocks at the same time share it (see `run_lifespan`). ``lifespan=False`` if somebody else runs it.
 
-    Raises `HandshakeRefused` when the application refuses. At the end of the block the client closes, if nobody has;
-    an exception that leaves the application is raised there, also in place of the `WebSocketDisconnect` that it caused.
+    Raises `TypeError` for what is no ASGI application, `HandshakeRefused` when the application refuses. At the end of
+    the block the client closes, if nobody has; an exception that leaves the application is raised there, also in place
+    of the `WebSocketDisconnect` that it caused.
     """
+    app = asgi(app)
     scope = handshake(target, headers=headers, subprotocols=subprotocols, client=client, extensions=extensions)
     connection = InMemoryConnection(scope, both_keys=both_keys, send_raises=send_raises)
     opened = Client(connection, timeout_s)

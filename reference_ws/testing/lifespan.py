@@ -14,6 +14,8 @@ from reference_ws.testing.inmemory import Signal, background, waiting_at
 
 __all__ = ["run_lifespan"]
 
+__tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
+
 
 @asynccontextmanager
 async def run_lifespan(app: ASGIApp, *, timeout_s: float = 5) -> AsyncIterator[dict[str, Any]]:
@@ -68,8 +70,8 @@ class _Run:
 
     async def serve(self, app: ASGIApp) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
-        self._coroutine = app(scope, self._receive, self._send)
         try:
+            self._coroutine = app(scope, self._receive, self._send)
             # A block that is cancelled still has its lifespan in its clean-ups; it ends as a server ends it.
             with self._scope:
                 await self._coroutine

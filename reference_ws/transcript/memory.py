@@ -27,6 +27,8 @@ from reference_ws.transcript.steps import Headers, Raised, Step
 
 __all__ = ["MemoryPeer", "World", "memory_peers"]
 
+__tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
+
 QUIET_TURNS: Final = 10
 """The application has settled when so many turns of the event loop brought nothing new."""
 BURST: Final = 100

@@ -6,15 +6,19 @@ application, `reference_ws.transcript.sockets` opens a real connection.
 
 from __future__ import annotations
 
+import linecache
+import re
+import sys
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from types import FrameType
 
 import anyio
 from starlette.types import ASGIApp
 
 from reference_ws.testing.held_time import run_in_held_time
-from reference_ws.testing.inmemory import raised_at
+from reference_ws.testing.inmemory import asgi, is_the_users, raised_at
 from reference_ws.transcript.grammar import format_step, parse
 from reference_ws.transcript.memory import memory_peers
 from reference_ws.transcript.messages import matches
@@ -34,6 +38,8 @@ from reference_ws.transcript.steps import (
 )
 
 __all__ = ["Player", "Report", "TranscriptFailure", "check", "play"]
+
+__tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ async def play(
 
         peers: Peers = socket_peers(app)
     else:
-        peers = memory_peers(app, denial=denial, lifespan=lifespan, timeout_s=timeout_s)
+        peers = memory_peers(asgi(app), denial=denial, lifespan=lifespan, timeout_s=timeout_s)
 
     async def tell(step: Step) -> None:
         if on_step is not None:
@@ -130,7 +136,7 @@ async def check(
     app: ASGIApp | str,
     text: str,
     *,
-    file: str = "<transcript>",
+    file: str | None = None,
     timeout_s: float = 5.0,
     denial: bool = True,
     lifespan: bool = True,
@@ -138,13 +144,31 @@ async def check(
 ) -> Report:
     """Parse and play a transcript in a test: raises `TranscriptFailure`, an `AssertionError`, when something differs.
 
-    Raises `TranscriptError` for a line that is not understood. The other arguments are those of `play`.
+    Raises `TranscriptError` for a line that is not understood. Without a ``file`` both name the caller's, and the line
+    in it. The other arguments are those of `play`.
     """
-    script = parse(text, file=file)
+    place, first_line = (file, 1) if file is not None else _written_at(text)
+    script = parse(text, file=place, first_line=first_line)
     report = await play(app, script, timeout_s=timeout_s, denial=denial, lifespan=lifespan, held_time=held_time)
     if not report.ok:
         raise TranscriptFailure(report)
     return report
+
+
+def _written_at(text: str) -> tuple[str, int]:
+    """Find out what file a transcript stands in, and on which line it begins, from where `check` is called."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and not is_the_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    if frame is None:
+        return "<transcript>", 1
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    source = "".join(linecache.getlines(file))
+    # The same text may stand there several times: the nearest before the end of the call, else the next one.
+    begins = [source.count("\n", 0, found.start()) + 1 for found in re.finditer(re.escape(text), source)]
+    if begins and text.strip():
+        return file, min(begins, key=lambda begin: abs(begin - line))
+    return f"{file}:{line}, <transcript>", 1  # it is put together, or has escapes
 
 
 async def _nothing(_step: Step) -> None:

@@ -4,9 +4,11 @@ import inspect
 
 import anyio
 import pytest
+from starlette.endpoints import WebSocketEndpoint
 
 from reference_ws import App, WebSocket
-from reference_ws.transcript import TranscriptFailure, check, parse, play
+from reference_ws.testing import connect
+from reference_ws.transcript import TranscriptError, TranscriptFailure, check, parse, play
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +112,102 @@ async def test_that_a_client_has_left_is_nothing_behind_a_difference():
             leaves, "a -> connect /\na <- accept\na -> close\nb -> connect /\nb <- accept\nb <- close", timeout_s=0.1
         )
     assert failed.value.__cause__ is None
+
+
+async def test_check_names_the_file_and_the_line_of_whoever_calls_it():
+    with pytest.raises(TranscriptFailure) as failed:
+        await check(
+            app,
+            """
+            -> connect /divide
+            <- accept
+            -> json 1
+            <- json "this is line three"
+            """,
+        )
+    here = line_of("this is line three", test_check_names_the_file_and_the_line_of_whoever_calls_it)
+    assert f"{__file__}:{here}: expected and got differ" == str(failed.value).splitlines()[0]
+
+
+SAID_TWICE = """-> connect /divide
+<- accept
+<- close"""
+
+
+async def test_a_text_that_stands_elsewhere_has_its_own_lines():
+    with pytest.raises(TranscriptFailure) as failed:
+        await check(app, SAID_TWICE, timeout_s=0.05)
+    defined = inspect.getsource(inspect.getmodule(divide)).split("SAID_TWICE = ")[0].count("\n") + 1
+    assert str(failed.value).startswith(f"{__file__}:{defined + 2}:")
+
+
+async def test_of_two_places_with_the_same_text_the_nearer_one_is_named():
+    with pytest.raises(TranscriptFailure) as failed:
+        await check(
+            app,
+            """-> connect /divide
+<- accept
+<- close""",
+            timeout_s=0.05,
+        )
+    here = line_of('""",', test_of_two_places_with_the_same_text_the_nearer_one_is_named)
+    assert str(failed.value).startswith(f"{__file__}:{here}:")
+
+
+async def test_a_text_that_stands_nowhere_as_it_is_has_the_line_of_the_call():
+    with pytest.raises(TranscriptFailure) as failed:
+        await check(app, "-> connect /divide?\n<- accept\n<- close", timeout_s=0.05)
+    with pytest.raises(TranscriptError) as wrong:
+        await check(app, "-> connect /divide\n<- acept")
+    for error, line in ((failed, 3), (wrong, 2)):
+        place = str(error.value).splitlines()[0]
+        assert place.startswith(f"{__file__}:")
+        assert f", <transcript>:{line}:" in place
+
+
+async def test_the_caller_is_found_from_a_task_too():
+    failures = []
+
+    async def play_in_task():
+        try:
+            await check(app, "-> connect /nowhere\n" + "<- accept")
+        except TranscriptFailure as failure:
+            failures.append(str(failure))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(play_in_task)
+    assert failures[0].startswith(f"{__file__}:")
+
+
+async def test_pytest_shows_the_test_and_nothing_of_the_player():
+    with pytest.raises(TranscriptFailure) as failed:
+        await check(app, "-> connect /divide\n<- deny 403")
+    shown = [entry for entry in failed.traceback if not entry.ishidden(failed)]
+    assert [__file__] == [str(entry.path) for entry in shown]
+
+
+NOT_APPLICATIONS = [
+    (None, "None is no ASGI application: it can't be called."),
+    (lambda: app, "does not take scope, receive and send: is it a factory? Call it."),
+    (App, "App is a class, no ASGI application: call it."),
+]
+
+
+@pytest.mark.parametrize(("wrong", "told"), NOT_APPLICATIONS)
+async def test_what_is_no_application_is_told_in_one_line(wrong, told):
+    with pytest.raises(TypeError) as failed:
+        await check(wrong, "-> connect /\n<- accept")
+    assert str(failed.value).endswith(told)
+    assert "\n" not in str(failed.value)
+    with pytest.raises(TypeError) as failed:
+        async with connect(wrong, "/"):
+            pass
+    assert str(failed.value).endswith(told)
+
+
+async def test_an_application_may_be_a_class_that_is_awaited():
+    class Endpoint(WebSocketEndpoint):
+        async def on_connect(self, websocket):
+            await websocket.accept()
+
+    await check(Endpoint, "-> connect /\n<- accept\n-> close")
