@@ -50,7 +50,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import takewhile
 from types import MethodType, SimpleNamespace, UnionType
-from typing import Annotated, Any, Final, Literal, NamedTuple, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Optional, TypeVar, Union
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -86,7 +86,11 @@ _ABSENT: Final = inspect.Parameter.empty
 # --- what stands in Annotated[...] ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+# As a default, `x: int = Query(5)` and `user: str = Depends(f)`, each of these stands for a value of any type. A type
+# checker believes it of a class that makes what is asked for; a dataclass's own `__init__` would come before that.
+
+
+@dataclass(unsafe_hash=True, init=False)
 class _Marker:
     """``default`` stands in for what is absent; without one, or with ``...``, the parameter is required.
 
@@ -94,10 +98,20 @@ class _Marker:
     default the parameter's own.
     """
 
-    default: Any = _ABSENT
-    alias: str | None = field(default=None, kw_only=True)
+    default: Any
+    alias: str | None
 
     place: typing.ClassVar[Place]
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, default: Any = ..., *, alias: str | None = None) -> T: ...  # type: ignore[misc,type-var]
+
+    else:
+
+        def __init__(self, default: Any = _ABSENT, *, alias: str | None = None) -> None:
+            self.default = default
+            self.alias = alias
 
 
 class Path(_Marker):
@@ -124,7 +138,7 @@ class Cookie(_Marker):
     place = "cookie"
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True, init=False)
 class Depends:
     """A parameter that ``factory`` makes: a function, generator (sync or async) or class with parameters of its own.
 
@@ -134,8 +148,18 @@ class Depends:
     that the parameter is annotated with.
     """
 
-    factory: Callable[..., Any] | None = None
-    reuse: bool = field(default=True, kw_only=True)
+    factory: Callable[..., Any] | None
+    reuse: bool
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, factory: Callable[..., Any] | None = None, *, reuse: bool = True) -> T: ...  # type: ignore[misc,type-var]  # noqa: D102
+
+    else:
+
+        def __init__(self, factory: Callable[..., Any] | None = None, *, reuse: bool = True) -> None:
+            self.factory = factory
+            self.reuse = reuse
 
 
 use = Depends

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import anyio
 from starlette.types import ASGIApp, Message
@@ -85,7 +85,7 @@ class Client:
         """Send a binary frame."""
         self._deliver(data=data)
 
-    async def send_json(self, data: Any, mode: str = "text") -> None:
+    async def send_json(self, data: Any, mode: Literal["text", "binary"] = "text") -> None:
         """Send JSON in a text frame, or with ``mode="binary"`` in a binary one."""
         text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
         if mode == "binary":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = '''
+PROGRAM = """
 from contextlib import asynccontextmanager
 from reference_ws import App, WebSocket
 
@@ -19,15 +19,15 @@ async def double(websocket: WebSocket):
     await websocket.accept()
     async for number in websocket.iter_json():
         await websocket.send_json(websocket.state.factor * number / (number != 13))
-'''
-CONFTEST = '''
+"""
+CONFTEST = """
 import pytest
 import program
 
 @pytest.fixture
 def app():
     return program.app
-'''
+"""
 GOOD = "-> connect /double\n<- accept\n-> json 2\n<- json 4.0\n"
 
 
@@ -47,7 +47,7 @@ def project(pytester, monkeypatch):
 
 def test_each_file_is_a_test_with_the_fixture_of_its_folder(project, pytester):
     other = pytester.mkdir("inner")
-    (other / "conftest.py").write_text(CONFTEST.replace("return program.app", 'return program.App()'))
+    (other / "conftest.py").write_text(CONFTEST.replace("return program.app", "return program.App()"))
     (other / "nowhere.ws").write_text("-> connect /double\n<- deny 404\n")
     result = project(one=GOOD, marked="\ufeff" + GOOD)
     result.assert_outcomes(passed=3)
