@@ -173,14 +173,14 @@ def test_all_behaviours_are_listed():
 
     assert {
         "lifecycle": 7,
-        "handlers": 8,
+        "handlers": 9,
         "views": 8,
         "connection": 10,
         "messages": 9,
         "closing": 10,
         "routing": 10,
-        "parameters": 11,
+        "parameters": 13,
         "middleware": 3,
-        "testing": 3,
+        "testing": 5,
         "sse": 2,
     } == {page: len(behaviours) for page, behaviours in pages.items()}
