@@ -50,7 +50,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import takewhile
 from types import MethodType, SimpleNamespace, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, Final, ForwardRef, Literal, NamedTuple, Optional, TypeVar, Union
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -429,6 +429,10 @@ def _planned(
     base, extras = _taken_apart(parameter.annotation)
     if _is_ours(default):  # FastAPI's older spelling, `x: T = Depends(f)`
         extras, default = (*extras, default), _ABSENT
+    only_said = any(isinstance(extra, Depends | _Ignored) for extra in extras)  # then nothing depends on the type
+    needed = () if only_said else (parameter.annotation,)
+    if unknown := unread(*needed, *(part for extra in extras for part in _parts(extra))):
+        raise TypeError(_unreadable(function, f"name {unknown!r} is not defined"))
     _check(function, name, base, extras, default)
     ours = next(filter(_is_ours, extras), None)
     ours = ours() if isinstance(ours, type) else ours
@@ -678,6 +682,11 @@ if sys.version_info >= (3, 14):
     _UNREAD["annotation_format"] = annotationlib.Format.FORWARDREF
 
 
+def signature_of(function: Callable[..., Any], *, follow_wrapped: bool = True) -> inspect.Signature:
+    """Read a signature as it is written; annotations may be left unread."""
+    return inspect.signature(function, follow_wrapped=follow_wrapped, **_UNREAD)
+
+
 def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Parameter]:
     """Read what a function takes, behind its first ``skip`` parameters, with the annotations evaluated.
 
@@ -692,7 +701,7 @@ def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Param
         return [parameter for parameter in taken if parameter.name not in given]
     target = function_of(function)
     try:
-        own = inspect.signature(typing.get_origin(function) or function, follow_wrapped=False, **_UNREAD)
+        own = signature_of(typing.get_origin(function) or function, follow_wrapped=False)
     except ValueError as error:
         raise TypeError(f"{where(function)}: {error}: write a function that makes it.") from error
     taken = list(own.parameters.values())[skip:]
@@ -748,18 +757,60 @@ def _names(target: Any) -> dict[str, Any]:
     return getattr(target, "__globals__", {}) | (_names(wrapped) if wrapped is not None else {})
 
 
+class _Unknown(type):
+    """The type of what stands, before Python 3.14, for a name in a quoted annotation that only type checkers know."""
+
+    def __getattr__(cls, name: str) -> _Unknown:
+        if name.startswith("__"):  # typing looks for what makes a type special
+            raise AttributeError(name)
+        return cls
+
+    def __getitem__(cls, _: Any) -> _Unknown:
+        return cls
+
+    def __call__(cls, *_: Any, **__: Any) -> Any:
+        raise NameError(f"name {cls.__name__!r} is not defined")
+
+
+def unread(*annotations: Any) -> str | None:
+    """Find a name, anywhere in these, that wasn't there when they were read: imported for type checkers only."""
+    for annotation in annotations:
+        if isinstance(annotation, _Unknown):
+            return annotation.__name__
+        if isinstance(annotation, ForwardRef):
+            return annotation.__forward_arg__
+        extras = annotation.__metadata__ if typing.get_origin(annotation) is Annotated else ()
+        if name := unread(*((annotation.__origin__,) if extras else typing.get_args(annotation)), *extras):
+            return name
+    return None
+
+
+def _parts(extra: Any) -> Iterable[Any]:
+    """List what a marker was given."""
+    return (extra, *vars(extra).values()) if isinstance(extra, Depends | _Marker) else (extra,)
+
+
+def _unreadable(function: Callable[..., Any], problem: object) -> str:
+    return f"{where(function)}: an annotation can't be read: {problem}. Import the name at the top of the module."
+
+
 def _evaluated(
     function: Callable[..., Any], parameter: inspect.Parameter, names: dict[str, Any], variables: Mapping[Any, Any]
 ) -> inspect.Parameter:
     if parameter.annotation is _ABSENT or parameter.kind in _VARIADIC:
         return parameter
     holder = SimpleNamespace(__annotations__={"it": parameter.annotation})
-    try:
-        hint = typing.get_type_hints(holder, names, include_extras=True)["it"]
-    except Exception as error:  # of whatever stands in the annotation
-        raise TypeError(
-            f"{where(function)}: an annotation can't be read: {error}. Import the name at the top of the module."
-        ) from error
+    unknown: dict[str, Any] = {}
+    while True:
+        try:
+            hint = typing.get_type_hints(holder, names | unknown, include_extras=True)["it"]
+            break
+        except NameError as error:
+            if error.name is None or error.name in unknown:
+                raise TypeError(_unreadable(function, error)) from error
+            unknown[error.name] = _Unknown(error.name, (), {})
+        except Exception as error:  # of whatever stands in the annotation
+            raise TypeError(_unreadable(function, error)) from error
     return parameter.replace(annotation=expanded(hint, variables))
 
 

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from reference_ws.binding import Bound, Middleware, bind
 from reference_ws.conversation import HANDLERS, UNANSWERED, converse, handled, refuse
 from reference_ws.finding import RouteList
+from reference_ws.parameters import signature_of
 from reference_ws.views import SocketView, bind_view
 from reference_ws.websocket import WebSocket
 
@@ -324,7 +325,7 @@ def _is_asgi(endpoint: Callable[..., Any]) -> bool:
     if inspect.isroutine(inspect.unwrap(endpoint)) or not callable(endpoint):
         return False
     try:
-        names = list(inspect.signature(endpoint).parameters)
+        names = list(signature_of(endpoint).parameters)
     except (TypeError, ValueError):
         return False
     return names[:3] == ["scope", "receive", "send"]

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock
 
-from reference_ws.guide import command
 from reference_ws.testing import HeldTimeLoop
 
 pytest_plugins = ["pytester", "tools", "wheel"]
@@ -77,6 +76,8 @@ def run_command(
     """Run `reference-ws` with these arguments: exit code, stdout, stderr."""
 
     def run(*arguments: str) -> tuple[object, str, str]:
+        from reference_ws.guide import command
+
         monkeypatch.setattr(sys, "argv", ["reference-ws", *arguments])
         with pytest.raises(SystemExit) as exit_:
             command.main()
