@@ -215,8 +215,7 @@ async def connect(
     scope = handshake(target, headers=headers, subprotocols=subprotocols, client=client, extensions=extensions)
     connection = InMemoryConnection(scope, both_keys=both_keys, send_raises=send_raises)
     opened = Client(connection, timeout_s)
-    running = run_lifespan(app, timeout_s=timeout_s)
-    begun: AbstractAsyncContextManager[dict[str, Any]] = running if lifespan else nullcontext({})
+    begun: AbstractAsyncContextManager[dict[str, Any]] = run_lifespan(app) if lifespan else nullcontext({})
     try:
         async with begun as state, background() as tasks:
             scope["state"] = dict(state)

@@ -18,12 +18,13 @@ __tracebackhide__ = True  # pytest shows the test, and not what stands between i
 
 
 @asynccontextmanager
-async def run_lifespan(app: ASGIApp, *, timeout_s: float = 5) -> AsyncIterator[dict[str, Any]]:
+async def run_lifespan(app: ASGIApp, *, timeout_s: float = 60) -> AsyncIterator[dict[str, Any]]:
     """Run an application's lifespan around a block, and yield its state, which every connection gets a copy of.
 
     Blocks that run at the same time, within each other or in tasks of one event loop, share one lifespan: the first
     begins it, and ends it when all have ended. An application that knows no lifespan does without. What the startup or
-    the shutdown raises is raised here; either is a `TimeoutError` after ``timeout_s`` seconds.
+    the shutdown raises is raised here; either is a `TimeoutError` after ``timeout_s`` seconds, with the place where it
+    waits.
     """
     runs = _RUNS.get({})
     _RUNS.set(runs)

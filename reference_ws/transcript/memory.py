@@ -36,12 +36,9 @@ BURST: Final = 100
 
 
 @asynccontextmanager
-async def memory_peers(
-    app: ASGIApp, *, denial: bool, lifespan: bool, timeout_s: float
-) -> AsyncIterator[Callable[[str], Peer]]:
+async def memory_peers(app: ASGIApp, *, denial: bool, lifespan: bool) -> AsyncIterator[Callable[[str], Peer]]:
     """Yield a function that makes the client of a given name; what still runs at the end is cancelled."""
-    running = run_lifespan(app, timeout_s=timeout_s)
-    begun: AbstractAsyncContextManager[dict[str, Any]] = running if lifespan else nullcontext({})
+    begun: AbstractAsyncContextManager[dict[str, Any]] = run_lifespan(app) if lifespan else nullcontext({})
     async with begun as state, background() as tasks:
         world = World(tasks, state)
         extensions = DENIAL if denial else {}

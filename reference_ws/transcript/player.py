@@ -122,7 +122,7 @@ async def play(
 
         peers: Peers = socket_peers(app)
     else:
-        peers = memory_peers(asgi(app), denial=denial, lifespan=lifespan, timeout_s=timeout_s)
+        peers = memory_peers(asgi(app), denial=denial, lifespan=lifespan)
 
     async def tell(step: Step) -> None:
         if on_step is not None:
