@@ -830,3 +830,24 @@ async def test_a_frame_that_no_json_line_can_hold_is_told_as_text(text):
     denial = {**DENIAL, "headers": [(b"content-type", b"application/json")]}
     report = await report_of(sends(denial, body), "-> connect /\n<- deny 401 json [1]")
     assert f"  + <- deny 401 text {json.dumps(text)}" in str(report)
+
+
+ANSWERS = [
+    ("-> connect /echo\n<- ...\n-> json 1\n<- json 1", None),
+    ('-> connect /closes\n<- accept\n-> text "x"\n<- ...', None),
+    ("-> connect /nowhere\n<- ...", None),
+    ('-> connect /echo\n<- accept\n-> text "x"\n<- ...\n<- ...', "(nothing within"),
+    ("-> connect /echo\n<- accept\n-> close\n<- ...", "(the application has ended)"),
+    ('-> connect /closes\n<- accept\n-> text "x"\n<- close 4000 ...', None),
+    ('-> connect /closes\n<- accept\n-> text "x"\n<- close 4001 ...', '<- close 4000 "done"'),
+    ('-> connect /closes\n<- accept\n-> text "x"\n<- close 4000 "..."', '<- close 4000 "done"'),
+    ("-> connect /nowhere\n<- deny 404 ...", None),
+    ("-> connect /nowhere\n<- deny 403 ...", '<- deny 404 text "Not Found"'),
+]
+
+
+@pytest.mark.parametrize(("text", "instead"), ANSWERS)
+async def test_what_may_be_anything(text, instead):
+    report = await play(app, parse(text), timeout_s=0.1)
+    assert report.ok is (instead is None), report
+    assert instead is None or f"  + {instead}" in str(report)
