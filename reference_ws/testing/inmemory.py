@@ -7,8 +7,9 @@ for tests (`reference_ws.testing`) and the transcript player stand on it. It wor
 from __future__ import annotations
 
 import linecache
+import os
+import site
 import string
-import sysconfig
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -263,7 +264,9 @@ def _on_the_wire(text: str | None) -> None:
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _PAGES: Final = _PACKAGE / "_source"
-_LIBRARIES: Final = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+# Not from sysconfig: in Pyodide its folders begin with "//", and Python's own modules lie in an archive. On Windows the
+# whole environment is among the packages' folders, where one may well have one's own code.
+_LIBRARIES: Final = [str(Path(os.__file__).parent), *(at for at in site.getsitepackages() if at.endswith("-packages"))]
 
 
 def waiting_at(coroutine: Any) -> str:
