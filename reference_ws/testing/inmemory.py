@@ -266,7 +266,8 @@ _PACKAGE: Final = Path(__file__).parents[1]
 _PAGES: Final = _PACKAGE / "_source"
 # Not from sysconfig: in Pyodide its folders begin with "//", and Python's own modules lie in an archive. On Windows the
 # whole environment is among the packages' folders, where one may well have one's own code.
-_LIBRARIES: Final = [str(Path(os.__file__).parent), *(at for at in site.getsitepackages() if at.endswith("-packages"))]
+_PACKAGES: Final = (folder for folder in site.getsitepackages() if folder.endswith("-packages"))
+_LIBRARIES: Final = [Path(os.__file__).parent, *map(Path, _PACKAGES)]
 
 
 def waiting_at(coroutine: Any) -> str:

@@ -3,6 +3,7 @@
 Pyodide is CPython 3.14 in WebAssembly, and runs in Node. It is fetched once, with the packages that the tests need.
 """
 
+import resource
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,10 @@ WHEELS: Final = (
 )  # fmt: skip
 """Names in constraints.txt, which has the versions."""
 PLATFORM: Final = {"python_version": "3.14", "python_full_version": "3.14.2", "sys_platform": "emscripten"}
+
+
+STACK_KIB: Final = 64 * 1024
+"""What a recursion up to Python's own limit needs in WebAssembly; Node's megabyte overruns, which ends the interpreter."""
 
 
 def versions() -> list[str]:
@@ -63,8 +68,9 @@ def main() -> int:
         ready.write_text(content, "utf-8")
     print("Starting CPython 3.14 in Node (about ten seconds) ...", flush=True)
     inside = Path(__file__).with_name("inside.mjs")
+    resource.setrlimit(resource.RLIMIT_STACK, (STACK_KIB * 1024, resource.getrlimit(resource.RLIMIT_STACK)[1]))
     folders = [CACHE / "node_modules/pyodide", CACHE / "packages", PROJECT]
-    return subprocess.run([found["node"], inside, *folders, *sys.argv[1:]], check=False).returncode
+    return subprocess.run([found["node"], f"--stack-size={STACK_KIB - 4096}", inside, *folders, *sys.argv[1:]], check=False).returncode
 
 
 if __name__ == "__main__":
