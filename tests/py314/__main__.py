@@ -21,14 +21,14 @@ FROM_NPM: Final = ("pyodide@314.0.7", "ws@8.23.0")
 WHEELS: Final = (
     "anyio", "click", "h11", "httpx2", "httpx2-jsfetch", "hypothesis", "idna", "iniconfig", "Markdown", "msgspec",
     "packaging", "pluggy", "Pygments", "pymdown-extensions", "pytest", "sortedcontainers", "starlette", "sybil",
-    "typing_extensions", "uvicorn", "babel",
+    "typing_extensions", "uvicorn", "babel", "websockets",
 )  # fmt: skip
 """Names in constraints.txt, which has the versions."""
 PLATFORM: Final = {"python_version": "3.14", "python_full_version": "3.14.2", "sys_platform": "emscripten"}
 
 
-STACK_KIB: Final = 64 * 1024
-"""What a recursion up to Python's own limit needs in WebAssembly; Node's megabyte overruns, which ends the interpreter."""
+STACK: Final = 48 * 1024**2
+"""Bytes: in Node's own megabyte a deep recursion overruns the stack, which ends the interpreter."""
 
 
 def versions() -> list[str]:
@@ -68,9 +68,10 @@ def main() -> int:
         ready.write_text(content, "utf-8")
     print("Starting CPython 3.14 in Node (about ten seconds) ...", flush=True)
     inside = Path(__file__).with_name("inside.mjs")
-    resource.setrlimit(resource.RLIMIT_STACK, (STACK_KIB * 1024, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+    resource.setrlimit(resource.RLIMIT_STACK, (STACK, resource.getrlimit(resource.RLIMIT_STACK)[1]))
     folders = [CACHE / "node_modules/pyodide", CACHE / "packages", PROJECT]
-    return subprocess.run([found["node"], f"--stack-size={STACK_KIB - 4096}", inside, *folders, *sys.argv[1:]], check=False).returncode
+    command = [found["node"], f"--stack-size={(STACK - 4 * 1024**2) // 1024}", inside, *folders, *sys.argv[1:]]
+    return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":
