@@ -27,7 +27,7 @@ WHEELS: Final = (
 PLATFORM: Final = {"python_version": "3.14", "python_full_version": "3.14.2", "sys_platform": "emscripten"}
 
 
-STACK: Final = 48 * 1024**2
+STACK: Final = 63 * 1024**2
 """Bytes: in Node's own megabyte a deep recursion overruns the stack, which ends the interpreter."""
 
 
@@ -70,7 +70,7 @@ def main() -> int:
     inside = Path(__file__).with_name("inside.mjs")
     resource.setrlimit(resource.RLIMIT_STACK, (STACK, resource.getrlimit(resource.RLIMIT_STACK)[1]))
     folders = [CACHE / "node_modules/pyodide", CACHE / "packages", PROJECT]
-    command = [found["node"], f"--stack-size={(STACK - 4 * 1024**2) // 1024}", inside, *folders, *sys.argv[1:]]
+    command = [found["node"], f"--stack-size={(STACK - 3 * 1024**2) // 1024}", inside, *folders, *sys.argv[1:]]
     return subprocess.run(command, check=False).returncode
 
 
