@@ -51,7 +51,7 @@ from enum import Enum
 from itertools import takewhile
 from types import MethodType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Final, ForwardRef, Literal, NamedTuple, Optional, TypeVar, Union
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 
 import msgspec
 from starlette.requests import HTTPConnection
@@ -195,8 +195,9 @@ class Parameter:
     left_out: bool = False
     """True when what is absent isn't passed: the function's own default stands in for it, or its factory."""
 
-    def given(self, path: Mapping[str, Any], query: Mapping[str, list[str]], websocket: WebSocket) -> Any:
+    def given(self, query: Mapping[str, list[str]], websocket: WebSocket) -> Any:
         """Find the string, or list of them, that the handshake holds; ``None`` where it is absent."""
+        path = websocket.path_params
         if self.place == "path" or (self.in_path_perhaps and self.key in path):
             return path.get(self.key)
         if self.place == "query":
@@ -229,12 +230,11 @@ def read(websocket: WebSocket, wanted: Iterable[Parameter]) -> dict[Parameter, A
 
     Raises `ParameterError` with every fault at once.
     """
-    path: Mapping[str, Any] = websocket.scope.get("path_params") or {}
-    query = _query(websocket.scope.get("query_string", b"").decode("latin-1"))
+    query = parse_qs(websocket.scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     values: dict[Parameter, Any] = {}
     faults: list[dict[str, Any]] = []
     for parameter in wanted:
-        given = parameter.given(path, query, websocket)
+        given = parameter.given(query, websocket)
         try:
             if given is None:
                 if parameter.default is _ABSENT:
@@ -254,18 +254,6 @@ def read(websocket: WebSocket, wanted: Iterable[Parameter]) -> dict[Parameter, A
         # What two dependencies read alike is one fault.
         raise ParameterError([fault for place, fault in enumerate(faults) if fault not in faults[:place]])
     return values
-
-
-def _query(text: str) -> Mapping[str, list[str]]:
-    """Take a query apart: name -> all values, in their order."""
-    if "%" in text or "+" in text:
-        pairs = parse_qsl(text, keep_blank_values=True)
-    else:  # nothing is quoted: most often so, and several times faster
-        pairs = [(part.partition("=")[0], part.partition("=")[2]) for part in text.split("&") if part]
-    query: dict[str, list[str]] = {}
-    for name, value in pairs:
-        query.setdefault(name, []).append(value)
-    return query
 
 
 @dataclass(slots=True, eq=False)
@@ -435,28 +423,15 @@ class _Kind(NamedTuple):
     booleans: bool
 
 
-_SCALARS: Final = tuple(
-    getattr(msgspec.inspect, f"{name}Type")
-    for name in [
-        "Any",
-        "Bool",
-        "DateTime",
-        "Date",
-        "Decimal",
-        "Enum",
-        "Float",
-        "Int",
-        "Literal",
-        "None",
-        "Str",
-        "TimeDelta",
-        "Time",
-        "UUID",
-    ]
+def _types(*names: str) -> tuple[Any, ...]:
+    return tuple(getattr(msgspec.inspect, f"{name}Type") for name in names)
+
+
+_SCALARS: Final = (
+    *_types("Any", "Bool", "DateTime", "Date", "Decimal", "Enum", "Float", "Int", "Literal"),
+    *_types("None", "Str", "TimeDelta", "Time", "UUID"),
 )
-_COLLECTIONS: Final = tuple(
-    getattr(msgspec.inspect, f"{name}Type") for name in ["FrozenSet", "List", "Set", "VarTuple"]
-)
+_COLLECTIONS: Final = _types("FrozenSet", "List", "Set", "VarTuple")
 
 
 def _kind(annotation: Any) -> _Kind | None:

@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reference_ws.binding import Bound, Middleware, bind
+from reference_ws.binding import Middleware, bind
 from reference_ws.conversation import HANDLERS, UNANSWERED, converse, handled, refuse
 from reference_ws.finding import RouteList
 from reference_ws.parameters import signature_of
@@ -92,7 +92,7 @@ class SocketRoute(routing.WebSocketRoute):
             bound = bind(endpoint, path)
         for middleware in self.middlewares:
             bound = bound.around(middleware, path)
-        return _application(bound)
+        return lambda scope, receive, send: converse(bound, WebSocket(scope, receive, send))
 
     def handle(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
         """Serve a connection: as Starlette's, without a frame of its own in every connection that waits."""
@@ -244,13 +244,6 @@ class Router(routing.Router):
             await super().not_found(scope, receive, send)
             return
         await refuse(WebSocket(scope, receive, send), PlainTextResponse("Not Found", 404))
-
-
-def _application(bound: Bound) -> ASGIApp:
-    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return converse(bound, WebSocket(scope, receive, send))
-
-    return application
 
 
 async def _missing(_scope: Scope, _receive: Receive, _send: Send) -> None:
