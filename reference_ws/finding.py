@@ -8,7 +8,7 @@ these are then asked as Starlette asks all of them, in the order in which they w
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -98,7 +98,7 @@ class RouteIndex:
             if "{" not in segment:
                 node = node.static.setdefault(segment, _Node())
                 continue
-            if any(kind not in _WITHIN_SEGMENT for kind in _convertors(segment)):
+            if any((match[2] or ":str")[1:] not in _WITHIN_SEGMENT for match in routing.PARAM_REGEX.finditer(segment)):
                 open_end = True
                 break
             node.dynamic = node.dynamic or _Node()
@@ -115,11 +115,6 @@ class RouteIndex:
 
 def _segments(path: str) -> list[str]:
     return path.removeprefix("/").split("/")
-
-
-def _convertors(segment: str) -> Iterator[str]:
-    for match in routing.PARAM_REGEX.finditer(segment):
-        yield (match[2] or ":str")[1:]
 
 
 class RouteList(list[BaseRoute]):

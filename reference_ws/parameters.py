@@ -45,10 +45,10 @@ import functools
 import inspect
 import sys
 import typing
-from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import takewhile
+from itertools import chain, takewhile
 from types import MethodType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Final, ForwardRef, Literal, NamedTuple, Optional, TypeVar, Union
 from urllib.parse import parse_qs
@@ -366,11 +366,13 @@ def _planned(
         extras, default = (*extras, default), _ABSENT
     only_said = any(isinstance(extra, Depends | _Ignored) for extra in extras)  # then nothing depends on the type
     needed = () if only_said else (parameter.annotation,)
-    if unknown := unread(*needed, *(part for extra in extras for part in _parts(extra))):
-        raise TypeError(_unreadable(function, f"name {unknown!r} is not defined"))
-    _check(function, name, base, extras, default)
+    refuse_unread(function, *needed, *extras)
     ours = next(filter(_is_ours, extras), None)
     ours = ours() if isinstance(ours, type) else ours
+    left_out = default is not _ABSENT
+    if isinstance(ours, _Marker) and not left_out and ours.default is not ...:
+        default = ours.default
+    _check(function, name, base, extras, default)
     if isinstance(ours, Depends):
         factory = ours.factory
         if factory is None:  # the annotation's class
@@ -381,11 +383,7 @@ def _planned(
         kept = factory if isinstance(factory, Hashable) else id(factory)
         result.dependencies.append((name, Dependency(factory, kept, ours.reuse, plan(factory, path, above=above))))
         return True
-    left_out = default is not _ABSENT
     if isinstance(ours, _Marker):
-        if default is _ABSENT and ours.default is not ...:
-            default = ours.default
-            _check(function, name, base, (), default)
         key = ours.alias or (name.replace("_", "-") if isinstance(ours, Header) else name)
         if isinstance(ours, Path) and key not in path and default is _ABSENT and path:
             raise TypeError(f"{where(function)}: the path has no parameter {key!r}: it has {', '.join(path)}.")
@@ -493,7 +491,8 @@ def _check(function: Callable[..., Any], name: str, base: Any, extras: tuple[Any
         raise TypeError(f"{where(function)}: {name} can't be {ours[0]!r} and {ours[1]!r} at once: leave one.")
     strange = [repr(extra) for extra in extras if not (_is_ours(extra) or _says_only(extra))]
     if not any(isinstance(extra, Depends | _Ignored) for extra in extras):  # of those the type is only said
-        strange += map(repr, _hidden(base))
+        hidden = [part for part in _contents(base) if typing.get_origin(part) is Annotated]
+        strange += [repr(extra) for part in hidden for extra in part.__metadata__ if not _says_only(extra)]
     made_by_the_class = inspect.isclass(function) and repr(default) == "<factory>" and _root(default) in _MAKERS
     if not (made_by_the_class or _fits(default, _plain(base))):
         strange.append(f"{default!r} as its default")
@@ -513,16 +512,6 @@ def _says_only(extra: Any) -> bool:
     """Tell documentation and bounds, which bind nothing."""
     documents = type(extra).__name__ == "Doc" and hasattr(extra, "documentation")
     return documents or isinstance(extra, str | msgspec.Meta | _Ignored) or is_pydantics(extra)
-
-
-def _hidden(annotation: Any) -> list[Any]:
-    """List what stands in an Annotated deep inside a type, where no marker is looked for."""
-    if typing.get_origin(annotation) is Literal:
-        return []
-    extras = annotation.__metadata__ if typing.get_origin(annotation) is Annotated else ()
-    arguments = (annotation.__origin__,) if extras else typing.get_args(annotation)
-    found = [extra for extra in extras if not _says_only(extra)]
-    return found + [extra for argument in arguments for extra in _hidden(argument)]
 
 
 def _plain(annotation: Any) -> Any:
@@ -694,22 +683,23 @@ class _Unknown(type):
         raise NameError(f"name {cls.__name__!r} is not defined")
 
 
-def unread(*annotations: Any) -> str | None:
-    """Find a name, anywhere in these, that wasn't there when they were read: imported for type checkers only."""
-    for annotation in annotations:
-        if isinstance(annotation, _Unknown):
-            return annotation.__name__
-        if isinstance(annotation, ForwardRef):
-            return annotation.__forward_arg__
-        extras = annotation.__metadata__ if typing.get_origin(annotation) is Annotated else ()
-        if name := unread(*((annotation.__origin__,) if extras else typing.get_args(annotation)), *extras):
-            return name
-    return None
+def refuse_unread(function: Callable[..., Any], *annotations: Any) -> None:
+    """Raise `TypeError` for a name in these that wasn't there when they were read: imported for type checkers only."""
+    for part in chain.from_iterable(map(_contents, annotations)):
+        if isinstance(part, _Unknown | ForwardRef):
+            name = part.__forward_arg__ if isinstance(part, ForwardRef) else part.__name__
+            raise TypeError(_unreadable(function, f"name {name!r} is not defined"))
 
 
-def _parts(extra: Any) -> Iterable[Any]:
-    """List what a marker was given."""
-    return (extra, *vars(extra).values()) if isinstance(extra, Depends | _Marker) else (extra,)
+def _contents(annotation: Any) -> Iterator[Any]:
+    """List a type and all that it is made of: what stands in an Annotated, too, and what a marker there was given."""
+    yield annotation
+    if isinstance(annotation, Depends | _Marker):
+        parts: Iterable[Any] = vars(annotation).values()
+    else:
+        parts = typing.get_args(annotation) if typing.get_origin(annotation) is not Literal else ()
+    for part in parts:
+        yield from _contents(part)
 
 
 def _unreadable(function: Callable[..., Any], problem: object) -> str:
