@@ -190,7 +190,6 @@ class Parameter:
     many: bool
     booleans: bool
     convert: Callable[[Any], Any]
-    """Makes a ``type`` of what was given. Raises `ValueError`."""
     in_path_perhaps: bool = False
     left_out: bool = False
     """True when what is absent isn't passed: the function's own default stands in for it, or its factory."""
@@ -208,10 +207,15 @@ class Parameter:
         headers = websocket.headers
         return (headers.getlist(self.key) or None) if self.many else headers.get(self.key)
 
-    def with_words(self, given: Any) -> Any:
-        """Convert again what was refused, with ``on`` and ``off`` and the like read as booleans."""
-        if not self.booleans:
-            raise ValueError
+    def converted(self, given: Any) -> Any:
+        """Make a ``type`` of what was given; booleans also of ``on`` and ``off`` and the like. Raises `ValueError`."""
+        if self.type is str:
+            return str(given)  # the path's convertor may have made an int or a UUID of it
+        try:
+            return self.convert(given)
+        except ValueError:
+            if not self.booleans:
+                raise
         words = [_BOOLEANS.get(str(each).lower(), each) for each in (given if self.many else [given])]
         return self.convert(words if self.many else words[0])
 
@@ -235,21 +239,15 @@ def read(websocket: WebSocket, wanted: Iterable[Parameter]) -> dict[Parameter, A
     faults: list[dict[str, Any]] = []
     for parameter in wanted:
         given = parameter.given(query, websocket)
-        try:
-            if given is None:
-                if parameter.default is _ABSENT:
-                    faults.append(parameter.fault(None))
-                elif not parameter.left_out:
-                    values[parameter] = parameter.default
-            elif parameter.type is str:
-                values[parameter] = str(given)  # the path's convertor may have made an int or a UUID of it
-            else:
-                values[parameter] = parameter.convert(given)
-        except ValueError:
+        if given is not None:
             try:
-                values[parameter] = parameter.with_words(given)
+                values[parameter] = parameter.converted(given)
             except ValueError:
                 faults.append(parameter.fault(given))
+        elif parameter.default is _ABSENT:
+            faults.append(parameter.fault(None))
+        elif not parameter.left_out:
+            values[parameter] = parameter.default
     if faults:
         # What two dependencies read alike is one fault.
         raise ParameterError([fault for place, fault in enumerate(faults) if fault not in faults[:place]])
@@ -493,7 +491,8 @@ def _check(function: Callable[..., Any], name: str, base: Any, extras: tuple[Any
     if not any(isinstance(extra, Depends | _Ignored) for extra in extras):  # of those the type is only said
         hidden = [part for part in _contents(base) if typing.get_origin(part) is Annotated]
         strange += [repr(extra) for part in hidden for extra in part.__metadata__ if not _says_only(extra)]
-    made_by_the_class = inspect.isclass(function) and repr(default) == "<factory>" and _root(default) in _MAKERS
+    maker = type(default).__module__.partition(".")[0]
+    made_by_the_class = inspect.isclass(function) and repr(default) == "<factory>" and maker in _MAKERS
     if not (made_by_the_class or _fits(default, _plain(base))):
         strange.append(f"{default!r} as its default")
     if strange:
@@ -524,10 +523,6 @@ _PLAIN: Final = (bool, int, float, str, bytes, Enum, type(None), type(...))
 _PLAIN_MODULES: Final = ("datetime", "decimal", "uuid")
 _MAKERS: Final = ("dataclasses", "msgspec", "attr", "pydantic")
 """Libraries whose classes make the defaults of their fields themselves, and show ``<factory>`` in their signature."""
-
-
-def _root(value: Any) -> str:
-    return type(value).__module__.partition(".")[0]
 
 
 def _fits(default: Any, annotation: Any) -> bool:
