@@ -191,6 +191,7 @@ class Parameter:
     booleans: bool
     convert: Callable[[Any], Any]
     in_path_perhaps: bool = False
+    """True for a query parameter without a marker: it is the path's where an outer path, a Mount's, holds its name."""
     left_out: bool = False
     """True when what is absent isn't passed: the function's own default stands in for it, or its factory."""
 
@@ -381,22 +382,22 @@ def _planned(
         kept = factory if isinstance(factory, Hashable) else id(factory)
         result.dependencies.append((name, Dependency(factory, kept, ours.reuse, plan(factory, path, above=above))))
         return True
+    place: Place = "query"
+    key = name
     if isinstance(ours, _Marker):
-        key = ours.alias or (name.replace("_", "-") if isinstance(ours, Header) else name)
-        if isinstance(ours, Path) and key not in path and default is _ABSENT and path:
+        place = ours.place
+        key = ours.alias or (name.replace("_", "-") if place == "header" else name)
+        if place == "path" and key not in path and default is _ABSENT and path:
             raise TypeError(f"{where(function)}: the path has no parameter {key!r}: it has {', '.join(path)}.")
-        place, perhaps = ours.place, False
     elif _is_connection(base):
         result.connections.append(name)
         return True
     elif any(isinstance(extra, _Ignored) for extra in extras):
         return False
     elif name in path:
-        key, place, perhaps = name, "path", False
+        place = "path"
     elif base in (_ABSENT, Any) or _kind(base) is None:
         return False
-    else:
-        key, place, perhaps = name, "query", True
     if base in (_ABSENT, Any):
         base = Any if place == "path" else str  # what the path's convertor makes is passed on as it is
     kind = _kind(base)
@@ -406,6 +407,7 @@ def _planned(
     convert = functools.partial(reader(base) if kind else functools.partial(msgspec.convert, type=base), strict=False)
     many = kind is not None and kind.many and place != "path"
     booleans = kind is not None and kind.booleans
+    perhaps = ours is None and place == "query"
     result.parameters.append(
         Parameter(name, place, key, base, default, many, booleans, convert, in_path_perhaps=perhaps, left_out=left_out)
     )

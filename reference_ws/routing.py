@@ -168,8 +168,7 @@ class Router(routing.Router):
         """Find the route of a WebSocket: the first that matches, and what it adds to the scope."""
         if not isinstance(self.routes, RouteList):
             self.routes = RouteList(self.routes)
-        path = get_route_path(scope) if scope.get("root_path") else scope["path"]
-        return self.routes.finder.find(path, scope)
+        return self.routes.finder.find(get_route_path(scope), scope)
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lead a connection or a request to its route."""
@@ -315,7 +314,7 @@ def _given_name(route: BaseRoute) -> str | None:
 
 def _is_asgi(endpoint: Callable[..., Any]) -> bool:
     """Tell ASGI applications from handlers: an application is a class or an object that takes scope, receive, send."""
-    if inspect.isroutine(inspect.unwrap(endpoint)) or not callable(endpoint):
+    if inspect.isroutine(inspect.unwrap(endpoint)):
         return False
     try:
         names = list(signature_of(endpoint).parameters)
