@@ -74,7 +74,7 @@ class WebSocket(Connection, StarletteWebSocket):
 
     # Class attributes serve as defaults: an idle connection should weigh little.
     _in_doubt = False  # an accept was cancelled under way
-    _end: tuple[int, str] | None = None  # the close code and reason: see `end`
+    _end: tuple[int, str] | None = None
     _bindings: Any = None  # the Bindings of reference_ws.binding, while a route's handler runs
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
