@@ -44,6 +44,9 @@ EXPECTED: Final = (ParameterError, WebSocketException, UnwantedMessageError)
 """Exceptions that are answers to a client, and no faults of the application."""
 
 
+# --- the frame --------------------------------------------------------------------------------------------------------
+
+
 async def converse(bound: Bound, websocket: WebSocket) -> None:
     """Run a handler, and end the connection with it.
 
@@ -209,20 +212,7 @@ async def _still_cancelled(cancellation: BaseException, frame: anyio.CancelScope
     return None if isinstance(cancellation, anyio.get_cancelled_exc_class()) else cancellation
 
 
-async def _say_goodbye(websocket: WebSocket) -> None:
-    """Close the connection of a cancelled handler; its clean-ups don't keep the client waiting."""
-    with anyio.move_on_after(GOODBYE_S, shield=True):
-        await _end(websocket, 1001)
-
-
-async def refuse(websocket: WebSocket, response: Response, code: int = 1000) -> None:
-    """Refuse with a response where the server can deny, else by closing."""
-    try:
-        if websocket.can_deny:
-            await websocket.send_denial_response(response)
-        await websocket.close(code)
-    except WebSocketDisconnect:
-        pass  # the client didn't wait for the answer
+# --- what an exception is answered with -------------------------------------------------------------------------------
 
 
 async def _ended_by(websocket: WebSocket, error: Exception) -> Exception | None:
@@ -345,6 +335,19 @@ async def _end_for(websocket: WebSocket, error: Exception) -> bool:
     return True
 
 
+# --- ending -----------------------------------------------------------------------------------------------------------
+
+
+async def refuse(websocket: WebSocket, response: Response, code: int = 1000) -> None:
+    """Refuse with a response where the server can deny, else by closing."""
+    try:
+        if websocket.can_deny:
+            await websocket.send_denial_response(response)
+        await websocket.close(code)
+    except WebSocketDisconnect:
+        pass  # the client didn't wait for the answer
+
+
 async def _end(websocket: WebSocket, code: int) -> None:
     """End a connection that has failed. That this may fail too, on a server's side, must not keep what follows."""
     try:
@@ -354,6 +357,12 @@ async def _end(websocket: WebSocket, code: int) -> None:
             await websocket.close(code)
     except Exception:
         logger.exception("The connection could not be closed")
+
+
+async def _say_goodbye(websocket: WebSocket) -> None:
+    """Close the connection of a cancelled handler; its clean-ups don't keep the client waiting."""
+    with anyio.move_on_after(GOODBYE_S, shield=True):
+        await _end(websocket, 1001)
 
 
 def _alone(error: Exception) -> Exception:

@@ -45,13 +45,13 @@ import functools
 import inspect
 import sys
 import typing
-from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from itertools import takewhile
+from itertools import chain, takewhile
 from types import MethodType, SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Final, ForwardRef, Literal, NamedTuple, Optional, TypeVar, Union
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 
 import msgspec
 from starlette.requests import HTTPConnection
@@ -215,13 +215,14 @@ class Parameter:
     many: bool
     booleans: bool
     convert: Callable[[Any], Any]
-    """Makes a ``type`` of what was given. Raises `ValueError`."""
     in_path_perhaps: bool = False
+    """True for a query parameter without a marker: it is the path's where an outer path, a Mount's, holds its name."""
     left_out: bool = False
     """True when what is absent isn't passed: the function's own default stands in for it, or its factory."""
 
-    def given(self, path: Mapping[str, Any], query: Mapping[str, list[str]], websocket: WebSocket) -> Any:
+    def given(self, query: Mapping[str, list[str]], websocket: WebSocket) -> Any:
         """Find the string, or list of them, that the handshake holds; ``None`` where it is absent."""
+        path = websocket.path_params
         if self.place == "path" or (self.in_path_perhaps and self.key in path):
             return path.get(self.key)
         if self.place == "query":
@@ -232,10 +233,15 @@ class Parameter:
         headers = websocket.headers
         return (headers.getlist(self.key) or None) if self.many else headers.get(self.key)
 
-    def with_words(self, given: Any) -> Any:
-        """Convert again what was refused, with ``on`` and ``off`` and the like read as booleans."""
-        if not self.booleans:
-            raise ValueError
+    def converted(self, given: Any) -> Any:
+        """Make a ``type`` of what was given; booleans also of ``on`` and ``off`` and the like. Raises `ValueError`."""
+        if self.type is str:
+            return str(given)  # the path's convertor may have made an int or a UUID of it
+        try:
+            return self.convert(given)
+        except ValueError:
+            if not self.booleans:
+                raise
         words = [_BOOLEANS.get(str(each).lower(), each) for each in (given if self.many else [given])]
         return self.convert(words if self.many else words[0])
 
@@ -254,43 +260,24 @@ def read(websocket: WebSocket, wanted: Iterable[Parameter]) -> dict[Parameter, A
 
     Raises `ParameterError` with every fault at once.
     """
-    path: Mapping[str, Any] = websocket.scope.get("path_params") or {}
-    query = _query(websocket.scope.get("query_string", b"").decode("latin-1"))
+    query = parse_qs(websocket.scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     values: dict[Parameter, Any] = {}
     faults: list[dict[str, Any]] = []
     for parameter in wanted:
-        given = parameter.given(path, query, websocket)
-        try:
-            if given is None:
-                if parameter.default is _ABSENT:
-                    faults.append(parameter.fault(None))
-                elif not parameter.left_out:
-                    values[parameter] = parameter.default
-            elif parameter.type is str:
-                values[parameter] = str(given)  # the path's convertor may have made an int or a UUID of it
-            else:
-                values[parameter] = parameter.convert(given)
-        except ValueError:
+        given = parameter.given(query, websocket)
+        if given is not None:
             try:
-                values[parameter] = parameter.with_words(given)
+                values[parameter] = parameter.converted(given)
             except ValueError:
                 faults.append(parameter.fault(given))
+        elif parameter.default is _ABSENT:
+            faults.append(parameter.fault(None))
+        elif not parameter.left_out:
+            values[parameter] = parameter.default
     if faults:
         # What two dependencies read alike is one fault.
         raise ParameterError([fault for place, fault in enumerate(faults) if fault not in faults[:place]])
     return values
-
-
-def _query(text: str) -> Mapping[str, list[str]]:
-    """Take a query apart: name -> all values, in their order."""
-    if "%" in text or "+" in text:
-        pairs = parse_qsl(text, keep_blank_values=True)
-    else:  # nothing is quoted: most often so, and several times faster
-        pairs = [(part.partition("=")[0], part.partition("=")[2]) for part in text.split("&") if part]
-    query: dict[str, list[str]] = {}
-    for name, value in pairs:
-        query.setdefault(name, []).append(value)
-    return query
 
 
 @dataclass(slots=True, eq=False)
@@ -431,11 +418,13 @@ def _planned(
         extras, default = (*extras, default), _ABSENT
     only_said = any(isinstance(extra, Depends | _Ignored) for extra in extras)  # then nothing depends on the type
     needed = () if only_said else (parameter.annotation,)
-    if unknown := unread(*needed, *(part for extra in extras for part in _parts(extra))):
-        raise TypeError(_unreadable(function, f"name {unknown!r} is not defined"))
-    _check(function, name, base, extras, default)
+    refuse_unread(function, *needed, *extras)
     ours = next(filter(_is_ours, extras), None)
     ours = ours() if isinstance(ours, type) else ours
+    left_out = default is not _ABSENT
+    if isinstance(ours, _Marker) and not left_out and ours.default is not ...:
+        default = ours.default
+    _check(function, name, base, extras, default)
     if isinstance(ours, Depends):
         factory = ours.factory
         if factory is None:  # the annotation's class
@@ -446,26 +435,22 @@ def _planned(
         planned = plan(factory, path, above=above)
         result.dependencies.append((name, Dependency(factory, _key(factory), ours.reuse, planned)))
         return True
-    left_out = default is not _ABSENT
+    place: Place = "query"
+    key = name
     if isinstance(ours, _Marker):
-        if default is _ABSENT and ours.default is not ...:
-            default = ours.default
-            _check(function, name, base, (), default)
-        key = ours.alias or (name.replace("_", "-") if isinstance(ours, Header) else name)
-        if isinstance(ours, Path) and key not in path and default is _ABSENT and path:
+        place = ours.place
+        key = ours.alias or (name.replace("_", "-") if place == "header" else name)
+        if place == "path" and key not in path and default is _ABSENT and path:
             raise TypeError(f"{where(function)}: the path has no parameter {key!r}: it has {', '.join(path)}.")
-        place, perhaps = ours.place, False
     elif _is_connection(base):
         result.connections.append(name)
         return True
     elif any(isinstance(extra, _Ignored) for extra in extras):
         return False
     elif name in path:
-        key, place, perhaps = name, "path", False
+        place = "path"
     elif base in (_ABSENT, Any) or _kind(base) is None:
         return False
-    else:
-        key, place, perhaps = name, "query", True
     if base in (_ABSENT, Any):
         base = Any if place == "path" else str  # what the path's convertor makes is passed on as it is
     kind = _kind(base)
@@ -475,6 +460,7 @@ def _planned(
     convert = functools.partial(reader(base) if kind else functools.partial(msgspec.convert, type=base), strict=False)
     many = kind is not None and kind.many and place != "path"
     booleans = kind is not None and kind.booleans
+    perhaps = ours is None and place == "query"
     result.parameters.append(
         Parameter(name, place, key, base, default, many, booleans, convert, in_path_perhaps=perhaps, left_out=left_out)
     )
@@ -488,28 +474,15 @@ class _Kind(NamedTuple):
     booleans: bool
 
 
-_SCALARS: Final = tuple(
-    getattr(msgspec.inspect, f"{name}Type")
-    for name in [
-        "Any",
-        "Bool",
-        "DateTime",
-        "Date",
-        "Decimal",
-        "Enum",
-        "Float",
-        "Int",
-        "Literal",
-        "None",
-        "Str",
-        "TimeDelta",
-        "Time",
-        "UUID",
-    ]
+def _types(*names: str) -> tuple[Any, ...]:
+    return tuple(getattr(msgspec.inspect, f"{name}Type") for name in names)
+
+
+_SCALARS: Final = (
+    *_types("Any", "Bool", "DateTime", "Date", "Decimal", "Enum", "Float", "Int", "Literal"),
+    *_types("None", "Str", "TimeDelta", "Time", "UUID"),
 )
-_COLLECTIONS: Final = tuple(
-    getattr(msgspec.inspect, f"{name}Type") for name in ["FrozenSet", "List", "Set", "VarTuple"]
-)
+_COLLECTIONS: Final = _types("FrozenSet", "List", "Set", "VarTuple")
 
 
 def _kind(annotation: Any) -> _Kind | None:
@@ -571,8 +544,10 @@ def _check(function: Callable[..., Any], name: str, base: Any, extras: tuple[Any
         raise TypeError(f"{where(function)}: {name} can't be {ours[0]!r} and {ours[1]!r} at once: leave one.")
     strange = [repr(extra) for extra in extras if not (_is_ours(extra) or _says_only(extra))]
     if not any(isinstance(extra, Depends | _Ignored) for extra in extras):  # of those the type is only said
-        strange += map(repr, _hidden(base))
-    made_by_the_class = inspect.isclass(function) and repr(default) == "<factory>" and _root(default) in _MAKERS
+        hidden = [part for part in _contents(base) if typing.get_origin(part) is Annotated]
+        strange += [repr(extra) for part in hidden for extra in part.__metadata__ if not _says_only(extra)]
+    maker = type(default).__module__.partition(".")[0]
+    made_by_the_class = inspect.isclass(function) and repr(default) == "<factory>" and maker in _MAKERS
     if not (made_by_the_class or _fits(default, _plain(base))):
         strange.append(f"{default!r} as its default")
     if strange:
@@ -593,16 +568,6 @@ def _says_only(extra: Any) -> bool:
     return documents or isinstance(extra, str | msgspec.Meta | _Ignored) or is_pydantics(extra)
 
 
-def _hidden(annotation: Any) -> list[Any]:
-    """List what stands in an Annotated deep inside a type, where no marker is looked for."""
-    if typing.get_origin(annotation) is Literal:
-        return []
-    extras = annotation.__metadata__ if typing.get_origin(annotation) is Annotated else ()
-    arguments = (annotation.__origin__,) if extras else typing.get_args(annotation)
-    found = [extra for extra in extras if not _says_only(extra)]
-    return found + [extra for argument in arguments for extra in _hidden(argument)]
-
-
 def _plain(annotation: Any) -> Any:
     while typing.get_origin(annotation) is Annotated:
         annotation = annotation.__origin__
@@ -613,10 +578,6 @@ _PLAIN: Final = (bool, int, float, str, bytes, Enum, type(None), type(...))
 _PLAIN_MODULES: Final = ("datetime", "decimal", "uuid")
 _MAKERS: Final = ("dataclasses", "msgspec", "attr", "pydantic")
 """Libraries whose classes make the defaults of their fields themselves, and show ``<factory>`` in their signature."""
-
-
-def _root(value: Any) -> str:
-    return type(value).__module__.partition(".")[0]
 
 
 def _fits(default: Any, annotation: Any) -> bool:
@@ -772,22 +733,23 @@ class _Unknown(type):
         raise NameError(f"name {cls.__name__!r} is not defined")
 
 
-def unread(*annotations: Any) -> str | None:
-    """Find a name, anywhere in these, that wasn't there when they were read: imported for type checkers only."""
-    for annotation in annotations:
-        if isinstance(annotation, _Unknown):
-            return annotation.__name__
-        if isinstance(annotation, ForwardRef):
-            return annotation.__forward_arg__
-        extras = annotation.__metadata__ if typing.get_origin(annotation) is Annotated else ()
-        if name := unread(*((annotation.__origin__,) if extras else typing.get_args(annotation)), *extras):
-            return name
-    return None
+def refuse_unread(function: Callable[..., Any], *annotations: Any) -> None:
+    """Raise `TypeError` for a name in these that wasn't there when they were read: imported for type checkers only."""
+    for part in chain.from_iterable(map(_contents, annotations)):
+        if isinstance(part, _Unknown | ForwardRef):
+            name = part.__forward_arg__ if isinstance(part, ForwardRef) else part.__name__
+            raise TypeError(_unreadable(function, f"name {name!r} is not defined"))
 
 
-def _parts(extra: Any) -> Iterable[Any]:
-    """List what a marker was given."""
-    return (extra, *vars(extra).values()) if isinstance(extra, Depends | _Marker) else (extra,)
+def _contents(annotation: Any) -> Iterator[Any]:
+    """List a type and all that it is made of: what stands in an Annotated, too, and what a marker there was given."""
+    yield annotation
+    if isinstance(annotation, Depends | _Marker):
+        parts: Iterable[Any] = vars(annotation).values()
+    else:
+        parts = typing.get_args(annotation) if typing.get_origin(annotation) is not Literal else ()
+    for part in parts:
+        yield from _contents(part)
 
 
 def _unreadable(function: Callable[..., Any], problem: object) -> str:

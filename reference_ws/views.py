@@ -11,7 +11,7 @@ import anyio
 from reference_ws.binding import Bound
 from reference_ws.errors import UnwantedMessageError
 from reference_ws.lifecycle import CONNECTED, DISCONNECT, DISCONNECTED
-from reference_ws.parameters import plan, signature, unread, where
+from reference_ws.parameters import plan, refuse_unread, signature, where
 from reference_ws.typed import reader
 from reference_ws.websocket import WebSocket
 
@@ -147,8 +147,7 @@ def _wanted(view: type[SocketView]) -> Any:
     annotation = signature(view.on_receive, 1)[0].annotation
     if view.encoding != "json" or annotation is inspect.Parameter.empty:
         return Any
-    if unknown := unread(annotation):
-        raise TypeError(f"{where(view.on_receive)}: an annotation can't be read: name {unknown!r} is not defined.")
+    refuse_unread(view.on_receive, annotation)
     try:
         reader(annotation)  # to hear now what can't be read, and not with the first message
     except TypeError as error:

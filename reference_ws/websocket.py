@@ -4,7 +4,9 @@ A `WebSocket` receives and sends ASGI messages and keeps both states (see `refer
 tables don't allow is an error *before* anything reaches the server.
 
 Every message that is received comes through `WebSocket._next`, every one that is sent goes through
-`WebSocket._deliver`; what stands around them in this file turns them into text, bytes, JSON and a handshake.
+`WebSocket._deliver`; what stands around them in this file turns them into text, bytes, JSON and a handshake. These two
+are the hard part, and stand behind the methods that a handler calls: "inside: the way in" and "inside: the way out".
+What a failed send means stands behind `_deliver`, and which errors are made of all this at the end.
 """
 
 from __future__ import annotations
@@ -211,7 +213,12 @@ class WebSocket(Connection, StarletteWebSocket):
             value = loads(data)
         else:
             raise self._not_asked_for(message, f"receive_json() got a {'binary' if text is None else 'text'} frame")
-        return value if type is Any else _fit(value, type)
+        if type is Any:
+            return value
+        try:
+            return convert(value, type)
+        except msgspec.ValidationError as error:
+            raise WebSocketTypeError(str(error), value) from None
 
     def iter_text(self) -> AsyncIterator[str]:
         """Yield text frames until the connection ends; the loop then ends quietly, and the code after it runs."""
@@ -355,7 +362,7 @@ class WebSocket(Connection, StarletteWebSocket):
     def _over(self) -> bool:
         return self.client_state is DISCONNECTED or self.application_state is DISCONNECTED
 
-    # --- inside -----------------------------------------------------------------------------------------------------
+    # --- inside: the way in -----------------------------------------------------------------------------------------
 
     async def _next(self, tried: str, *, data: bool = True, take: Callable[[Message, str], Any] | None = None) -> Any:
         """Receive the next message and move ``client_state``; ``data`` is False for who can take any, connect included.
@@ -427,9 +434,7 @@ class WebSocket(Connection, StarletteWebSocket):
             self._ahead = ReadAhead(self._receive)
         return self._ahead
 
-    def _check_mode(self, mode: str | None, tried: str, *known: str | None) -> None:
-        if mode not in known:
-            raise self._error("wrong-mode", f"{tried} with mode={mode!r}")
+    # --- inside: the way out ----------------------------------------------------------------------------------------
 
     def _check_send(self, tried: str) -> None:
         if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
@@ -484,6 +489,12 @@ class WebSocket(Connection, StarletteWebSocket):
             if await ahead.look() and ahead.messages:  # another task may have taken it
                 return _farewell(ahead.messages[-1])
         return self._end if self.client_state is DISCONNECTED else None
+
+    # --- inside: errors ---------------------------------------------------------------------------------------------
+
+    def _check_mode(self, mode: str | None, tried: str, *known: str | None) -> None:
+        if mode not in known:
+            raise self._error("wrong-mode", f"{tried} with mode={mode!r}")
 
     def _send_error(self, event: str, tried: str) -> LifecycleError:
         entry = lifecycle.on_send(self.client_state, self.application_state, event)
@@ -556,10 +567,3 @@ def _latin(part: str | bytes) -> bytes:
     if isinstance(part, bytes):
         return part
     raise TypeError
-
-
-def _fit(value: Any, type: Any) -> Any:  # noqa: A002
-    try:
-        return convert(value, type)
-    except msgspec.ValidationError as error:
-        raise WebSocketTypeError(str(error), value) from None
