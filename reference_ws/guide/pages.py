@@ -20,6 +20,8 @@ from typing import Final
 import msgspec
 
 from reference_ws.guide.words.catalogs import LANGUAGES
+from reference_ws.transcript.grammar import parse
+from reference_ws.transcript.steps import Transcript
 
 __all__ = [
     "KINDS",
@@ -126,6 +128,10 @@ class Page:
         """The samples of Python code, in order."""
         return tuple(fence for fence in self.fences if fence.kind == "python")
 
+    def transcript(self, fence: Fence) -> Transcript:
+        """Read a transcript of this page; its steps carry the lines of the page. Raises `TranscriptError`."""
+        return _parse(fence.source, file=self.file, first_line=fence.line + 1)
+
     def sample_at(self, line: int) -> tuple[int, int] | None:
         """Find a line of the file in a sample: the sample's number and the line in it, both from 1."""
         for number, fence in enumerate(self.samples, 1):
@@ -136,6 +142,9 @@ class Page:
     def example(self, fence: Fence) -> int:
         """Tell the number of a transcript of this page."""
         return self.examples.index(fence) + 1
+
+
+_parse = lru_cache(1024)(parse)  # to check a page, to draw it and to run it
 
 
 def read_pages(docs: Path, *languages: str) -> list[Page]:

@@ -19,7 +19,6 @@ from checks import prose
 
 from reference_ws.guide.glossary import read_terms
 from reference_ws.guide.pages import Fence, Page, PageError, count_problem, read_counts, read_page
-from reference_ws.guide.running import transcript
 from reference_ws.guide.words.catalogs import LANGUAGES
 from reference_ws.transcript.grammar import format_step
 from reference_ws.transcript.mistakes import TranscriptError
@@ -131,7 +130,7 @@ def _tokens(page: Page, fence: Fence) -> list[Token]:
         ignored = (tokenize.COMMENT, tokenize.NL)
         return [(fence.line + token.start[0], token.string) for token in found if token.type not in ignored]
     if fence.kind == "transcript":
-        return [(step.line, _words(step)) for step in transcript(page, fence).steps]
+        return [(step.line, _words(step)) for step in page.transcript(fence).steps]
     lines = enumerate(fence.source.splitlines(), fence.line + 1)
     return [(line, text.rstrip()) for line, text in lines if not text.lstrip().startswith("#")]
 

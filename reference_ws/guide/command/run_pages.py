@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from reference_ws.guide.command import Problem, address
 from reference_ws.guide.command.screen import Screen, unknown
 from reference_ws.guide.pages import KINDS, Block, Fence, Page, PageError, live_path, read_blocks, read_page, read_pages
-from reference_ws.guide.running import PageRun, failure_text, transcript
+from reference_ws.guide.running import PageRun, failure_text
 from reference_ws.guide.words.catalogs import pages_language
 from reference_ws.testing.held_time import run_in_held_time
 from reference_ws.transcript.grammar import parse
@@ -51,7 +51,7 @@ def show_examples(words: NullTranslations, language: str) -> None:
             addresses = [
                 f"{SERVER}{live_path(page.name, fence.app, fence.denial)}{step.target}"
                 for fence in group
-                for step in transcript(page, fence).steps
+                for step in page.transcript(fence).steps
                 if isinstance(step, Connect)
             ]
             for live in dict.fromkeys(addresses):
@@ -84,7 +84,7 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
         return run_in_held_time(performance.run(read, chosen))
     live = url.rstrip("/")
     scenes = [
-        (live + live_path(read.name, fence.app, fence.denial), transcript(read, fence), fence.denial)
+        (live + live_path(read.name, fence.app, fence.denial), read.transcript(fence), fence.denial)
         for fence in transcripts
     ]
     return asyncio.run(performance.perform(scenes, url))
