@@ -39,7 +39,10 @@ __all__ = [
     "read_counts",
     "read_page",
     "read_pages",
+    "source_root",
 ]
+
+PACKAGE: Final = Path(__file__).parents[1]
 
 KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "python": {},
@@ -147,6 +150,12 @@ class Page:
 _parse = lru_cache(1024)(parse)  # to check a page, to draw it and to run it
 
 
+def source_root() -> Path:
+    """Find the folder with ``mkdocs.yml`` and ``docs/``: inside an installed package, or the checkout around it."""
+    installed = PACKAGE / "_source"
+    return installed if installed.is_dir() else PACKAGE.parent
+
+
 def read_pages(docs: Path, *languages: str) -> list[Page]:
     """Read the pages of `languages` (all of them by default), ordered by language and name. Raises `PageError`."""
     return [read_page(path) for language in languages or LANGUAGES for path in sorted((docs / language).glob("*.md"))]
@@ -179,8 +188,12 @@ def _read(path: Path, source: bytes) -> Page:
 
 def compile_sample(fence: Fence, file: str) -> CodeType:
     """Compile a python fence, with top-level ``await`` and the lines of its page. Raises `SyntaxError`."""
+    return _compiled("\n" * fence.line + fence.source, file)
+
+
+@lru_cache(1024)  # to check a page and to run it
+def _compiled(source: str, file: str) -> CodeType:
     # dont_inherit: this file's own `from __future__` is not the page's.
-    source = "\n" * fence.line + fence.source
     code: CodeType = compile(source, file, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     return code
 

@@ -142,7 +142,7 @@ def _words(step: Step) -> str:
 
 def main() -> int:
     """Print the findings, or one line with the counts; the exit code is 1 with findings."""
-    from reference_ws.guide.site import source_root
+    from reference_ws.guide.pages import source_root
 
     docs = source_root() / "docs"
     findings = check(docs)

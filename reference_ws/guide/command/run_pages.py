@@ -17,7 +17,18 @@ from starlette.types import ASGIApp
 
 from reference_ws.guide.command import Problem, address
 from reference_ws.guide.command.screen import Screen, unknown
-from reference_ws.guide.pages import KINDS, Block, Fence, Page, PageError, live_path, read_blocks, read_page, read_pages
+from reference_ws.guide.pages import (
+    KINDS,
+    Block,
+    Fence,
+    Page,
+    PageError,
+    live_path,
+    read_blocks,
+    read_page,
+    read_pages,
+    source_root,
+)
 from reference_ws.guide.running import PageRun, failure_text
 from reference_ws.guide.words.catalogs import pages_language
 from reference_ws.testing.held_time import run_in_held_time
@@ -35,8 +46,6 @@ SERVER = "ws://127.0.0.1:8000"
 
 def show_examples(words: NullTranslations, language: str) -> None:
     """List the pages, their sections with transcripts, and the live addresses of these. Raises `Problem`."""
-    from reference_ws.guide.site import source_root  # MkDocs takes long to load
-
     screen = Screen(words)
     try:
         pages = read_pages(source_root() / "docs", pages_language(language))
@@ -64,8 +73,6 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
     In memory all that stands above the section runs too, as on the page; with `url` (``ws://127.0.0.1:8000``) only the
     transcripts are played, against the live addresses of `reference-ws serve`.
     """
-    from reference_ws.guide.site import source_root  # MkDocs takes long to load
-
     _ = words.gettext
     name, _hash, anchor = page.partition("#")
     files = {file.stem: file for file in (source_root() / "docs" / pages_language(language)).glob("*.md")}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from gettext import NullTranslations
 from typing import Final
@@ -22,12 +24,21 @@ __all__ = ["Screen", "unknown"]
 _ARROWS: Final = {"->": "cyan", "<-": "green", "!!": "red", "==": "magenta", "..": "yellow"}
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """End the command as Ctrl-C does, wherever it is: ``| head`` has read enough."""
+        with suppress(SystemExit):  # which a task group would wrap
+            super().on_broken_pipe()
+        self.quiet = True
+        signal.raise_signal(signal.SIGINT)
+
+
 class Screen:
     """Stdout: in colour on a terminal; elsewhere plain text, a line of which is never broken."""
 
     def __init__(self, words: NullTranslations) -> None:
         self.words = words
-        self._console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+        self._console = _Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line."""
