@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from checks.catalogs import explained
 
 from reference_ws.guide.pages import read_page, read_pages
 from reference_ws.guide.words import explanations
@@ -72,7 +73,7 @@ def test_another_reason_is_no_guard_s(text):
 
 
 def test_no_sentence_stands_twice():
-    sentences = [*explanations.sentences()]
+    sentences = explained()
     assert sorted(set(sentences)) == sorted(sentences)
 
 

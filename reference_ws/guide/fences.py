@@ -26,16 +26,6 @@ from reference_ws.guide.words.catalogs import catalog
 from reference_ws.transcript.diagram import svg
 from reference_ws.transcript.steps import Connect
 
-__all__ = [
-    "PAGE",
-    "format_glossary",
-    "format_lifecycle",
-    "format_servers",
-    "format_transcript",
-    "listing",
-    "take_options",
-]
-
 PAGE: Final[ContextVar[Page]] = ContextVar("PAGE")
 """The page that is being rendered."""
 

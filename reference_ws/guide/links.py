@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urljoin, urlsplit
 
-__all__ = ["check"]
-
 # An own fence with a mistake in its first line is, for Markdown, inline code over several lines.
 _FALLEN_FENCE: Final = re.compile(
     r"<p><code>((?:transcript|python|console)\b[^<]*?(?=\n)|lifecycle\s[^<]*|(?:glossary|servers)\s[^<]*)"

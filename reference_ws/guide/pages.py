@@ -1,4 +1,4 @@
-"""The pages in ``docs/``: their headings, their fences, and how many of each there are.
+"""The pages in ``docs/``: their headings and their fences.
 
 `read_page` is strict where Markdown is lenient: a mistyped fence would be shown as a grey box that nobody runs, so
 here it is a `PageError` that names the place.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,30 +16,9 @@ from pathlib import Path
 from types import CodeType
 from typing import Final
 
-import msgspec
-
 from reference_ws.guide.words.catalogs import LANGUAGES
 from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.steps import Transcript
-
-__all__ = [
-    "KINDS",
-    "Block",
-    "Counts",
-    "Fence",
-    "Heading",
-    "Page",
-    "PageError",
-    "compile_sample",
-    "count_problem",
-    "live_path",
-    "page_file",
-    "read_blocks",
-    "read_counts",
-    "read_page",
-    "read_pages",
-    "source_root",
-]
 
 PACKAGE: Final = Path(__file__).parents[1]
 
@@ -334,35 +312,6 @@ class _Reader:
         if kind == "lifecycle" and not options:
             raise PageError(self.file, line, f"write {{show=...}} with {', '.join(KINDS[kind]['show'])}")
         return options
-
-
-# --- how many there are -----------------------------------------------------------------------------------------------
-
-
-class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many fences of each kind a page has: an entry of ``docs/pages.toml``."""
-
-    python: int = 0
-    transcript: int = 0
-    console: int = 0
-    lifecycle: int = 0
-    glossary: int = 0
-    servers: int = 0
-
-
-def read_counts(docs: Path) -> dict[str, Counts]:
-    """Read ``docs/pages.toml``: page name -> counts, the same in every language."""
-    return msgspec.toml.decode((docs / "pages.toml").read_bytes(), type=dict[str, Counts])
-
-
-def count_problem(page: Page, written: Mapping[str, Counts]) -> str | None:
-    """Compare a page with the written counts: ``None``, or what differs."""
-    got = Counts(**Counter(fence.kind for fence in page.fences))
-    if page.name not in written:
-        return f"{page.file}:1: docs/pages.toml has no entry [{page.name}]; the page has {got}"
-    if got != written[page.name]:
-        return f"{page.file}:1: docs/pages.toml says {written[page.name]}, the page has {got}"
-    return None
 
 
 def live_path(page: str, app: str = "app", denial: bool = True) -> str:

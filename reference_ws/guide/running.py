@@ -21,8 +21,6 @@ from reference_ws.guide.pages import Fence, Page, PageError, compile_sample, pag
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.player import Report, TranscriptFailure, play
 
-__all__ = ["PageRun", "failure_line", "failure_text"]
-
 
 @dataclass(slots=True)
 class PageRun:

@@ -27,8 +27,6 @@ from reference_ws.guide.differences import servers_file
 from reference_ws.guide.pages import PACKAGE, source_root
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog_file
 
-__all__ = ["BuildError", "build", "default_output", "is_stale"]
-
 _STAMP: Final = ".sources"  # in the built site: what it was built from
 
 

@@ -24,8 +24,6 @@ from reference_ws.transcript.messages import from_application
 from reference_ws.transcript.peers import Ended, Nothing, Peer
 from reference_ws.transcript.steps import Headers, Raised, Step
 
-__all__ = ["MemoryPeer", "World", "memory_peers"]
-
 QUIET_TURNS: Final = 10
 """The application has settled when so many turns of the event loop brought nothing new."""
 BURST: Final = 100

@@ -31,8 +31,6 @@ from reference_ws.transcript.steps import (
     headers_of,
 )
 
-__all__ = ["Player", "Report", "TranscriptFailure", "check", "play"]
-
 
 @dataclass(frozen=True, slots=True)
 class Report:

@@ -10,8 +10,6 @@ import io
 import sys
 from gettext import NullTranslations
 
-__all__ = ["Problem", "main", "missing"]
-
 
 class Problem(Exception):  # noqa: N818 - a reader's mistake or a machine's state, not the program's error
     """Something that the reader can mend; ``str()`` is one line in the reader's language: what is wrong, what to do."""

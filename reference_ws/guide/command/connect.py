@@ -44,8 +44,6 @@ from reference_ws.transcript.steps import (
     Transcript,
 )
 
-__all__ = ["run"]
-
 QUIET_S: Final = 0.2
 """The next line is read when the application has been silent for so long: input from a pipe comes all at once."""
 PATIENCE_S: Final = 1.0

@@ -37,8 +37,6 @@ from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.player import Report, play
 from reference_ws.transcript.steps import Connect, Transcript
 
-__all__ = ["play_file", "run", "show_examples"]
-
 DIFFERS = 1
 SERVER = "ws://127.0.0.1:8000"
 """Where `reference-ws serve` listens unless it is told otherwise."""

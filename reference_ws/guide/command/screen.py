@@ -19,8 +19,6 @@ from reference_ws.transcript.diagram import states
 from reference_ws.transcript.grammar import format_step
 from reference_ws.transcript.steps import States, Step, Transcript, headers_of
 
-__all__ = ["Screen", "unknown"]
-
 _ARROWS: Final = {"->": "cyan", "<-": "green", "!!": "red", "==": "magenta", "..": "yellow"}
 
 

@@ -16,8 +16,6 @@ from reference_ws.guide.command import Problem
 from reference_ws.guide.pages import PageError, read_pages, source_root
 from reference_ws.guide.words.catalogs import LANGUAGES
 
-__all__ = ["run"]
-
 
 def run(words: NullTranslations, host: str, port: int, *, allow_hosts: Collection[str], browser: bool) -> None:
     """Build the site if its sources have changed, and serve it until Ctrl-C. Raises `Problem`."""
