@@ -14,8 +14,6 @@ from starlette.websockets import WebSocketDisconnect
 from reference_ws.lifecycle import ACCEPT, CLOSE, RESPONSE_BODY, RESPONSE_START, sent_event
 from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, background, handshake
 
-__all__ = ["Client", "HandshakeRefused", "connect", "goes_on", "header_lines", "refusal"]
-
 
 class HandshakeRefused(Exception):  # noqa: N818 - a refusal is an answer
     """The application refused the handshake: ``status``, ``headers`` (name in lower case -> value) and ``body``."""

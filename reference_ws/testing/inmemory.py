@@ -27,17 +27,6 @@ from starlette.websockets import WebSocketState
 from reference_ws import lifecycle
 from reference_ws.lifecycle import ACCEPT, CLOSE, CONNECT, DISCONNECT, RECEIVED, SENT
 
-__all__ = [
-    "DENIAL",
-    "InMemoryConnection",
-    "Signal",
-    "background",
-    "handshake",
-    "percent_encoded",
-    "waiting_at",
-    "waiting_frame",
-]
-
 DENIAL: Final[Mapping[str, Any]] = {"websocket.http.response": {}}
 """The extensions of a server that can refuse a handshake with any HTTP response."""
 

@@ -89,11 +89,9 @@ async def _talk(words: NullTranslations, base: str, first: Transcript) -> int:
                 "dim",
             )
         await client.do(first.steps[0])
-        if not client.answered:
-            tasks.cancel_scope.cancel()
-        else:
+        if client.answered:
             await client.converse()
-            tasks.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()
     if not client.answered:
         raise Problem(client.how)
     return 2 if client.mistakes and not sys.stdin.isatty() else 0
