@@ -8,14 +8,16 @@ from starlette.exceptions import WebSocketException
 
 from reference_ws.application import App
 from reference_ws.connection import URL, Address
-from reference_ws.context import websocket
+from reference_ws.context import current, websocket
 from reference_ws.errors import (
     CloseError,
     ConnectionOver,
     LifecycleError,
     NoConnectionError,
+    UnwantedMessageError,
     WebSocketDataError,
     WebSocketDisconnect,
+    WebSocketJSONError,
     WebSocketTypeError,
 )
 from reference_ws.lifecycle import WebSocketState
@@ -46,13 +48,16 @@ __all__ = [
     "Routes",
     "SocketRoute",
     "SocketView",
+    "UnwantedMessageError",
     "WebSocket",
     "WebSocketDataError",
     "WebSocketDisconnect",
     "WebSocketException",
+    "WebSocketJSONError",
     "WebSocketRoute",
     "WebSocketState",
     "WebSocketTypeError",
+    "current",
     "use",
     "websocket",
 ]

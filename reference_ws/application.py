@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ExceptionHandler, Lifespan, Receive, Scope, Send
 
 from reference_ws.binding import Middleware as Wrapper
+from reference_ws.conversation import last
 from reference_ws.routing import Handler, Router, Routes
 
 __all__ = ["App"]
@@ -59,7 +60,8 @@ class App(Starlette):
                 "This is an ASGI application, and it was called as WSGI, which knows no WebSocket: serve it with an "
                 "ASGI server such as uvicorn, or see the page sse.md for server-sent events, which WSGI can send."
             )
-        return super().__call__(scope, receive, send)
+        called = super().__call__(scope, receive, send)
+        return last(called, scope, self.exception_handlers) if scope["type"] == "websocket" else called
 
     def websocket(
         self, path: str, name: str | None = "", *, middlewares: Sequence[Wrapper] = ()

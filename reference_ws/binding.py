@@ -16,49 +16,42 @@ from reference_ws.context import current
 from reference_ws.lifecycle import DISCONNECTED
 from reference_ws.parameters import (
     Dependency,
-    Handshake,
     Parameter,
     ParameterError,
     Plan,
     function_of,
+    name_of,
     plan,
+    read,
     where,
 )
+from reference_ws.typed import is_pydantics, problems
 from reference_ws.websocket import WebSocket
 
-__all__ = ["Bound", "Endpoint", "Middleware", "Session", "bind"]
+__all__ = ["Bindings", "Bound", "Endpoint", "Middleware", "bind"]
 
 Endpoint = Callable[..., Awaitable[None]]
 Middleware = Callable[[Endpoint], Endpoint]
 """Takes an endpoint and returns one: a coroutine function whose parameters are bound like a handler's."""
 
 
-class Session:
-    """What binding keeps for one connection: the values read from the handshake, the dependencies, their clean-ups."""
+class Bindings:
+    """What is bound to one connection: the values from its handshake, the dependencies, and their clean-ups."""
 
     __slots__ = ("_generators", "_made", "_values", "websocket")
 
-    def __init__(self, websocket: WebSocket) -> None:
+    def __init__(self, websocket: WebSocket, wanted: Iterable[Parameter]) -> None:
         self.websocket = websocket
-        self._values: dict[Plan, dict[str, Any]] = {}
+        self._values = read(websocket, wanted)
         self._made: dict[Hashable, Any] = {}
         self._generators: list[tuple[Any, Callable[..., Any]]] = []
 
-    def read(self, wanted: Iterable[tuple[Plan, Parameter]]) -> None:
-        """Read all of these from the handshake. Raises `ParameterError` with every fault at once."""
-        faults: list[dict[str, Any]] = []
-        handshake = Handshake(self.websocket)
-        for owner, parameter in wanted:
-            self._values.setdefault(owner, {})[parameter.name] = parameter.read(handshake, faults)
-        if faults:
-            # What two dependencies read alike is one fault.
-            raise ParameterError([fault for place, fault in enumerate(faults) if fault not in faults[:place]])
-
     async def arguments(self, plan: Plan) -> tuple[list[Any], dict[str, Any]]:
         """Collect the arguments of a function, making what it depends on."""
-        named = dict.fromkeys(plan.connections, self.websocket)
-        if plan.parameters:
-            named.update(self._values[plan])
+        values = self._values
+        named = {each.name: values[each] for each in plan.parameters if each in values}
+        for name in plan.connections:
+            named[name] = self.websocket
         for name, dependency in plan.dependencies:
             named[name] = await self._make(dependency)
         return [named.pop(name) for name in plan.by_place] if plan.by_place else [], named
@@ -67,12 +60,17 @@ class Session:
         factory = dependency.factory
         if dependency.reuse and dependency.key in self._made:
             return self._made[dependency.key]
-        if dependency.plan.empty:
-            value = factory()
-        else:
-            placed, named = await self.arguments(dependency.plan)
-            value = factory(*placed, **named)
-        if isinstance(value, AsyncGeneratorType | GeneratorType):
+        try:
+            if dependency.plan.empty:
+                value = factory()
+            else:
+                placed, named = await self.arguments(dependency.plan)
+                value = factory(*placed, **named)
+        except ValueError as error:
+            if is_pydantics(factory) and (faults := _faults(dependency.plan, error)):
+                raise ParameterError(faults) from error
+            raise
+        if isinstance(value, (AsyncGeneratorType, GeneratorType)):
             generator = value
             try:
                 value = await generator.__anext__() if isinstance(generator, AsyncGeneratorType) else next(generator)
@@ -95,50 +93,59 @@ class Session:
 
         ``ended`` is the exception that what is inside of it has ended by, a cancellation too: it is raised at the
         ``yield``. A generator that catches it has dealt with it; an exception of its own takes its place. What is
-        returned is for the generator before.
+        there afterwards is returned, for the generator before.
         """
-        return await _go_on(*self._generators.pop(), ended)
+        generator, factory = self._generators.pop()
+        asynchronous = isinstance(generator, AsyncGeneratorType)
+        traceback = ended.__traceback__ if ended is not None else None
+        try:
+            if ended is None:
+                await generator.__anext__() if asynchronous else next(generator)
+            else:
+                await generator.athrow(ended) if asynchronous else generator.throw(ended)
+            # It has yielded again.
+            await generator.aclose() if asynchronous else generator.close()
+        except GeneratorExit:  # nothing can be awaited any more
+            raise
+        except (StopIteration, StopAsyncIteration) as stop:
+            return ended if stop is ended else None
+        except BaseException as error:
+            # Python makes a RuntimeError of a StopIteration that leaves a generator.
+            renamed = isinstance(ended, StopIteration | StopAsyncIteration) and error.__cause__ is ended
+            return ended.with_traceback(traceback) if ended is not None and (error is ended or renamed) else error
+        again = RuntimeError(f"{where(factory)}: a dependency must yield its value once.")
+        again.__context__ = ended
+        return again
 
 
-async def _go_on(generator: Any, factory: Callable[..., Any], ended: BaseException | None) -> BaseException | None:
-    """Run what follows one generator's ``yield``; return the exception that is there afterwards."""
-    traceback = ended.__traceback__ if ended is not None else None
-    asynchronous = isinstance(generator, AsyncGeneratorType)
-    try:
-        if ended is None:
-            await generator.__anext__() if asynchronous else next(generator)
-        else:
-            await generator.athrow(ended) if asynchronous else generator.throw(ended)
-        # It has yielded again.
-        await generator.aclose() if asynchronous else generator.close()
-    except GeneratorExit:  # nothing can be awaited any more
-        raise
-    except (StopIteration, StopAsyncIteration) as stop:
-        return ended if stop is ended else None
-    except BaseException as error:
-        # Python makes a RuntimeError of a StopIteration that leaves a generator.
-        renamed = isinstance(ended, StopIteration | StopAsyncIteration) and error.__cause__ is ended
-        return ended.with_traceback(traceback) if ended is not None and (error is ended or renamed) else error
-    again = RuntimeError(f"{where(factory)}: a dependency must yield its value once.")
-    again.__context__ = ended
-    return again
+def _faults(model: Plan, error: ValueError) -> list[dict[str, Any]]:
+    """Say of what a model of pydantic's refuses where it came from."""
+    known = {each.name: each for each in model.parameters}
+    return [
+        known[place[0]].fault(given) | {"expected": problem}
+        if place and place[0] in known
+        else {"name": name_of(model.function), "in": "query", "given": None, "expected": problem}
+        for place, given, problem in problems(error)
+    ]
 
 
 @dataclass(slots=True, eq=False)
 class Bound:
-    """A handler, or a middleware around one, ready to be called with a connection that has its `Session`."""
+    """A handler, or a middleware around one, ready to be called with a connection that has its `Bindings`."""
 
     plans: tuple[Plan, ...]
     call: Callable[[WebSocket], Awaitable[None]]
     name: str
-    needs_session: bool
+    needs_bindings: bool
     """False when nothing but the connection has to be passed to anyone."""
-    wanted: tuple[tuple[Plan, Parameter], ...] = field(init=False)
+    depends: bool = field(init=False)
+    wanted: tuple[Parameter, ...] = field(init=False)
     """All that is taken from the handshake: by the handler, the middleware, and what they depend on."""
 
     def __post_init__(self) -> None:
+        self.depends = any(each.dependencies for each in self.plans)
         # A dependency that is needed in several places has a plan in each: nothing stands twice.
-        self.wanted = tuple(pair for each in self.plans for pair in each.all_parameters())
+        self.wanted = tuple(parameter for each in self.plans for parameter in each.all_parameters())
 
     def around(self, middleware: Middleware, path: Collection[str]) -> Bound:
         """Put a middleware around it; the middleware's own parameters are bound like a handler's."""
@@ -149,7 +156,7 @@ class Bound:
 
         endpoint.__name__ = endpoint.__qualname__ = self.name
         outer = bind(middleware(endpoint), path)
-        return Bound(outer.plans + self.plans, outer.call, self.name, outer.needs_session or self.needs_session)
+        return Bound(outer.plans + self.plans, outer.call, self.name, outer.needs_bindings or self.needs_bindings)
 
 
 def bind(handler: Callable[..., Any], path: Collection[str] = ()) -> Bound:
@@ -176,4 +183,4 @@ def bind(handler: Callable[..., Any], path: Collection[str] = ()) -> Bound:
     elif planned.plain and not planned.connections:
         chosen = call_without
     name = getattr(function_of(handler), "__name__", type(handler).__name__)
-    return Bound((planned,), chosen, name, needs_session=chosen is call)
+    return Bound((planned,), chosen, name, needs_bindings=chosen is call)

@@ -8,7 +8,6 @@ its answer holds a null, the value is searched for them. Property tests compare 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Collection
@@ -16,20 +15,26 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["convert", "dumps", "loads"]
+from reference_ws.errors import WebSocketJSONError
+from reference_ws.typed import builtins
+
+__all__ = ["dumps", "loads"]
 
 _decode: Final = msgspec.json.Decoder().decode
-_encode: Final = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder(enc_hook=builtins).encode
 _NO_FLOATS: Final = frozenset((str, int, bool, type(None)))
 _SEVERAL: Final = (list, tuple, set, frozenset)
 
 
 def loads(data: str | bytes) -> Any:
-    """Decode JSON; whatever a client may send wrongly is a `json.JSONDecodeError`."""
+    """Decode JSON; whatever a client may send wrongly is a `WebSocketJSONError`."""
     try:
         return _decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return _loads(data)
+        try:
+            return _loads(data)
+        except json.JSONDecodeError as error:
+            raise WebSocketJSONError(error.msg, error.doc, error.pos) from error
 
 
 def _loads(data: str | bytes) -> Any:
@@ -46,35 +51,6 @@ def _loads(data: str | bytes) -> Any:
         raise
     except ValueError as error:  # an integer of more digits than Python converts
         raise json.JSONDecodeError(str(error), text, 0) from error
-
-
-def convert(value: Any, type: Any) -> Any:  # noqa: A002 - msgspec's word
-    """Turn a decoded value into `type`. Raises `msgspec.ValidationError`, whose text names the field."""
-    try:
-        converted = msgspec.convert(value, type)
-        _complete(converted)
-    except RecursionError:
-        raise msgspec.ValidationError("Nested too deeply") from None
-    return converted
-
-
-def _complete(value: Any) -> None:
-    """Store the defaults of dataclasses in them: msgspec 0.22 leaves them to the class, and would not write them."""
-    if dataclasses.is_dataclass(value):
-        stored = getattr(value, "__dict__", None)
-        for field in dataclasses.fields(value):
-            part = getattr(value, field.name)
-            if stored is not None:
-                stored.setdefault(field.name, part)
-            _complete(part)
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            _complete(getattr(value, name))
-    elif isinstance(value, list | tuple | set | frozenset):
-        for part in value:
-            _complete(part)
-    elif isinstance(value, dict):
-        _complete(list(value.values()))
 
 
 def dumps(data: Any) -> str:
@@ -106,11 +82,11 @@ def _finite(data: Any) -> bool:
                 return False
             continue
         else:  # an object that only msgspec takes apart
-            parts = (msgspec.to_builtins(value),)
+            parts = (builtins(value),)
         if not _NO_FLOATS.issuperset(map(type, parts)):
             found += [part for part in parts if type(part) not in _NO_FLOATS]
     return True
 
 
 def _dumps(data: Any) -> str:
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=msgspec.to_builtins)
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=builtins)

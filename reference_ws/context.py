@@ -66,7 +66,8 @@ class _Websocket:
         return current() == (current() if other is self else other)
 
     def __hash__(self) -> int:
-        return hash(current())
+        current()  # outside of a connection that is what is wrong
+        raise TypeError("This stands for the connection of whoever runs: keep the connection itself, current().")
 
     def __repr__(self) -> str:
         return f"<websocket: {_current.get(None)!r}>"

@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Sequence
-from typing import Final
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from typing import Any, Final
 
 import anyio
 import anyio.lowlevel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import Scope
 
-from reference_ws.binding import Bound, Session
+from reference_ws.binding import Bindings, Bound
 from reference_ws.context import enter, leave
+from reference_ws.errors import UnwantedMessageError
 from reference_ws.lifecycle import CONNECTING, DISCONNECTED
 from reference_ws.parameters import ParameterError, function_of
 from reference_ws.websocket import WebSocket, WebSocketDisconnect
 
-__all__ = ["converse", "refuse"]
+__all__ = ["HANDLERS", "UNANSWERED", "converse", "handled", "last", "refuse"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +34,18 @@ CLEAN_UP_S: Final = 10.0
 """How long the clean-ups of a cancelled handler may take, all together."""
 
 
-async def converse(bound: Bound, websocket: WebSocket, session: Session | None) -> None:
-    """Run a handler, and end the connection with it; ``session`` is ``None`` when nothing has to be bound.
+HANDLERS: Final = "starlette.exception_handlers"
+"""Where Starlette keeps, in the scope, the exception handlers of the application: ``(by class, by status)``."""
+
+UNANSWERED: Final = "reference_ws.unanswered"
+"""Where the outermost `App` keeps, in the scope, the connections whose exception is on its way out."""
+
+EXPECTED: Final = (ParameterError, WebSocketException, UnwantedMessageError)
+"""Exceptions that are answers to a client, and no faults of the application."""
+
+
+async def converse(bound: Bound, websocket: WebSocket) -> None:
+    """Run a handler, and end the connection with it.
 
     While it runs, the connection is the one that `reference_ws.websocket` stands for.
 
@@ -46,11 +59,13 @@ async def converse(bound: Bound, websocket: WebSocket, session: Session | None) 
     failure: Exception | None = None
     try:
         try:
-            await (bound.call(websocket) if session is None else _with_dependencies(bound, websocket, session))
+            if bound.needs_bindings:
+                websocket._bindings = Bindings(websocket, bound.wanted)
+            await (_with_dependencies(bound, websocket) if bound.depends else bound.call(websocket))
         except Exception as error:
             failure = error  # for the log, if the answer to it is cancelled
             failure = await _ended_by(websocket, error)
-        if websocket.client_state is not DISCONNECTED and websocket.application_state is not DISCONNECTED:
+        if failure is None:
             await websocket.close()
     except GeneratorExit:  # nothing can be awaited any more
         raise
@@ -61,12 +76,13 @@ async def converse(bound: Bound, websocket: WebSocket, session: Session | None) 
         raise
     finally:
         websocket.release()
+        websocket._bindings = None  # they know the connection: no cycle
         leave(token)
     if failure is not None:
         raise failure
 
 
-async def _with_dependencies(bound: Bound, websocket: WebSocket, session: Session) -> None:
+async def _with_dependencies(bound: Bound, websocket: WebSocket) -> None:
     """Run a handler inside of its dependencies, as inside of nested ``with`` statements.
 
     The one scope of its own is around the dependencies, never between the two halves of one: a dependency may hold a
@@ -75,20 +91,23 @@ async def _with_dependencies(bound: Bound, websocket: WebSocket, session: Sessio
     before: BaseException | None = None
     ended: BaseException | None = None
     cancellation: BaseException | None = None
+    bindings: Bindings = websocket._bindings
     with anyio.CancelScope() as frame:
         try:
-            session.read(bound.wanted)
             await bound.call(websocket)
         except GeneratorExit:  # nothing can be awaited any more
             raise
         except BaseException as error:
             ended = error
-        while session.unfinished:
+        while bindings.unfinished:
             if cancellation is None and _cuts_off(ended):
                 cancellation = ended
                 await _say_goodbye(websocket)
                 frame.shield, frame.deadline = True, anyio.current_time() + CLEAN_UP_S
-            before, ended = ended, await session.clean_up(ended)
+            if cancellation is None:
+                before, ended = ended, await _undisturbed(bindings, ended, frame)
+            else:
+                before, ended = ended, await bindings.clean_up(ended)
             if cancellation is not None and not _cuts_off(ended):
                 before, ended = ended, await _still_cancelled(cancellation, frame) or ended
             if isinstance(before, Exception) and _cuts_off(ended) and not _has_left(websocket, before):
@@ -102,6 +121,68 @@ async def _with_dependencies(bound: Bound, websocket: WebSocket, session: Sessio
                 before = ended = None
     if frame.cancelled_caught and cancellation is not None:
         raise cancellation
+
+
+async def _undisturbed(
+    bindings: Bindings, ended: BaseException | None, frame: anyio.CancelScope
+) -> BaseException | None:
+    """Run one clean-up; a cancellation that comes meanwhile is seen when it is over, or has had its ten seconds.
+
+    `Task.cancel` alone can't be held off: it ends what the clean-up waits for at that moment.
+    """
+    ended = await _Shielded(bindings.clean_up(ended), frame)
+    if bindings.unfinished and not _cuts_off(ended):
+        try:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        except anyio.get_cancelled_exc_class() as cancelled:
+            return cancelled
+    return ended
+
+
+class _Shielded:
+    """Awaits a clean-up, behind the frame's shield as soon as it waits for something: most never do, and need none."""
+
+    def __init__(self, clean_up: Coroutine[Any, Any, BaseException | None], frame: anyio.CancelScope) -> None:
+        self._clean_up = clean_up
+        self._frame = frame
+
+    def __await__(self) -> Generator[Any, Any, BaseException | None]:
+        try:
+            waits_for = self._clean_up.send(None)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        self._frame.shield = True
+        over = _later(CLEAN_UP_S, lambda: setattr(self._frame, "shield", False))
+        try:
+            while True:  # this is `yield from`, whose first step has been taken
+                try:
+                    sent = yield waits_for
+                except BaseException as error:  # noqa: PERF203
+                    waits_for = self._clean_up.throw(error)
+                else:
+                    waits_for = self._clean_up.send(sent)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        finally:
+            over()
+            self._frame.shield = False
+
+
+def _later(delay_s: float, call: Callable[[], None]) -> Callable[[], None]:
+    """Call something later, beside the task that runs; what is returned takes that back."""
+    try:
+        return asyncio.get_running_loop().call_later(delay_s, call).cancel
+    except RuntimeError:  # trio has no timers, but tasks that are nobody's children
+        trio = sys.modules["trio"]
+        scope: anyio.CancelScope = trio.CancelScope()
+
+        async def wait() -> None:
+            with scope:
+                await trio.sleep(delay_s)
+                call()
+
+        trio.lowlevel.spawn_system_task(wait)
+        return scope.cancel
 
 
 def _cuts_off(error: BaseException | None) -> bool:
@@ -145,21 +226,123 @@ async def refuse(websocket: WebSocket, response: Response, code: int = 1000) -> 
 
 
 async def _ended_by(websocket: WebSocket, error: Exception) -> Exception | None:
-    """End the connection as an exception asks for; return what the server's log has to show, if anything."""
+    """Answer an exception, or leave that to whoever stands outside; return what the server's log has to show, if any.
+
+    Inside of an `App` the connection stays as it is: middleware and outer applications see the exception first, and
+    the outermost App answers what nobody has (see `last`). A route alone is the outermost itself.
+    """
     try:
-        if await _handled(websocket, _alone(error)):
+        if await handled(websocket, error, websocket.scope.get(HANDLERS)):
             return None
     except Exception as further:
         error = further
     if _has_left(websocket, error):
         return None
-    await _end(websocket, 1011)
+    if UNANSWERED in websocket.scope:
+        websocket.scope[UNANSWERED].append(websocket)
+    elif await _answered_last(websocket, error):
+        return None
     if isinstance(error, HTTPException):
         # Starlette's middleware would answer it with a response, and there is none any more.
         late = RuntimeError(f"{error!r} was raised after accept(): there is no HTTP response any more.")
         late.__cause__ = error
         return late
     return error
+
+
+async def last(call: Awaitable[None], scope: Scope, handlers: Mapping[Any, Any]) -> None:
+    """Await what an application does with a connection, and answer an exception that nobody in it has answered.
+
+    ``handlers`` are the application's exception handlers; one for `Exception` or 500 is called, and the exception goes
+    on to the server's log, as Starlette does it for HTTP. Only the outermost application ends the connection.
+    """
+    outermost = UNANSWERED not in scope
+    failed: list[WebSocket] = scope.setdefault(UNANSWERED, [])
+    outside = scope.get(HANDLERS)  # of a Starlette application that this one is mounted in
+    try:
+        await call
+        return
+    except Exception as raised:
+        if not failed:  # no handler of ours has begun: the server ends what is there
+            raise
+        error = failure = raised
+    handler = handlers.get(500) or handlers.get(Exception)
+    try:
+        if handler is not None and not isinstance(error, EXPECTED):
+            await _call(handler, failed[-1], error)
+    except Exception as further:
+        failure = further
+    if not outermost or _found(outside, error) or not await _answered_last(failed[-1], error):
+        try:
+            raise failure
+        finally:  # its traceback holds this frame: no cycle
+            del error, failure
+
+
+async def handled(websocket: WebSocket, error: Exception, handlers: Any) -> bool:
+    """Let the exception handlers of one application deal with an error, Starlette's own two among them."""
+    error = _alone(error)
+    handler = _found(handlers, error)
+    if handler is None or (isinstance(error, HTTPException) and websocket.application_state is not CONNECTING):
+        return False
+    await _call(handler, websocket, error)
+    return True
+
+
+def _found(handlers: Any, error: Exception) -> Any:
+    if handlers is None:
+        return None
+    by_class, by_status = handlers
+    handler = by_status.get(error.status_code) if isinstance(error, HTTPException) else None
+    return handler or next((by_class[kind] for kind in type(error).__mro__ if kind in by_class), None)
+
+
+async def _call(handler: Any, websocket: WebSocket, error: Exception) -> None:
+    token = enter(websocket)  # outside of the handler's own frame, too
+    try:
+        if inspect.iscoroutinefunction(function_of(handler)):
+            response = await handler(websocket, error)
+        else:
+            response = await run_in_threadpool(handler, websocket, error)
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException:
+        await _say_goodbye(websocket)
+        raise
+    finally:
+        leave(token)
+    if response is not None and websocket.application_state is CONNECTING:
+        await refuse(websocket, response)
+
+
+async def _answered_last(websocket: WebSocket, error: Exception) -> bool:
+    """End the connection as an exception asks for; tell whether that is all that has to be said about it."""
+    try:
+        return await _end_for(websocket, _alone(error))
+    except Exception:
+        await _end(websocket, 1011)
+        raise
+    except GeneratorExit:  # nothing can be awaited any more
+        raise
+    except BaseException:
+        await _say_goodbye(websocket)
+        raise
+    finally:
+        websocket.release()
+
+
+async def _end_for(websocket: WebSocket, error: Exception) -> bool:
+    if isinstance(error, ParameterError) and websocket.application_state is CONNECTING:
+        await refuse(websocket, JSONResponse({"errors": error.faults}, 422), 1008)
+    elif isinstance(error, WebSocketException):  # outside of an application
+        await websocket.close(error.code, error.reason)
+    elif isinstance(error, UnwantedMessageError):  # the client's fault: a line for who reads the log, no traceback
+        logger.info("%s: closed with 1003: %s", websocket.scope["path"], error)
+        await _end(websocket, 1003)
+    else:
+        await _end(websocket, 1011)
+        return False
+    return True
 
 
 async def _end(websocket: WebSocket, code: int) -> None:
@@ -171,30 +354,6 @@ async def _end(websocket: WebSocket, code: int) -> None:
             await websocket.close(code)
     except Exception:
         logger.exception("The connection could not be closed")
-
-
-async def _handled(websocket: WebSocket, error: Exception) -> bool:
-    """Let the application's exception handlers deal with an error, Starlette's own two among them."""
-    by_class, by_status = websocket.scope.get("starlette.exception_handlers", ({}, {}))
-    handler = by_status.get(error.status_code) if isinstance(error, HTTPException) else None
-    handler = handler or next((by_class[kind] for kind in type(error).__mro__ if kind in by_class), None)
-    if handler is None:
-        if isinstance(error, ParameterError) and websocket.application_state is CONNECTING:
-            await refuse(websocket, JSONResponse({"errors": error.faults}, 422), 1008)
-            return True
-        if isinstance(error, WebSocketException):  # outside of an application
-            await websocket.close(error.code, error.reason)
-            return True
-        return False
-    if isinstance(error, HTTPException) and websocket.application_state is not CONNECTING:
-        return False
-    if inspect.iscoroutinefunction(function_of(handler)):
-        response = await handler(websocket, error)
-    else:
-        response = await run_in_threadpool(handler, websocket, error)
-    if response is not None and websocket.application_state is CONNECTING:
-        await refuse(websocket, response)
-    return True
 
 
 def _alone(error: Exception) -> Exception:

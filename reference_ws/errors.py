@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+import json
 from typing import Any
 
 from starlette.types import Message
@@ -16,8 +17,10 @@ __all__ = [
     "ExplainedError",
     "LifecycleError",
     "NoConnectionError",
+    "UnwantedMessageError",
     "WebSocketDataError",
     "WebSocketDisconnect",
+    "WebSocketJSONError",
     "WebSocketTypeError",
 ]
 
@@ -80,7 +83,14 @@ class ConnectionOver(LifecycleError, WebSocketDisconnect, WebSocketDisconnected)
     reason: str = ""
 
 
-class WebSocketDataError(LifecycleError):
+class UnwantedMessageError(Exception):
+    """The client sent something else than was asked for: the base of the three kinds below.
+
+    Whoever catches none of it closes with 1003, and the log has one line.
+    """
+
+
+class WebSocketDataError(LifecycleError, UnwantedMessageError):
     """A frame of the other kind came; ``message`` is the ASGI message, so that nothing is lost."""
 
     message: Message
@@ -96,7 +106,11 @@ class CloseError(ExplainedError, ValueError):
         self.reason = reason
 
 
-class WebSocketTypeError(ValueError):
+class WebSocketJSONError(UnwantedMessageError, json.JSONDecodeError):
+    """A message that is no JSON: a `json.JSONDecodeError` with its attributes."""
+
+
+class WebSocketTypeError(UnwantedMessageError, ValueError):
     """A JSON value that doesn't fit the type that was asked for; its text names the field, as ``$.user.age``.
 
     ``value`` is the decoded value, so that nothing is lost.

@@ -1,45 +1,68 @@
 """What a signature asks for: what each parameter is bound to, planned once, when a route is registered.
 
-A parameter is one of these, in this order:
+What is read from where (the first row that fits counts):
 
-* ``Annotated[T, Path() | Query() | Header() | Cookie()]``: a part of the handshake, converted to ``T``; the marker's
-  first argument is the default (``...``: required), ``alias=`` the name in the handshake;
-* ``Annotated[T, Depends(factory)]`` or ``use(factory)``: what the factory returns or yields;
-* the connection: annotated with `WebSocket` (or Starlette's, or ``HTTPConnection``), by any name and at any place;
-* a parameter of the path, by its name;
-* a query parameter, if its type is a scalar or a list of scalars;
-* without an annotation and alone: the connection.
+====================================================  ==================================================================
+the parameter                                         is bound to
+====================================================  ==================================================================
+``Annotated[T, Depends(factory)]``, ``use(factory)``  what the factory returns or yields; without one, ``T`` is called
+``Annotated[T, Path() | Query() | Header() | ...]``   that part of the handshake, converted to ``T``
+of the type `WebSocket`, Starlette's, HTTPConnection  the connection, by any name and at any place
+a name of the route's path                            that part of the path
+a scalar, or a list of scalars                        the query
+without an annotation, and alone                      the connection
+with a default                                        nothing: the default stays
+====================================================  ==================================================================
 
-Markers may stand in an Optional, in a type that has a name (``type User = Annotated[...]``), or as the default,
-``x: T = Query(5)``. Whatever else would have to come from a body, which a handshake doesn't have, and is a `TypeError`
-at registration. So are markers of other libraries, defaults that are neither plain data nor what the annotation says,
-and a required query parameter that is named almost like a parameter of the path that nobody takes.
+Whatever is left would have to come from a body, which a handshake doesn't have, and is a `TypeError` at registration.
+So are markers of other libraries, defaults that are neither plain data nor what the annotation says, and a required
+query parameter that is named almost like a parameter of the path that nobody takes.
+
+A marker's first argument is the default (``...``: required), ``alias=`` the name in the handshake. Markers may stand in
+an Optional, in a type that has a name (``type User = Annotated[...]``), or as the default, ``x: T = Query(5)``.
+
+The signature itself is read by `signature`:
+
+=========================================  =============================================================================
+the callable                               its parameters and their annotations
+=========================================  =============================================================================
+a function, a method                       its own, or those of the ``__signature__`` that a decorator has given it
+one with ``__wrapped__``, and ``*args``    its own, and behind them those of the wrapped function that it has not itself
+or ``**kwargs``
+a `functools.partial`                      those that are not set yet
+an object with ``__call__``                those of that method
+a class, also generic with arguments       those that it is called with; a Struct's, dataclass's, attrs's or pydantic
+                                           model's are its fields, whose defaults the class makes itself
+=========================================  =============================================================================
+
+Scalars are what msgspec makes of a string, and pydantic's types where an application has imported pydantic.
 """
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import sys
 import typing
-from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import takewhile
-from types import UnionType
-from typing import Annotated, Any, Final, ForwardRef, Literal, Optional, TypeVar, Union
+from types import MethodType, SimpleNamespace, UnionType
+from typing import Annotated, Any, Final, ForwardRef, Literal, NamedTuple, Optional, TypeVar, Union
 from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import HTTPConnection
 
+from reference_ws.typed import expanded, is_pydantics, reader, reads_scalar
 from reference_ws.websocket import WebSocket
 
 __all__ = [
     "AsyncResource",
     "Cookie",
     "Depends",
-    "Handshake",
     "Header",
     "Ignore",
     "ParameterError",
@@ -47,6 +70,8 @@ __all__ = [
     "Plan",
     "Query",
     "plan",
+    "read",
+    "signature",
     "use",
     "where",
 ]
@@ -104,10 +129,11 @@ class Depends:
 
     A generator goes on after its ``yield`` when the handler has ended; if by an exception, that is raised at the
     ``yield``. With ``reuse``, everyone who asks for the factory on one connection gets the same value; without, each
-    gets a new one. Ordinary functions run in the event loop: they must not block.
+    gets a new one. Ordinary functions run in the event loop: they must not block. Without a factory, it is the class
+    that the parameter is annotated with.
     """
 
-    factory: Callable[..., Any]
+    factory: Callable[..., Any] | None = None
     reuse: bool = field(default=True, kw_only=True)
 
 
@@ -152,34 +178,9 @@ class ParameterError(ValueError):
 # --- plans ------------------------------------------------------------------------------------------------------------
 
 
-class Handshake:
-    """The parts of a handshake from which parameters are read, each taken apart once."""
-
-    __slots__ = ("_query", "path", "websocket")
-
-    def __init__(self, websocket: WebSocket) -> None:
-        self.websocket = websocket
-        self.path: Mapping[str, Any] = websocket.scope.get("path_params") or {}
-        self._query: dict[str, list[str]] | None = None
-
-    @property
-    def query(self) -> Mapping[str, list[str]]:
-        """Name -> all values, in their order."""
-        if self._query is None:
-            self._query = {}
-            text = self.websocket.scope.get("query_string", b"").decode("latin-1")
-            if "%" in text or "+" in text:
-                pairs = parse_qsl(text, keep_blank_values=True)
-            else:  # nothing is quoted: most often so, and several times faster
-                pairs = [(part.partition("=")[0], part.partition("=")[2]) for part in text.split("&") if part]
-            for name, value in pairs:
-                self._query.setdefault(name, []).append(value)
-        return self._query
-
-
 @dataclass(slots=True, eq=False)
 class Parameter:
-    """One part of the handshake: read by `read`, converted to ``type``."""
+    """One part of the handshake: `read` reads it and converts it to ``type``."""
 
     name: str
     place: Place
@@ -187,40 +188,84 @@ class Parameter:
     type: Any
     default: Any
     many: bool
+    booleans: bool
+    convert: Callable[[Any], Any]
+    """Makes a ``type`` of what was given. Raises `ValueError`."""
     in_path_perhaps: bool = False
+    left_out: bool = False
+    """True when what is absent isn't passed: the function's own default stands in for it, or its factory."""
 
-    def read(self, handshake: Handshake, faults: list[dict[str, Any]]) -> Any:
-        """Read and convert the value; what is wrong with it is added to `faults`."""
-        given = self._given(handshake)
-        if given is None or (self.many and not given):
-            if self.default is not _ABSENT:
-                return self.default
-            faults.append(self._fault(None))
-            return None
-        if self.type is str:
-            return str(given)  # the path's convertor may have made an int or a UUID of it
-        try:
-            return msgspec.convert(given, self.type, strict=False)
-        except (msgspec.ValidationError, ValueError):
-            faults.append(self._fault(given))
-            return None
-
-    def _given(self, handshake: Handshake) -> Any:
-        if self.place == "path" or self.in_path_perhaps:
-            value = handshake.path.get(self.key)
-            if value is not None or self.place == "path":
-                return value
+    def given(self, path: Mapping[str, Any], query: Mapping[str, list[str]], websocket: WebSocket) -> Any:
+        """Find the string, or list of them, that the handshake holds; ``None`` where it is absent."""
+        if self.place == "path" or (self.in_path_perhaps and self.key in path):
+            return path.get(self.key)
         if self.place == "query":
-            values = handshake.query.get(self.key, ())
-            return list(values) if self.many else values[-1] if values else None
+            values = query.get(self.key)
+            return values if self.many or values is None else values[-1]
         if self.place == "cookie":
-            return handshake.websocket.cookies.get(self.key)
-        headers = handshake.websocket.headers
-        return headers.getlist(self.key) if self.many else headers.get(self.key)
+            return websocket.cookies.get(self.key)
+        headers = websocket.headers
+        return (headers.getlist(self.key) or None) if self.many else headers.get(self.key)
 
-    def _fault(self, given: Any) -> dict[str, Any]:
+    def with_words(self, given: Any) -> Any:
+        """Convert again what was refused, with ``on`` and ``off`` and the like read as booleans."""
+        if not self.booleans:
+            raise ValueError
+        words = [_BOOLEANS.get(str(each).lower(), each) for each in (given if self.many else [given])]
+        return self.convert(words if self.many else words[0])
+
+    def fault(self, given: Any) -> dict[str, Any]:
+        """Say for a client what is wrong."""
         shown = given if given is None or isinstance(given, list) else str(given)
         return {"name": self.key, "in": self.place, "given": shown, "expected": _described(self.type)}
+
+
+_BOOLEANS: Final = dict.fromkeys(("on", "yes", "y", "t"), "true") | dict.fromkeys(("off", "no", "n", "f"), "false")
+"""What HTML forms and people write, besides true, false, 1 and 0."""
+
+
+def read(websocket: WebSocket, wanted: Iterable[Parameter]) -> dict[Parameter, Any]:
+    """Read and convert parameters; left out is what the function itself has a default for.
+
+    Raises `ParameterError` with every fault at once.
+    """
+    path: Mapping[str, Any] = websocket.scope.get("path_params") or {}
+    query = _query(websocket.scope.get("query_string", b"").decode("latin-1"))
+    values: dict[Parameter, Any] = {}
+    faults: list[dict[str, Any]] = []
+    for parameter in wanted:
+        given = parameter.given(path, query, websocket)
+        try:
+            if given is None:
+                if parameter.default is _ABSENT:
+                    faults.append(parameter.fault(None))
+                elif not parameter.left_out:
+                    values[parameter] = parameter.default
+            elif parameter.type is str:
+                values[parameter] = str(given)  # the path's convertor may have made an int or a UUID of it
+            else:
+                values[parameter] = parameter.convert(given)
+        except ValueError:
+            try:
+                values[parameter] = parameter.with_words(given)
+            except ValueError:
+                faults.append(parameter.fault(given))
+    if faults:
+        # What two dependencies read alike is one fault.
+        raise ParameterError([fault for place, fault in enumerate(faults) if fault not in faults[:place]])
+    return values
+
+
+def _query(text: str) -> Mapping[str, list[str]]:
+    """Take a query apart: name -> all values, in their order."""
+    if "%" in text or "+" in text:
+        pairs = parse_qsl(text, keep_blank_values=True)
+    else:  # nothing is quoted: most often so, and several times faster
+        pairs = [(part.partition("=")[0], part.partition("=")[2]) for part in text.split("&") if part]
+    query: dict[str, list[str]] = {}
+    for name, value in pairs:
+        query.setdefault(name, []).append(value)
+    return query
 
 
 @dataclass(slots=True, eq=False)
@@ -239,10 +284,10 @@ class Plan:
     """How one function is called."""
 
     function: Callable[..., Any]
-    by_place: list[str]
-    connections: list[str]
-    parameters: list[Parameter]
-    dependencies: list[tuple[str, Dependency]]
+    by_place: list[str] = field(default_factory=list)
+    connections: list[str] = field(default_factory=list)
+    parameters: list[Parameter] = field(default_factory=list)
+    dependencies: list[tuple[str, Dependency]] = field(default_factory=list)
     connection_first: bool = False
     """True when the connection can be passed as the first argument, to ``*args`` too."""
 
@@ -254,12 +299,11 @@ class Plan:
     @property
     def empty(self) -> bool:
         """True when nothing at all has to be passed."""
-        return not (self.parameters or self.dependencies or self.connections)
+        return self.plain and not self.connections
 
-    def all_parameters(self) -> Iterable[tuple[Plan, Parameter]]:
+    def all_parameters(self) -> Iterable[Parameter]:
         """List the parameters of this function and of all that it depends on."""
-        for parameter in self.parameters:
-            yield self, parameter
+        yield from self.parameters
         for _, dependency in self.dependencies:
             yield from dependency.plan.all_parameters()
 
@@ -280,33 +324,28 @@ def plan(
     `TypeError`, naming the function, its file and line, for whatever can't be bound.
     """
     if function in above:
-        circle = " -> ".join(_name(each) for each in (*above[above.index(function) :], function))
+        circle = " -> ".join(name_of(each) for each in (*above[above.index(function) :], function))
         raise TypeError(f"{where(function)}: dependencies need each other in a circle: {circle}.")
-    signature = _signature(function)
-    parameters = [
-        parameter
-        for parameter in list(signature.parameters.values())[skip:]
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
-    hints = type_hints(function)
-    result = Plan(function, [], [], [], [])
-    left = []
-    for parameter in parameters:
-        annotation = hints.get(parameter.name, _ABSENT)
-        if not _planned(result, parameter, annotation, path, (*above, function)):
-            left.append(parameter)
-    if len(left) == 1 and not result.connections and _says_nothing(left[0], hints) and left[0].default is _ABSENT:
-        result.connections.append(left.pop().name)
+    taken = signature(function, skip)
+    named = [each for each in taken if each.kind not in _VARIADIC]
+    result = Plan(function)
+    left = [each for each in named if not _planned(result, each, path, (*above, function))]
+    if len(left) == 1 and not result.connections:
+        alone = left[0]
+        if alone.annotation in (_ABSENT, Any) and alone.default is _ABSENT:
+            result.connections.append(left.pop().name)
     for parameter in left:
         if parameter.default is _ABSENT:
-            raise TypeError(_unbound(function, parameter, hints.get(parameter.name, _ABSENT), bool(above)))
+            raise TypeError(_unbound(function, parameter, bool(above)))
     if not above:
         _check_names(result, path)
     # Positional-only parameters must be passed by their places, up to the first that is left to its default.
     unknown = {parameter.name for parameter in left}
-    places = (parameter for parameter in parameters if parameter.kind is parameter.POSITIONAL_ONLY)
-    result.by_place = [parameter.name for parameter in takewhile(lambda p: p.name not in unknown, places)]
-    first = next(iter(signature.parameters.values()), None) if not skip else None
+    places = [each.name for each in named if each.kind is each.POSITIONAL_ONLY]
+    result.by_place = list(takewhile(lambda name: name not in unknown, places))
+    for bound in result.parameters:
+        bound.left_out = bound.left_out and bound.name not in places
+    first = taken[0] if taken and not skip else None
     result.connection_first = first is not None and (
         first.kind is first.VAR_POSITIONAL
         or (first.name in result.connections and first.kind is not first.KEYWORD_ONLY)
@@ -316,11 +355,11 @@ def plan(
 
 def _check_names(planned: Plan, path: Collection[str]) -> None:
     """Refuse a required query parameter that is named almost like a parameter of the path that nobody takes."""
-    taken = {parameter.key for _, parameter in planned.all_parameters()}
+    taken = {parameter.key for parameter in planned.all_parameters()}
     free = [name for name in path if name not in taken]
     for parameter in planned.parameters:
         if parameter.in_path_perhaps and parameter.default is _ABSENT:
-            for meant in (name for name in free if _alike(name, parameter.name)):
+            for meant in difflib.get_close_matches(parameter.name, free, 1, 0.75):
                 raise TypeError(
                     f"{where(planned.function)}: the path's {{{meant}}} is taken by nobody, and {parameter.name!r} "
                     f"would have to come from the query: a typo? Name it {meant!r}, or say that the query is meant: "
@@ -328,127 +367,120 @@ def _check_names(planned: Plan, path: Collection[str]) -> None:
                 )
 
 
-def _alike(one: str, other: str) -> bool:
-    """Tell whether a letter in four, or one, has to be put in, left out or exchanged."""
-    distances = list(range(len(other) + 1))
-    for place, letter in enumerate(one, 1):
-        before, distances[0] = distances[0], place
-        for i, each in enumerate(other, 1):
-            before, distances[i] = distances[i], min(distances[i] + 1, distances[i - 1] + 1, before + (letter != each))
-    shorter = min(len(one), len(other))
-    return shorter > 2 and distances[-1] <= max(1, shorter // 4)
-
-
-def _says_nothing(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
-    return hints.get(parameter.name, _ABSENT) in (_ABSENT, Any)
-
-
 def _planned(
-    result: Plan,
-    parameter: inspect.Parameter,
-    annotation: Any,
-    path: Collection[str],
-    above: tuple[Callable[..., Any], ...],
+    result: Plan, parameter: inspect.Parameter, path: Collection[str], above: tuple[Callable[..., Any], ...]
 ) -> bool:
     """Find what a parameter is bound to; False when nothing of the handshake can be it."""
-    name = parameter.name
-    base, extras = _taken_apart(annotation)
-    default = parameter.default
-    if isinstance(default, Depends | _Marker):  # FastAPI's older spelling, `x: T = Depends(f)`
+    function, name = result.function, parameter.name
+    default = _ABSENT if parameter.default is ... else parameter.default
+    base, extras = _taken_apart(parameter.annotation)
+    if _is_ours(default):  # FastAPI's older spelling, `x: T = Depends(f)`
         extras, default = (*extras, default), _ABSENT
     only_said = any(isinstance(extra, Depends | _Ignored) for extra in extras)  # then nothing depends on the type
-    if unknown := unread(*([] if only_said else [annotation]), *(part for each in extras for part in _parts(each))):
-        raise TypeError(_unreadable(result.function, f"name {unknown!r} is not defined"))
-    _check(result.function, name, base, extras, default)
-    for extra in extras:
-        if isinstance(extra, Depends):
-            if not callable(extra.factory):
-                raise TypeError(
-                    f"{where(result.function)}: {name} depends on {extra.factory!r}, which can't be called."
-                )
-            kept = extra.factory if isinstance(extra.factory, Hashable) else id(extra.factory)
-            needed = Dependency(extra.factory, kept, extra.reuse, plan(extra.factory, path, above=above))
-            result.dependencies.append((name, needed))
-            return True
-        marker = extra() if isinstance(extra, type) and issubclass(extra, _Marker) else extra
-        if isinstance(marker, _Marker):
-            default = marker.default if default is _ABSENT else default
-            default = _ABSENT if default is ... else default
-            _check(result.function, name, base, (), default)
-            key = marker.alias or (name.replace("_", "-") if isinstance(marker, Header) else name)
-            if isinstance(marker, Path) and key not in path and default is _ABSENT and path:
-                raise TypeError(
-                    f"{where(result.function)}: the path has no parameter {key!r}: it has {', '.join(path)}."
-                )
-            kind = _kind(base)
-            if kind == "other" or (kind == "many" and marker.place in ("path", "cookie")):
-                raise TypeError(
-                    f"{where(result.function)}: {name} can't become {_described(base)}: take a scalar or list."
-                )
-            wanted = _typed(base, marker.place)
-            result.parameters.append(Parameter(name, marker.place, key, wanted, default, kind == "many"))
-            return True
-    if _is_connection(base):
+    needed = () if only_said else (parameter.annotation,)
+    if unknown := unread(*needed, *(part for extra in extras for part in _parts(extra))):
+        raise TypeError(_unreadable(function, f"name {unknown!r} is not defined"))
+    _check(function, name, base, extras, default)
+    ours = next(filter(_is_ours, extras), None)
+    ours = ours() if isinstance(ours, type) else ours
+    if isinstance(ours, Depends):
+        factory = ours.factory
+        if factory is None:  # the annotation's class
+            kind = _not_none(base)
+            factory = kind if inspect.isclass(typing.get_origin(kind) or kind) and kind not in (_ABSENT, Any) else None
+        if not callable(factory):
+            raise TypeError(f"{where(function)}: {name} depends on {factory!r}, which can't be called.")
+        kept = factory if isinstance(factory, Hashable) else id(factory)
+        result.dependencies.append((name, Dependency(factory, kept, ours.reuse, plan(factory, path, above=above))))
+        return True
+    left_out = default is not _ABSENT
+    if isinstance(ours, _Marker):
+        if default is _ABSENT and ours.default is not ...:
+            default = ours.default
+            _check(function, name, base, (), default)
+        key = ours.alias or (name.replace("_", "-") if isinstance(ours, Header) else name)
+        if isinstance(ours, Path) and key not in path and default is _ABSENT and path:
+            raise TypeError(f"{where(function)}: the path has no parameter {key!r}: it has {', '.join(path)}.")
+        place, perhaps = ours.place, False
+    elif _is_connection(base):
         result.connections.append(name)
         return True
-    if any(isinstance(extra, _Ignored) for extra in extras):
+    elif any(isinstance(extra, _Ignored) for extra in extras):
         return False
-    if name in path:
-        result.parameters.append(Parameter(name, "path", name, _typed(base, "path"), parameter.default, False))
-        return True
-    if base in (_ABSENT, Any) or (kind := _kind(base)) == "other":
+    elif name in path:
+        key, place, perhaps = name, "path", False
+    elif base in (_ABSENT, Any) or _kind(base) is None:
         return False
-    result.parameters.append(Parameter(name, "query", name, base, parameter.default, kind == "many", True))
+    else:
+        key, place, perhaps = name, "query", True
+    if base in (_ABSENT, Any):
+        base = Any if place == "path" else str  # what the path's convertor makes is passed on as it is
+    kind = _kind(base)
+    if ours is not None and (kind is None or (kind.many and place in ("path", "cookie"))):
+        raise TypeError(f"{where(function)}: {name} can't become {_described(base)}: take a scalar or list.")
+    # A convertor of the path may make an object of any class: it is only looked at.
+    convert = functools.partial(reader(base) if kind else functools.partial(msgspec.convert, type=base), strict=False)
+    many = kind is not None and kind.many and place != "path"
+    booleans = kind is not None and kind.booleans
+    result.parameters.append(
+        Parameter(name, place, key, base, default, many, booleans, convert, in_path_perhaps=perhaps, left_out=left_out)
+    )
     return True
 
 
-_SCALARS: Final = (
-    msgspec.inspect.BoolType,
-    msgspec.inspect.DateTimeType,
-    msgspec.inspect.DateType,
-    msgspec.inspect.DecimalType,
-    msgspec.inspect.EnumType,
-    msgspec.inspect.FloatType,
-    msgspec.inspect.IntType,
-    msgspec.inspect.LiteralType,
-    msgspec.inspect.NoneType,
-    msgspec.inspect.StrType,
-    msgspec.inspect.TimeDeltaType,
-    msgspec.inspect.TimeType,
-    msgspec.inspect.UUIDType,
+class _Kind(NamedTuple):
+    """What strings of the handshake may become: a scalar, or a collection of scalars."""
+
+    many: bool
+    booleans: bool
+
+
+_SCALARS: Final = tuple(
+    getattr(msgspec.inspect, f"{name}Type")
+    for name in [
+        "Any",
+        "Bool",
+        "DateTime",
+        "Date",
+        "Decimal",
+        "Enum",
+        "Float",
+        "Int",
+        "Literal",
+        "None",
+        "Str",
+        "TimeDelta",
+        "Time",
+        "UUID",
+    ]
 )
-_COLLECTIONS: Final = (
-    msgspec.inspect.FrozenSetType,
-    msgspec.inspect.ListType,
-    msgspec.inspect.SetType,
-    msgspec.inspect.VarTupleType,
+_COLLECTIONS: Final = tuple(
+    getattr(msgspec.inspect, f"{name}Type") for name in ["FrozenSet", "List", "Set", "VarTuple"]
 )
 
 
-def _kind(annotation: Any) -> Literal["one", "many", "other"]:
-    """Tell a scalar (or an optional one) from a list of scalars, and from what only a body could hold."""
-    if annotation is _ABSENT or annotation is Any:
-        return "one"
+def _kind(annotation: Any) -> _Kind | None:
+    """Tell a scalar (or an optional one) from a collection of scalars; ``None`` is what only a body could hold."""
     try:
-        info = msgspec.inspect.type_info(annotation)
+        members = _members(msgspec.inspect.type_info(annotation))
     except TypeError:
-        return "other"
-    info = info.type if isinstance(info, msgspec.inspect.Metadata) else info
-    members = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
-    if all(isinstance(member, _SCALARS) for member in members):
-        return "one"
-    items = [m.item_type for m in members if isinstance(m, _COLLECTIONS)]
+        return None
+    items = [member.item_type for member in members if isinstance(member, _COLLECTIONS)]
     if len(items) == 1 and all(isinstance(m, (*_COLLECTIONS, msgspec.inspect.NoneType)) for m in members):
-        inner = items[0].types if isinstance(items[0], msgspec.inspect.UnionType) else (items[0],)
-        if all(isinstance(member, (*_SCALARS, msgspec.inspect.AnyType)) for member in inner):
-            return "many"
-    return "other"
+        members = _members(items[0])
+    if not all(map(_is_scalar, members)):
+        return None
+    return _Kind(bool(items), any(isinstance(member, msgspec.inspect.BoolType) for member in members))
 
 
-def _typed(annotation: Any, place: Place) -> Any:
-    if annotation is not _ABSENT and annotation is not Any:
-        return annotation
-    return Any if place == "path" else str  # what the path's convertor makes is passed on as it is
+def _members(info: Any) -> Sequence[Any]:
+    """List the members of a union; another type is its only one."""
+    info = info.type if isinstance(info, msgspec.inspect.Metadata) else info
+    return info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+
+
+def _is_scalar(info: Any) -> bool:
+    return isinstance(info, _SCALARS) or (isinstance(info, msgspec.inspect.CustomType) and reads_scalar(info.cls))
 
 
 def _described(annotation: Any) -> str:
@@ -464,7 +496,7 @@ def _described(annotation: Any) -> str:
 
 
 def _taken_apart(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Take the extras out of ``Annotated[T, ...]``, also where it stands in an Optional; bounds of msgspec stay."""
+    """Take the extras out of ``Annotated[T, ...]``, also where it stands in an Optional; bounds stay."""
     base, extras, optional = annotation, (), False
     while (inner := _not_none(base)) is not base or typing.get_origin(base) is Annotated:
         if inner is not base:  # Python 3.10 puts `x: Annotated[T, ...] = None` into an Optional
@@ -474,7 +506,7 @@ def _taken_apart(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
             extras = (*rest, *extras)
     if not extras:
         return annotation, ()
-    for bounds in (extra for extra in extras if isinstance(extra, msgspec.Meta)):
+    for bounds in (extra for extra in extras if isinstance(extra, msgspec.Meta) or is_pydantics(extra)):
         base = Annotated[base, bounds]
     return Optional[base] if optional else base, extras  # noqa: UP045
 
@@ -487,7 +519,8 @@ def _check(function: Callable[..., Any], name: str, base: Any, extras: tuple[Any
     strange = [repr(extra) for extra in extras if not (_is_ours(extra) or _says_only(extra))]
     if not any(isinstance(extra, Depends | _Ignored) for extra in extras):  # of those the type is only said
         strange += map(repr, _hidden(base))
-    if not _fits(default, _plain(base)):
+    made_by_the_class = inspect.isclass(function) and repr(default) == "<factory>" and _root(default) in _MAKERS
+    if not (made_by_the_class or _fits(default, _plain(base))):
         strange.append(f"{default!r} as its default")
     if strange:
         raise TypeError(
@@ -498,13 +531,13 @@ def _check(function: Callable[..., Any], name: str, base: Any, extras: tuple[Any
 
 
 def _is_ours(extra: Any) -> bool:
-    return isinstance(extra, Depends | _Marker) or (isinstance(extra, type) and issubclass(extra, _Marker))
+    return isinstance(extra, Depends | _Marker) or (isinstance(extra, type) and issubclass(extra, Depends | _Marker))
 
 
 def _says_only(extra: Any) -> bool:
     """Tell documentation and bounds, which bind nothing."""
     documents = type(extra).__name__ == "Doc" and hasattr(extra, "documentation")
-    return documents or isinstance(extra, str | msgspec.Meta | _Ignored)
+    return documents or isinstance(extra, str | msgspec.Meta | _Ignored) or is_pydantics(extra)
 
 
 def _hidden(annotation: Any) -> list[Any]:
@@ -523,23 +556,22 @@ def _plain(annotation: Any) -> Any:
     return annotation
 
 
-_PLAIN: Final = (bool, int, float, str, bytes, Enum)
+_PLAIN: Final = (bool, int, float, str, bytes, Enum, type(None), type(...))
 _PLAIN_MODULES: Final = ("datetime", "decimal", "uuid")
-_CONTAINERS: Final = (list, tuple, set, frozenset)
+_MAKERS: Final = ("dataclasses", "msgspec", "attr", "pydantic")
+"""Libraries whose classes make the defaults of their fields themselves, and show ``<factory>`` in their signature."""
+
+
+def _root(value: Any) -> str:
+    return type(value).__module__.partition(".")[0]
 
 
 def _fits(default: Any, annotation: Any) -> bool:
     """Tell whether a default is plain data, or what its annotation says."""
-    if default is None or default is ... or default is _ABSENT or isinstance(default, _PLAIN):
+    if default is _ABSENT or isinstance(default, _PLAIN) or type(default).__module__ in _PLAIN_MODULES:
         return True
-    if type(default).__module__ in _PLAIN_MODULES:
-        return True
-    if type(default) in _CONTAINERS:
-        return all(_fits(each, Any) for each in default)
-    if type(default) is dict:
-        return all(_fits(each, Any) for each in default.values())
-    if repr(default) == "<factory>":  # a dataclass or Struct makes it itself
-        return True
+    if type(default) in (list, tuple, set, frozenset, dict):
+        return all(_fits(each, Any) for each in (default.values() if type(default) is dict else default))
     if annotation in (_ABSENT, Any, object):
         return inspect.isroutine(default) or inspect.isclass(default) or inspect.ismodule(default)
     if typing.get_origin(annotation) in (Union, UnionType):
@@ -552,59 +584,124 @@ def _fits(default: Any, annotation: Any) -> bool:
         return getattr(kind, "_is_protocol", False) and all(hasattr(default, name) for name in names)
 
 
-def _unbound(function: Callable[..., Any], parameter: inspect.Parameter, annotation: Any, inner: bool) -> str:
-    name = parameter.name
-    if annotation is _ABSENT:
+def _unbound(function: Callable[..., Any], parameter: inspect.Parameter, inner: bool) -> str:
+    if parameter.annotation is _ABSENT:
         remedy = "annotate the connection with `WebSocket`, and the others with their types"
     else:
         remedy = (
-            f"{_described(annotation)} could only come from a body, and a handshake has none: receive it as a message, "
-            "or make it with `Annotated[..., Depends(factory)]`"
+            f"{_described(parameter.annotation)} could only come from a body, and a handshake has none: receive it as "
+            "a message, or make it with `Annotated[..., Depends(factory)]`"
         )
     kind = "dependency" if inner else "handler"
-    return f"{where(function)}: nothing can be bound to the parameter {name!r} of this {kind}: {remedy}."
+    return f"{where(function)}: nothing can be bound to the parameter {parameter.name!r} of this {kind}: {remedy}."
+
+
+# --- signatures -------------------------------------------------------------------------------------------------------
 
 
 def where(handler: Callable[..., Any]) -> str:
     """Name a function for an error message: its qualified name, file and line."""
     function = inspect.unwrap(function_of(handler))
     code = getattr(function, "__code__", None)
-    return f"{_name(function)} ({code.co_filename}:{code.co_firstlineno})" if code else _name(function)
+    return f"{name_of(function)} ({code.co_filename}:{code.co_firstlineno})" if code else name_of(function)
 
 
-def _name(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
     return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
 def function_of(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Look through partials, objects that are called and generic classes with arguments."""
     while isinstance(handler, functools.partial):
         handler = handler.func
+    handler = typing.get_origin(handler) or handler
     if inspect.isroutine(handler) or inspect.isclass(handler):
         return handler
     return handler.__call__  # type: ignore[no-any-return, operator]
 
 
-# From Python 3.14 on, annotations are evaluated when somebody asks for them: what can't be is left as a ForwardRef.
+_VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+# From Python 3.14 on annotations are evaluated when they are asked for: those that aren't needed may stay unreadable.
+_UNREAD: Final[dict[str, Any]] = {}
 if sys.version_info >= (3, 14):
-    from annotationlib import Format
+    import annotationlib
 
-    signature_of = functools.partial(inspect.signature, annotation_format=Format.FORWARDREF)
-    _type_hints = functools.partial(typing.get_type_hints, format=Format.FORWARDREF)
-else:
-    signature_of, _type_hints = inspect.signature, typing.get_type_hints
+    _UNREAD["annotation_format"] = annotationlib.Format.FORWARDREF
 
 
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    """Read the parameters that the function itself has; of a wrapper that passes everything on, the wrapped one's."""
-    own = signature_of(function, follow_wrapped=False)
+def signature_of(function: Callable[..., Any], *, follow_wrapped: bool = True) -> inspect.Signature:
+    """Read a signature as it is written; annotations may be left unread."""
+    return inspect.signature(function, follow_wrapped=follow_wrapped, **_UNREAD)
+
+
+def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Parameter]:
+    """Read what a function takes, behind its first ``skip`` parameters, with the annotations evaluated.
+
+    This is the one reader of signatures. What the function is called with counts: its own signature, also one that a
+    decorator has set, without what a partial has set already. A wrapper that takes ``*args`` or ``**kwargs`` passes
+    them on to the function that it wraps: it takes what that one takes, too.
+    """
     if isinstance(function, functools.partial):  # what is set already is not for a client to set
-        left = [parameter for name, parameter in own.parameters.items() if name not in function.keywords]
-        own = own.replace(parameters=left)
-    passes_on = {parameter.kind for parameter in own.parameters.values()} == {
-        inspect.Parameter.VAR_POSITIONAL,
-        inspect.Parameter.VAR_KEYWORD,
-    }
-    return signature_of(function) if passes_on else own
+        taken = signature(function.func, skip)
+        places = [each.name for each in taken if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+        given = {*places[: len(function.args)], *function.keywords}
+        return [parameter for parameter in taken if parameter.name not in given]
+    target = function_of(function)
+    try:
+        own = signature_of(typing.get_origin(function) or function, follow_wrapped=False)
+    except ValueError as error:
+        raise TypeError(f"{where(function)}: {error}: write a function that makes it.") from error
+    taken = list(own.parameters.values())[skip:]
+    names = _names(target)
+    variables = dict(zip(getattr(target, "__parameters__", ()), typing.get_args(function), strict=False))
+    taken = [_evaluated(function, parameter, names, variables) for parameter in taken]
+    wrapped = getattr(target.__init__ if inspect.isclass(target) else target, "__wrapped__", None)
+    if wrapped is None or not any(parameter.kind in _VARIADIC for parameter in taken):
+        return taken
+    # A method's wrapped function still has its self.
+    return _passed_on(function, taken, signature(wrapped, skip + isinstance(target, MethodType | type)))
+
+
+def _passed_on(
+    function: Callable[..., Any], taken: list[inspect.Parameter], further: list[inspect.Parameter]
+) -> list[inspect.Parameter]:
+    """Put behind what a wrapper takes itself what the wrapped function takes further, as it can be passed."""
+    own = {parameter.name for parameter in taken}
+    for place, (parameter, below) in enumerate(zip(taken, further, strict=False)):
+        # functools.wraps puts the wrapped function's annotations in the place of the wrapper's own.
+        unknown = parameter.annotation is _ABSENT and parameter.name not in {each.name for each in further}
+        if unknown and parameter.kind not in _VARIADIC and _is_connection(below.annotation):
+            taken[place] = parameter.replace(annotation=below.annotation)
+    connected = any(_is_connection(_taken_apart(parameter.annotation)[0]) for parameter in taken)
+    variadic = {parameter.kind for parameter in taken} & set(_VARIADIC)
+    named = [parameter for parameter in taken if parameter.kind not in _VARIADIC]
+    for parameter in further:
+        if parameter.name in own or parameter.kind in _VARIADIC:
+            continue
+        if connected and _is_connection(_taken_apart(parameter.annotation)[0]):
+            continue  # the wrapper has it, under another name
+        by_place = parameter.kind is parameter.POSITIONAL_ONLY or parameter.VAR_KEYWORD not in variadic
+        if by_place and (parameter.kind is parameter.KEYWORD_ONLY or parameter.VAR_POSITIONAL not in variadic):
+            if parameter.default is _ABSENT:
+                raise TypeError(f"{where(function)}: its wrapper can't pass on the parameter {parameter.name!r}.")
+            continue
+        if by_place:  # then so must be what stands before it
+            named = [
+                each.replace(kind=each.POSITIONAL_ONLY) if each.kind is each.POSITIONAL_OR_KEYWORD else each
+                for each in named
+            ]
+            parameter = parameter.replace(kind=parameter.POSITIONAL_ONLY)
+        named.append(parameter)
+    return named
+
+
+def _names(target: Any) -> dict[str, Any]:
+    """Collect the names that annotations may use: those of the module, of the wrapped function's first."""
+    if inspect.isclass(target):
+        modules = (sys.modules.get(base.__module__) for base in reversed(target.__mro__))
+        return {name: value for module in modules for name, value in vars(module or target).items()}
+    wrapped = getattr(target, "__wrapped__", None)
+    return getattr(target, "__globals__", {}) | (_names(wrapped) if wrapped is not None else {})
 
 
 class _Unknown(type):
@@ -620,25 +717,6 @@ class _Unknown(type):
 
     def __call__(cls, *_: Any, **__: Any) -> Any:
         raise NameError(f"name {cls.__name__!r} is not defined")
-
-
-def type_hints(function: Callable[..., Any]) -> Mapping[str, Any]:
-    """Read the annotations of the parameters; of those that name what isn't there, `unread` tells the name."""
-    target = function_of(function)
-    if inspect.isclass(target):
-        if inspect.isfunction(target.__init__):
-            target = target.__init__
-        elif inspect.isfunction(target.__new__) and not issubclass(target, tuple):
-            target = target.__new__  # of a NamedTuple or Struct, the class itself has the annotations
-    unknown: dict[str, Any] = {}
-    while True:
-        try:
-            hints = _type_hints(inspect.unwrap(target), localns=unknown or None, include_extras=True)
-            return {name: _expanded(hint) for name, hint in hints.items() if name != "return"}
-        except NameError as error:  # noqa: PERF203
-            if error.name is None or error.name in unknown:
-                raise TypeError(_unreadable(function, error)) from error
-            unknown[error.name] = _Unknown(error.name, (), {})
 
 
 def unread(*annotations: Any) -> str | None:
@@ -663,35 +741,24 @@ def _unreadable(function: Callable[..., Any], problem: object) -> str:
     return f"{where(function)}: an annotation can't be read: {problem}. Import the name at the top of the module."
 
 
-def _expanded(annotation: Any, within: tuple[Any, ...] = ()) -> Any:
-    """Put in the place of each name that ``type`` (or NewType) gave to a type what it stands for: it may hold markers.
-
-    ``within`` holds the names that are being expanded: a type may contain itself.
-    """
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    named = origin or annotation
-    if type(named).__name__ == "TypeAliasType":  # of typing, from Python 3.12 on, or of typing_extensions
-        return annotation if named in within else _expanded(_value(named, arguments), (*within, named))
-    if hasattr(annotation, "__supertype__"):
-        return _expanded(annotation.__supertype__, within)
-    if origin is Annotated:
-        parts = (_expanded(annotation.__origin__, within), *annotation.__metadata__)
-        return Annotated[parts]
-    if origin in (None, Literal, Callable):
-        return annotation
-    new = tuple(_expanded(each, within) for each in arguments)
-    if all(a is b for a, b in zip(new, arguments, strict=True)):
-        return annotation
-    return Union[new] if origin in (Union, UnionType) else origin[new]  # noqa: UP007
-
-
-def _value(alias: Any, arguments: tuple[Any, ...]) -> Any:
-    value = alias.__value__
-    given = dict(zip(alias.__type_params__, arguments, strict=False))
-    if value in alias.__type_params__:
-        return given.get(value, value)
-    left = getattr(value, "__parameters__", ()) if given else ()
-    return value[tuple(given.get(each, each) for each in left)] if left else value
+def _evaluated(
+    function: Callable[..., Any], parameter: inspect.Parameter, names: dict[str, Any], variables: Mapping[Any, Any]
+) -> inspect.Parameter:
+    if parameter.annotation is _ABSENT or parameter.kind in _VARIADIC:
+        return parameter
+    holder = SimpleNamespace(__annotations__={"it": parameter.annotation})
+    unknown: dict[str, Any] = {}
+    while True:
+        try:
+            hint = typing.get_type_hints(holder, names | unknown, include_extras=True)["it"]
+            break
+        except NameError as error:
+            if error.name is None or error.name in unknown:
+                raise TypeError(_unreadable(function, error)) from error
+            unknown[error.name] = _Unknown(error.name, (), {})
+        except Exception as error:  # of whatever stands in the annotation
+            raise TypeError(_unreadable(function, error)) from error
+    return parameter.replace(annotation=expanded(hint, variables))
 
 
 def _not_none(annotation: Any) -> Any:

@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 
 from starlette import routing
 from starlette._utils import get_route_path
+from starlette.middleware import Middleware as AsgiMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reference_ws.binding import Bound, Middleware, Session, bind
-from reference_ws.conversation import converse, refuse
+from reference_ws.binding import Bound, Middleware, bind
+from reference_ws.conversation import HANDLERS, UNANSWERED, converse, handled, refuse
 from reference_ws.finding import RouteList
 from reference_ws.parameters import signature_of
 from reference_ws.views import SocketView, bind_view
@@ -39,8 +40,8 @@ class SocketRoute(routing.WebSocketRoute):
     ``path`` may hold parameters, ``/room/{name}`` or ``/page/{number:int}``; one without its leading slash is given it,
     and an empty one below a prefix is the prefix itself.
     ``name`` is for ``url_for``: ``""`` takes the handler's name, ``None`` has none. ``middlewares`` are put around the
-    handler, the nearest first; ``route @ middleware`` puts one more around them. Without ``endpoint``, `ws_handler`
-    decorates the handler.
+    handler, the nearest first; ``route @ middleware`` puts one more around them. ``middleware`` is Starlette's: ASGI
+    middleware around it all, the outermost first. Without ``endpoint``, `ws_handler` decorates the handler.
 
     Raises `ValueError` for a path that can't be meant, and `TypeError` for a handler that can't be called: not ``async
     def``, or with a parameter to which nothing can be bound.
@@ -56,6 +57,7 @@ class SocketRoute(routing.WebSocketRoute):
         name: str | None = "",
         *,
         middlewares: Sequence[Middleware] = (),
+        middleware: Sequence[AsgiMiddleware] | None = None,
     ) -> None:
         # An empty path is the root, but below a prefix the prefix alone, without a slash behind it.
         self.given_path = f"/{path}" if path and not path.startswith("/") else path
@@ -64,13 +66,15 @@ class SocketRoute(routing.WebSocketRoute):
         super().__init__(path, _missing if endpoint is None else endpoint, name=name or None)
         self.given_name = name
         self.middlewares = tuple(middlewares)
-        self.endpoint = endpoint  # type: ignore[assignment]
+        self.middleware = tuple(middleware or ())
         self._set(endpoint)
 
     def _set(self, endpoint: Callable[..., Any] | None) -> None:
         self.endpoint = endpoint  # type: ignore[assignment]
         self.name = self.given_name or (routing.get_name(endpoint) if endpoint and self.given_name == "" else None)  # type: ignore[assignment]
         self.app = _missing if endpoint is None else self._application(endpoint)
+        for kind, args, options in reversed(self.middleware):
+            self.app = kind(self.app, *args, **options)
 
     def _application(self, endpoint: Callable[..., Any]) -> ASGIApp:
         if not callable(endpoint):
@@ -101,8 +105,7 @@ class SocketRoute(routing.WebSocketRoute):
 
     def __matmul__(self, middleware: Middleware) -> SocketRoute:
         """Put a middleware around the ones that are there: ``SocketRoute("/ws", handler) @ nearest @ outermost``."""
-        middlewares = (*self.middlewares, middleware)
-        return SocketRoute(self.given_path, self.endpoint, self.given_name, middlewares=middlewares)
+        return self._again(self.given_path, (*self.middlewares, middleware))
 
     def __rfloordiv__(self, prefix: str) -> Routes:
         return prefix // Routes(self)
@@ -112,8 +115,10 @@ class SocketRoute(routing.WebSocketRoute):
 
     def under(self, prefix: str) -> SocketRoute:
         """Give the same route with a prefix before its path."""
-        path = _joined(prefix, self.given_path)
-        return SocketRoute(path, self.endpoint, self.given_name, middlewares=self.middlewares)
+        return self._again(_joined(prefix, self.given_path), self.middlewares)
+
+    def _again(self, path: str, middlewares: Sequence[Middleware]) -> SocketRoute:
+        return SocketRoute(path, self.endpoint, self.given_name, middlewares=middlewares, middleware=self.middleware)
 
 
 WebSocketRoute = SocketRoute
@@ -178,7 +183,16 @@ class Router(routing.Router):
             return
         scope["route"], added = found
         scope.update(added)
-        await scope["route"].handle(scope, receive, send)
+        handlers = scope.get(HANDLERS)  # an application inside of this one puts its own there
+        try:
+            await scope["route"].handle(scope, receive, send)
+        except Exception as error:
+            # Starlette would call the handler too, but with a connection that knows nothing of its states.
+            failed = scope.get(UNANSWERED)
+            if not failed or not await handled(failed[-1], error, handlers):
+                raise
+            await failed[-1].close()
+            failed.pop()
 
     def include(self, *routes: BaseRoute | Iterable[BaseRoute]) -> None:
         """Register routes, in this order: the first one that matches a path serves it.
@@ -205,12 +219,17 @@ class Router(routing.Router):
     __ilshift__ = __lshift__
 
     def websocket(
-        self, path: str, name: str | None = "", *, middlewares: Sequence[Middleware] = ()
+        self,
+        path: str,
+        name: str | None = "",
+        *,
+        middlewares: Sequence[Middleware] = (),
+        middleware: Sequence[AsgiMiddleware] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Register the decorated handler or view at `path`; the arguments are those of `SocketRoute`."""
 
         def register(handler: Handler) -> Handler:
-            self.include(SocketRoute(path, handler, name, middlewares=middlewares))
+            self.include(SocketRoute(path, handler, name, middlewares=middlewares, middleware=middleware))
             return handler
 
         return register
@@ -229,11 +248,7 @@ class Router(routing.Router):
 
 def _application(bound: Bound) -> ASGIApp:
     def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        websocket = WebSocket(scope, receive, send)
-        session = None
-        if bound.needs_session:
-            websocket._bindings = session = Session(websocket)
-        return converse(bound, websocket, session)
+        return converse(bound, WebSocket(scope, receive, send))
 
     return application
 

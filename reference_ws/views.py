@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import inspect
-import json
-import logging
 from collections.abc import Collection
 from typing import Any, ClassVar, Final, Literal
 
 import anyio
-import msgspec
-from starlette.exceptions import WebSocketException
 
 from reference_ws.binding import Bound
-from reference_ws.errors import WebSocketDataError, WebSocketTypeError
+from reference_ws.errors import UnwantedMessageError
 from reference_ws.lifecycle import CONNECTED, DISCONNECT, DISCONNECTED
-from reference_ws.parameters import plan, signature_of, type_hints, unread, where
+from reference_ws.parameters import plan, signature, unread, where
+from reference_ws.typed import reader
 from reference_ws.websocket import WebSocket
 
 __all__ = ["SocketView", "bind_view"]
 
-logger = logging.getLogger(__name__)
-
 Encoding = Literal["text", "bytes", "json", "anystr"]
 
 ENCODINGS: Final = ("text", "bytes", "json", "anystr")
-METHODS: Final = ("on_connect", "on_receive", "on_disconnect")
+METHODS: Final = {"on_connect": None, "on_receive": "data", "on_disconnect": "close_code"}
+"""With what they are called; what ``on_connect`` takes is bound like a handler's parameters."""
 
 FAREWELL_S: Final = 10.0
 """How long ``on_disconnect`` may take when the handler is cancelled."""
@@ -50,10 +46,13 @@ class SocketView:
         super().__init_subclass__(**options)
         if cls.encoding not in ENCODINGS:
             raise TypeError(f"{cls.__qualname__}.encoding is {cls.encoding!r}: take one of {', '.join(ENCODINGS)}.")
-        for name in METHODS:
+        for name, given in METHODS.items():
             method = getattr(cls, name)
             if not inspect.iscoroutinefunction(method):
                 raise TypeError(f"{where(method)}: this method must be a coroutine function: write `async def`.")
+            if given is not None:
+                _check_call(method, name, cls, given)
+        _check_call(cls.__init__, "__init__", cls, "")
 
     async def on_connect(self) -> None:
         """Answer the handshake. An override accepts itself, or refuses; its parameters are bound like a handler's."""
@@ -69,20 +68,29 @@ class SocketView:
         """
 
 
-class _UnwantedError(Exception):
-    """A frame that the view's encoding doesn't take."""
+def _check_call(method: Any, name: str, view: type[SocketView], given: str) -> None:
+    """Refuse what can't be called with what is there, such as the parameters of Starlette's ``WebSocketEndpoint``."""
+    try:
+        inspect.signature(method).bind(view, *([given] if given else []))
+    except TypeError as error:
+        called = f"{name}({given})"
+        raise TypeError(
+            f"{where(method)}: it is called as {called}, and that doesn't fit ({error}): the connection is "
+            "self.websocket, and on_connect takes what a handler may take."
+        ) from error
 
 
 def bind_view(view: type[SocketView], path: Collection[str]) -> Bound:
     """Plan how a view serves a connection; its ``on_connect`` is bound like a handler."""
+    _check_call(view.__init__, "__init__", view, "")  # a decorator, @dataclass, may have made one
     planned = plan(view.on_connect, path, skip=1)
     wanted = _wanted(view)
-    needs_session = not planned.plain or bool(planned.connections)
+    needs_bindings = not planned.plain or bool(planned.connections)
 
     async def call(websocket: WebSocket) -> None:
         placed: list[Any] = []
         named: dict[str, Any] = {}
-        if needs_session:
+        if needs_bindings:
             placed, named = await websocket._bindings.arguments(planned)
         if websocket.application_state is DISCONNECTED:  # a dependency may have refused
             return
@@ -90,7 +98,7 @@ def bind_view(view: type[SocketView], path: Collection[str]) -> Bound:
         served.websocket = websocket
         await _serve(served, wanted, placed, named)
 
-    return Bound((planned,), call, view.__name__, needs_session)
+    return Bound((planned,), call, view.__name__, needs_bindings)
 
 
 async def _serve(view: SocketView, wanted: Any, placed: list[Any], named: dict[str, Any]) -> None:
@@ -103,13 +111,8 @@ async def _serve(view: SocketView, wanted: Any, placed: list[Any], named: dict[s
             if message["type"] == DISCONNECT:
                 break
             await view.on_receive(_decoded(view, wanted, message))
-    except _UnwantedError as unwanted:
-        # The client's fault: a line for who reads the log, and no traceback.
-        logger.info("%s: closed with 1003: %s", type(view).__name__, unwanted)
-        await view.on_disconnect(1003)
-        await websocket.close(1003)
     except Exception as error:
-        own = error.code if isinstance(error, WebSocketException) else 1011
+        own = 1003 if isinstance(error, UnwantedMessageError) else getattr(error, "code", 1011)
         await view.on_disconnect(_code(websocket, own))
         raise
     except GeneratorExit:  # nothing can be awaited any more
@@ -127,33 +130,26 @@ def _code(websocket: WebSocket, otherwise: int) -> int:
 
 
 def _decoded(view: SocketView, wanted: Any, message: Any) -> Any:
+    match view.encoding:
+        case "json":
+            return view.websocket.decode_json(message, type=wanted)
+        case "text":
+            return view.websocket._text(message, "on_receive()")
+        case "bytes":
+            return view.websocket._bytes(message, "on_receive()")
     # Which frame it is tells the key that is not None: some servers send both.
-    text, data = message.get("text"), message.get("bytes")
-    try:
-        match view.encoding:
-            case "json":
-                return view.websocket.decode_json(message, type=wanted)
-            case "text" if text is not None:
-                return text
-            case "bytes" if data is not None:
-                return data
-            case "anystr":
-                return data if text is None else text
-    except (json.JSONDecodeError, WebSocketTypeError, WebSocketDataError) as error:
-        raise _UnwantedError(error) from error
-    raise _UnwantedError(f"expected {view.encoding}, got a {'binary' if text is None else 'text'} frame")
+    return message.get("bytes") if message.get("text") is None else message["text"]
 
 
 def _wanted(view: type[SocketView]) -> Any:
     """Read the type that the parameter of ``on_receive`` is annotated with, where it decides anything."""
-    if view.encoding != "json":
+    annotation = signature(view.on_receive, 1)[0].annotation
+    if view.encoding != "json" or annotation is inspect.Parameter.empty:
         return Any
-    names = list(signature_of(view.on_receive).parameters)
-    wanted = type_hints(view.on_receive).get(names[1], Any) if names[1:] else Any
+    if unknown := unread(annotation):
+        raise TypeError(f"{where(view.on_receive)}: an annotation can't be read: name {unknown!r} is not defined.")
     try:
-        if name := unread(wanted):
-            raise NameError(f"name {name!r} is not defined")
-        msgspec.json.Decoder(wanted)  # to hear now what it can't read, and not with the first message
-    except (NameError, TypeError) as error:
+        reader(annotation)  # to hear now what can't be read, and not with the first message
+    except TypeError as error:
         raise TypeError(f"{where(view.on_receive)}: an annotation can't be read: {error}.") from error
-    return wanted
+    return annotation

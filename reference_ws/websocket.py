@@ -23,7 +23,7 @@ from starlette.websockets import WebSocketState
 
 from reference_ws import lifecycle
 from reference_ws.ahead import READ_AHEAD, TURNS, ReadAhead
-from reference_ws.codec import convert, dumps, loads
+from reference_ws.codec import dumps, loads
 from reference_ws.connection import Connection
 from reference_ws.errors import (
     CloseError,
@@ -48,11 +48,13 @@ from reference_ws.lifecycle import (
     RESPONSE_START,
     SENT,
 )
+from reference_ws.typed import convert
 
 __all__ = ["WebSocket", "WebSocketDisconnect", "WebSocketState"]
 
 T = TypeVar("T")
 HeaderPair = tuple[bytes, bytes] | tuple[str, str]
+
 
 VANISHED: Final = (1006, "")
 """How a connection ended whose client sent no close frame."""
@@ -71,7 +73,7 @@ class WebSocket(Connection, StarletteWebSocket):
     # Class attributes serve as defaults: an idle connection should weigh little.
     _in_doubt = False  # an accept was cancelled under way
     _end: tuple[int, str] | None = None
-    _bindings: Any = None  # what reference_ws.binding keeps while a route's handler runs
+    _bindings: Any = None  # the Bindings of reference_ws.binding, while a route's handler runs
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
@@ -189,9 +191,10 @@ class WebSocket(Connection, StarletteWebSocket):
     async def receive_json(self, mode: str | None = None, *, type: Any = Any) -> Any:  # noqa: A002
         """Receive a frame and decode its JSON: either kind, or with ``mode`` ``"text"`` or ``"binary"`` that one.
 
-        ``type``, a dataclass, TypedDict, msgspec Struct or another type that msgspec knows, is what the value becomes.
-        Raises `json.JSONDecodeError` when it is not JSON, `WebSocketTypeError` when it doesn't fit the type (either way
-        the frame is consumed and the connection stays usable), and otherwise like `receive_text`.
+        ``type`` is what the value becomes: a dataclass, TypedDict, msgspec Struct, pydantic model or another type that
+        these know. Raises `WebSocketJSONError` when it is not JSON, `WebSocketTypeError` when it doesn't fit the type
+        (either way the frame is consumed and the connection stays usable, an iterator too), `TypeError` for a type that
+        nobody can read, and otherwise like `receive_text`.
         """
         self._check_mode(mode, "receive_json()", "text", "binary", None)
         return self.decode_json(await self._next("receive_json()"), mode, type=type)

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
@@ -22,6 +23,7 @@ from reference_ws import (
     ParameterError,
     Path,
     Query,
+    SocketRoute,
     WebSocket,
     WebSocketException,
     conversation,
@@ -747,7 +749,9 @@ async def test_a_handler_may_end_by_the_exception_that_ends_an_iterator(kind):
 
 
 @pytest.mark.parametrize("body", [returns, raises, listens])
-async def test_a_cancellation_in_the_middle_of_a_clean_up_leaves_the_others_their_time(body, caplog):
+async def test_a_cancellation_in_the_middle_of_a_clean_up_leaves_the_others_their_time(body, caplog, monkeypatch):
+    monkeypatch.setattr(conversation, "CLEAN_UP_S", 0.05)
+
     async def slow():
         try:
             yield
@@ -766,6 +770,29 @@ async def test_a_cancellation_in_the_middle_of_a_clean_up_leaves_the_others_thei
     assert None is await ended_by(app, code=1001 if body is not listens else None, cancels=True, leaves=body is listens)
     assert ["slow", "waited"] == events
     assert (["handler"] if body is raises else []) == [str(record.exc_info[1]) for record in caplog.records]
+
+
+async def test_a_clean_up_that_has_begun_when_the_cancellation_comes_gets_its_time(begin):
+    release = anyio.Event()
+
+    async def slow():
+        try:
+            yield
+        finally:
+            events.append("slow")
+            await release.wait()
+            events.append("done")
+
+    async with anyio.create_task_group() as tasks:
+        connection = InMemoryConnection(handshake("/r"))
+        tasks.start_soon(connection.run, inside(returns, begin("outer"), slow))
+        await anyio.wait_all_tasks_blocked()
+        assert ["slow"] == events
+        tasks.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await anyio.wait_all_tasks_blocked()
+            release.set()
+    assert ["slow", "done", f"outer: {cancelled()}"] == events
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
@@ -948,3 +975,34 @@ async def test_a_parameter_error_after_accept_is_an_error_like_any_other():
         raise ParameterError([])
 
     await check(serving(handler), "-> connect /r\n<- accept\n<- close 1011\n!! ParameterError")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "query", "expected"),
+    [
+        *((bool, word, True) for word in ("on", "yes", "y", "t", "true", "1", "ON", "Yes", "True")),
+        *((bool, word, False) for word in ("off", "no", "n", "f", "false", "0", "OFF", "No")),
+        (bool | None, "on", True),
+        (list[bool], "on&value=0&value=no", [True, False, False]),
+        (bool | str, "on", "on"),
+        (Literal["yes", "no"] | bool, "yes", "yes"),
+        (Annotated[bool, Query()], "off", False),
+    ],
+)
+async def test_booleans_are_read_as_forms_and_people_write_them(annotation, query, expected):
+    async def handler(ws: WebSocket, value: annotation):
+        await ws.accept()
+        await ws.send_json(value)
+
+    app = App(routes=[SocketRoute("/ws", handler)])
+    await check(app, f"-> connect /ws?value={query}\n<- accept\n<- json {json.dumps(expected)}\n<- close 1000")
+
+
+@pytest.mark.parametrize("annotation", [int, Literal["true", "false"], list[int]])
+async def test_only_booleans_are_read_so(annotation):
+    async def handler(ws: WebSocket, value: annotation): ...
+
+    with pytest.raises(HandshakeRefused) as refused:
+        async with connect(App(routes=[SocketRoute("/ws", handler)]), "/ws?value=yes"):
+            pass
+    assert 422 == refused.value.status

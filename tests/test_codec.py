@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_ws.codec import convert, dumps, loads
+from reference_ws.codec import dumps, loads
+from reference_ws.typed import convert
 
 keys = st.one_of(st.text(max_size=5), st.integers(), st.booleans(), st.none(), st.floats())
 scalars = st.one_of(

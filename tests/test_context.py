@@ -5,7 +5,7 @@ import pytest
 from starlette.websockets import WebSocket as StarletteWebSocket
 
 import reference_ws
-from reference_ws import App, WebSocket, websocket
+from reference_ws import App, WebSocket, current, websocket
 from reference_ws.testing import connect
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +56,7 @@ async def test_it_behaves_like_the_connection():
         assert isinstance(websocket, StarletteWebSocket)
         assert websocket == connection
         assert websocket == websocket
-        assert hash(websocket) == hash(connection)
+        assert connection is current()
         assert ("/ws", True) == (websocket["path"], "path" in websocket)
         assert list(connection) == list(websocket)
         assert len(connection) == len(websocket)
@@ -64,6 +64,21 @@ async def test_it_behaves_like_the_connection():
         assert 1 == connection.extra
         del websocket.extra
         assert not hasattr(connection, "extra")
+        await websocket.accept()
+
+    async with connect(app, "/ws"):
+        pass
+
+
+@pytest.mark.parametrize("keep", [lambda: {websocket}, lambda: {websocket: 1}, lambda: hash(websocket)])
+async def test_what_stands_for_each_connection_is_not_kept(keep):
+    app = App()
+
+    @app.router.websocket("/ws")
+    async def handler(connection):
+        assert {connection} == {current()}
+        with pytest.raises(TypeError, match=r"keep the connection itself, current\(\)"):
+            keep()
         await websocket.accept()
 
     async with connect(app, "/ws"):

@@ -14,7 +14,8 @@ PACKAGE = ROOT / "reference_ws"
 # Each layer may import the ones before it; modules of one layer may import each other.
 LAYERS = [
     {"lifecycle"},
-    {"ahead", "codec", "errors", "finding"},
+    {"ahead", "errors", "finding", "typed"},
+    {"codec"},
     {"connection"},
     {"websocket"},
     {"context", "parameters"},
@@ -41,6 +42,7 @@ STANDARD = {
     "contextvars",
     "copyreg",
     "dataclasses",
+    "difflib",
     "functools",
     "inspect",
     "json",

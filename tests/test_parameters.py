@@ -4,17 +4,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
-from functools import partial
+from functools import partial, wraps
 from typing import Annotated, Any, NewType, Protocol, TypeVar
 from uuid import UUID
 
+import attrs
 import msgspec
 import pytest
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket as StarletteWebSocket
 
-from reference_ws import Depends, Header, Ignore, Query, WebSocket
-from reference_ws.binding import Session
+from reference_ws import Depends, Header, Ignore, ParameterError, Query, WebSocket
+from reference_ws.binding import Bindings
 from reference_ws.binding import bind as bind_handler
 from reference_ws.parameters import plan
 from reference_ws.testing import handshake
@@ -30,8 +31,7 @@ def bind(handler):
     bound = bind_handler(handler)
 
     async def call(websocket):
-        websocket._bindings = Session(websocket)
-        websocket._bindings.read(bound.wanted)
+        websocket._bindings = Bindings(websocket, bound.wanted)
         RETURNED.clear()
         await bound.call(websocket)
         return RETURNED[0]
@@ -426,3 +426,263 @@ def test_the_first_argument_of_a_marker_is_the_default_and_alias_the_name(marker
     absent = inspect.Parameter.empty
     expected = [("b", "x"), ("c", absent), ("d", "y"), ("e", None), ("f", "first"), ("h", absent)]
     assert expected == [(each.key, each.default) for each in plan(handler).parameters]
+
+
+# --- signatures -------------------------------------------------------------------------------------------------------
+
+
+def taken(planned):
+    """Say what a plan takes from where."""
+    return {parameter.name: (parameter.place, parameter.type) for parameter in planned.parameters}
+
+
+async def room_handler(websocket: WebSocket, room: str, limit: int = 5):
+    RETURNED.append((websocket, room, limit))
+
+
+async def prefixed(prefix: str, websocket: WebSocket, room: str, limit: int = 5):
+    assert "before" == prefix
+    await room_handler(websocket, room, limit)
+
+
+def around(handler):
+    @wraps(handler)
+    async def wrapper(websocket: WebSocket, *args, **kwargs):
+        await handler(websocket, *args, **kwargs)
+
+    return wrapper
+
+
+def around_anything(handler):
+    @wraps(handler)
+    async def wrapper(*args, **kwargs):
+        await handler(*args, **kwargs)
+
+    return wrapper
+
+
+def around_another_name(handler):
+    @wraps(handler)
+    async def wrapper(connection, *args, **kwargs):
+        await handler(connection, *args, **kwargs)
+
+    return wrapper
+
+
+def around_by_place(handler):
+    @wraps(handler)
+    async def wrapper(*args):
+        await handler(*args)
+
+    return wrapper
+
+
+def around_by_name(handler):
+    @wraps(handler)
+    async def wrapper(websocket, **kwargs):
+        await handler(websocket, **kwargs)
+
+    return wrapper
+
+
+def around_without_annotations(handler):
+    @wraps(handler, assigned=())
+    async def wrapper(connection: WebSocket, *args, **kwargs):
+        await handler(connection, *args, **kwargs)
+
+    return wrapper
+
+
+def around_with_more(handler):
+    @wraps(handler, assigned=())
+    async def wrapper(token: Annotated[str, Header("none")], *args, **kwargs):
+        assert "none" == token
+        await handler(*args, **kwargs)
+
+    return wrapper
+
+
+def with_signature(handler):
+    async def wrapper(*args, **kwargs):
+        await handler(*args, **kwargs)
+
+    wrapper.__signature__ = inspect.signature(handler)
+    return wrapper
+
+
+class Wrapped:
+    def decorated(method):  # noqa: N805
+        @wraps(method)
+        async def wrapper(self, *args, **kwargs):
+            await method(self, *args, **kwargs)
+
+        return wrapper
+
+    @decorated
+    async def method(self, websocket: WebSocket, room: str, limit: int = 5):
+        RETURNED.append((websocket, room, limit))
+
+    @decorated
+    async def __call__(self, websocket: WebSocket, room: str, limit: int = 5):
+        RETURNED.append((websocket, room, limit))
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        around(room_handler),
+        around(around(room_handler)),
+        around_another_name(room_handler),
+        around_by_place(room_handler),
+        around_by_name(room_handler),
+        around_without_annotations(room_handler),
+        around_with_more(room_handler),
+        with_signature(room_handler),
+        around(with_signature(room_handler)),
+        partial(around(room_handler)),
+        partial(around_anything(prefixed), "before"),
+        partial(around_anything(prefixed), prefix="before"),
+        Wrapped().method,
+        Wrapped(),
+    ],
+    ids=lambda handler: getattr(handler, "__qualname__", type(handler).__name__),
+)
+async def test_a_wrapper_takes_what_the_wrapped_function_takes(handler):
+    bound = bind_handler(handler, ["room"])
+    assert {"room": ("path", str), "limit": ("query", int)}.items() <= taken(bound.plans[0]).items()
+    for query, limit in ((b"", 5), (b"limit=7", 7)):
+        websocket = WebSocket(handshake("/") | {"path_params": {"room": "blue"}, "query_string": query}, None, None)
+        websocket._bindings = Bindings(websocket, bound.wanted)
+        RETURNED.clear()
+        await bound.call(websocket)
+        assert [(websocket, "blue", limit)] == RETURNED
+
+
+async def test_a_wrapper_that_can_not_pass_a_parameter_on_is_an_error_at_registration():
+    def by_place(handler):
+        @wraps(handler)
+        async def wrapper(*args): ...
+
+        return wrapper
+
+    @by_place
+    async def named(ws: WebSocket, *, room: str): ...
+
+    with pytest.raises(TypeError, match=r"named \(.*:\d+\): its wrapper can't pass on the parameter 'room'"):
+        bind_handler(named)
+
+
+def test_only_what_is_needed_is_read():
+    def get(limit: int) -> "NotThere": ...  # noqa: F821
+
+    async def handler(made: Annotated[Any, Depends(get)], *args: "NotThere") -> "NotThere": ...  # noqa: F821
+
+    assert {"limit": ("query", int)} == taken(plan(handler).dependencies[0][1].plan)
+
+
+@pytest.mark.parametrize("text", ["NotThere", "UUID.not_there", "1 +", "list[int"])
+def test_an_annotation_that_can_not_be_read_says_which_function_it_is_of(text):
+    async def handler(ws: WebSocket, it): ...
+
+    handler.__annotations__["it"] = text
+    with pytest.raises(TypeError, match=r"handler \(.*:\d+\): an annotation can't be read"):
+        bind_handler(handler)
+
+
+# --- classes ----------------------------------------------------------------------------------------------------------
+
+
+class Tagged(msgspec.Struct):
+    name: str
+    tags: list[str] = []
+    limit: int = 5
+
+
+@dataclass
+class TaggedDataclass:
+    name: str
+    tags: list[str] = field(default_factory=list)
+    limit: int = 5
+
+
+@attrs.define
+class TaggedAttrs:
+    name: str
+    tags: list[str] = attrs.Factory(list)
+    limit: int = 5
+
+
+class TaggedClass:
+    def __init__(self, name: str, tags: list[str] = (), limit: int = 5):
+        self.name, self.tags, self.limit = name, list(tags), limit
+
+
+class TaggedTuple(typing.NamedTuple):
+    name: str
+    tags: list[str] = []  # noqa: RUF012
+    limit: int = 5
+
+
+class Of(typing.Generic[T]):
+    def __init__(self, name: str, tags: list[T] = (), limit: int = 5):
+        self.name, self.tags, self.limit = name, list(tags), limit
+
+
+async def made_from(annotation, query):
+    async def handler(made: annotation):
+        RETURNED.append(made)
+
+    bound = bind_handler(handler)
+    websocket = WebSocket(handshake("/?" + query), None, None)
+    websocket._bindings = Bindings(websocket, bound.wanted)
+    RETURNED.clear()
+    await bound.call(websocket)
+    return RETURNED[0]
+
+
+@pytest.mark.parametrize("kind", [Tagged, TaggedDataclass, TaggedAttrs, TaggedClass, TaggedTuple, Of[str]])
+@pytest.mark.parametrize("marker", [lambda kind: Depends(kind), lambda kind: Depends(), lambda kind: Depends])
+async def test_a_class_is_called_as_its_own_signature_says(kind, marker):
+    annotation = Annotated[kind, marker(kind)]
+    made = await made_from(annotation, "name=a")
+    assert ("a", [], 5) == (made.name, made.tags, made.limit)
+    assert made.tags is not (await made_from(annotation, "name=a")).tags or kind is TaggedTuple
+    made = await made_from(annotation, "name=a&tags=b&tags=c&limit=6")
+    assert ("a", ["b", "c"], 6) == (made.name, made.tags, made.limit)
+
+
+async def test_a_generic_class_knows_its_arguments():
+    assert [1, 2] == (await made_from(Annotated[Of[int], Depends()], "name=a&tags=1&tags=2")).tags
+    with pytest.raises(ParameterError, match=r"expected list\[int\]"):
+        await made_from(Annotated[Of[int], Depends()], "name=a&tags=b")
+
+
+def test_what_a_class_only_seems_to_make_itself_is_a_foreign_marker():
+    class Sneaky:
+        def __repr__(self):
+            return "<factory>"
+
+    def function(user: str = Sneaky()): ...
+
+    class Struct(msgspec.Struct):
+        user: str = Sneaky()
+
+    for factory in (function, Struct):
+        with pytest.raises(TypeError, match="user has <factory> as its default"):
+            plan(taking(Annotated[Any, Depends(factory)]))
+
+
+@pytest.mark.parametrize("annotation", [Any, str | None, "no annotation"])
+def test_depends_without_an_argument_needs_a_class(annotation):
+    async def handler(ws: WebSocket, it=Depends()): ...  # noqa: B008
+
+    if annotation != "no annotation":
+        handler.__annotations__["it"] = annotation
+    with pytest.raises(TypeError):
+        bind_handler(handler)
+
+
+@pytest.mark.parametrize("kind", [dict, type, int])
+def test_a_class_that_does_not_say_what_it_takes_is_an_error_at_registration(kind):
+    with pytest.raises(TypeError, match=r"handler|" + kind.__name__):
+        bind_handler(taking(Annotated[Any, Depends(kind)]))

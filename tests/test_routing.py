@@ -626,3 +626,60 @@ def test_an_application_registers_handlers_as_fastapi_does():
     app = App()
     assert hello is app.websocket("/hello", name="greeting")(hello)
     assert [("/hello", "greeting")] == [(route.path, route.name) for route in app.routes]
+
+
+class Signs:
+    """ASGI middleware that notes its name in the answer to the handshake."""
+
+    def __init__(self, app, name="a", *, twice=False):
+        self.app = app
+        self.name = name * (1 + twice)
+
+    async def __call__(self, scope, receive, send):
+        async def signed(message):
+            if message["type"] == "websocket.accept":
+                before = dict(message["headers"]).get(b"x-signed", b"")
+                message = {**message, "headers": [(b"x-signed", before + self.name.encode())]}
+            await send(message)
+
+        await self.app(scope, receive, signed)
+
+
+async def accepts(ws: WebSocket):
+    await ws.accept()
+
+
+class AcceptsAsgi(WebSocketEndpoint):
+    async def on_connect(self, websocket):
+        await websocket.accept()
+
+
+@pytest.mark.parametrize("endpoint", [accepts, AcceptsAsgi])
+async def test_starlettes_middleware_stands_around_a_route_the_outermost_first(endpoint):
+    middleware = [Middleware(Signs, "far"), Middleware(Signs, "near", twice=True)]
+    decorated = WebSocketRoute("/ws", middleware=middleware)
+    by_name = App()
+    by_name.router.websocket("/ws", middleware=middleware)(endpoint)
+    for app in (
+        App(routes=[WebSocketRoute("/ws", endpoint, middleware=middleware)]),
+        App(routes=["" // Routes(WebSocketRoute("/ws", endpoint, middleware=middleware))]),
+        App(routes=["/ws" // Routes(SocketRoute("", endpoint, middleware=middleware))]),
+        Starlette(routes=[SocketRoute("/ws", endpoint, middleware=middleware)]),
+        by_name,
+    ):
+        async with connect(app, "/ws") as client:
+            assert "nearnearfar" == client.headers["x-signed"]
+    decorated.ws_handler(endpoint)
+    async with connect(App(routes=[decorated]), "/ws") as client:
+        assert "nearnearfar" == client.headers["x-signed"]
+
+
+async def test_both_kinds_of_middleware_stand_around_a_route():
+    def refuses(endpoint):
+        async def inner(ws: WebSocket):
+            await ws.close()
+
+        return inner
+
+    route = SocketRoute("/ws", accepts, middleware=[Middleware(Signs, "far")]) @ refuses
+    await check(App(routes=[route]), "-> connect /ws\n<- deny 403")

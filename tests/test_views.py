@@ -5,7 +5,7 @@ import anyio
 import msgspec
 import pytest
 
-from reference_ws import App, Depends, Query, SocketRoute, SocketView, WebSocketException, websocket
+from reference_ws import App, Depends, Query, SocketRoute, SocketView, WebSocket, WebSocketException, websocket
 from reference_ws.testing import InMemoryConnection, connect, handshake
 from reference_ws.transcript import check
 
@@ -312,3 +312,46 @@ async def test_json_that_python_can_not_hold_is_the_clients_fault(frame):
     await connection.run(serving(Takes))
     assert connection.error is None
     assert [1003] == ended
+
+
+def test_a_shape_that_can_not_be_called_is_a_type_error_when_the_class_is_made():
+    async def on_receive(self, websocket: WebSocket, data): ...
+
+    async def on_disconnect(self, websocket: WebSocket, close_code: int): ...
+
+    async def nothing(self): ...
+
+    def init(self, database): ...
+
+    for name, method, called in (
+        ("on_receive", on_receive, r"on_receive\(data\)"),
+        ("on_receive", nothing, r"on_receive\(data\)"),
+        ("on_disconnect", on_disconnect, r"on_disconnect\(close_code\)"),
+        ("on_disconnect", nothing, r"on_disconnect\(close_code\)"),
+        ("__init__", init, r"__init__\(\)"),
+    ):
+        with pytest.raises(TypeError, match=rf"{method.__name__} \(.*test_views.py:\d+\): .*{called}"):
+            type("View", (SocketView,), {name: method})
+
+
+def test_what_a_decorator_makes_is_looked_at_when_the_view_is_registered():
+    @dataclass
+    class View(SocketView):
+        database: str
+
+    with pytest.raises(TypeError, match=r"__init__\(\)"):
+        SocketRoute("/", View)
+
+
+async def test_methods_may_have_further_parameters_with_defaults():
+    class View(SocketView):
+        def __init__(self, database="none"):
+            self.database = database
+
+        async def on_receive(self, message, *more, extra=1):
+            await self.websocket.send_json([message, self.database, extra])
+
+        async def on_disconnect(self, *args):
+            assert (1000,) == args
+
+    await plays(View, '<- accept\n-> json 5\n<- json [5, "none", 1]\n-> close 1000')

@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 
 from reference_ws import App, Depends, SocketView, WebSocket
 from reference_ws.ahead import ReadAhead
-from reference_ws.binding import Session
+from reference_ws.binding import Bindings
 
 AT_ONCE = 100
 CACHES_BYTES = 100_000
@@ -175,7 +175,7 @@ def test_whatever_a_vanished_client_has_begun_is_ended_once(place, silently, ful
         for ledger in (entered, ended, cleaned_up, there, gone):
             ledger.clear()
         # The server lets go of a connection some turns of the loop after its handler has ended.
-        await until(lambda: not living(WebSocket, Session, ReadAhead))
+        await until(lambda: not living(WebSocket, Bindings, ReadAhead))
 
     async def run():
         async with serving(app, ws_ping_interval=0.1, ws_ping_timeout=0.1) as url:

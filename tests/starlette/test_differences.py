@@ -210,7 +210,7 @@ def frame_of_the_other_kind_with_both_keys(library: Library) -> Any:
 @differs(
     "whatever a client sends instead of JSON is the same error",
     starlettes="UnicodeDecodeError",
-    ours="JSONDecodeError",
+    ours="WebSocketJSONError",
 )
 def json_that_is_not_utf8(library: Library) -> Any:
     async def handler(websocket) -> Any:
