@@ -36,7 +36,7 @@ def tell(problem: str) -> int:
 
 
 def missing(error: ModuleNotFoundError, words: NullTranslations) -> str:
-    """Say which package is missing to a command that needs the pages or the site; the extra ``cli`` is there."""
+    """Say which package is missing to a command that needs the site; the extra ``cli`` is there."""
     return words.gettext("%(name)s is not installed: run `pip install 'reference-ws[serve]'`") % {
         "name": _module(error)
     }
