@@ -270,7 +270,7 @@ def test_without_a_word_everything_is_listed(run):
 @pytest.fixture
 def empty(monkeypatch, tmp_path):
     """An empty documentation, and a server that ends at once."""
-    monkeypatch.setattr(command.serve, "source_root", lambda: tmp_path)
+    monkeypatch.setattr("reference_ws.guide.command.serve.source_root", lambda: tmp_path)
     monkeypatch.setattr(site, "default_output", lambda: tmp_path / "site")
     monkeypatch.setattr(site, "is_stale", lambda _: False)
     monkeypatch.setattr(serving, "serve", lambda *_, ready: ready())

@@ -14,7 +14,7 @@ from server import WAIT_S, Process, in_process
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from reference_ws.guide import command, serving, site
+from reference_ws.guide import serving, site
 from reference_ws.transcript import check
 
 # The real command, with a small site in place of the real one.
@@ -211,7 +211,7 @@ def test_all_addresses_are_told_with_one_that_a_browser_can_open(root):
 def serve(root, monkeypatch, run_command):
     """Run the command in this process, for what ends before it serves."""
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    monkeypatch.setattr(command.serve, "source_root", lambda: root)
+    monkeypatch.setattr("reference_ws.guide.command.serve.source_root", lambda: root)
     monkeypatch.setattr(site, "default_output", lambda: root / "site")
     monkeypatch.setattr(site, "is_stale", lambda _: False)
     return partial(run_command, "serve", "--no-browser")
