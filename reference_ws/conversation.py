@@ -60,7 +60,7 @@ async def converse(bound: Bound, websocket: WebSocket) -> None:
     try:
         try:
             if bound.needs_bindings:
-                websocket._bindings = Bindings(websocket, bound.wanted)
+                websocket._bindings = Bindings(websocket, bound)
             await (_with_dependencies(bound, websocket) if bound.depends else bound.call(websocket))
         except Exception as error:
             failure = error  # for the log, if the answer to it is cancelled

@@ -46,11 +46,11 @@ import inspect
 import sys
 import typing
 from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import takewhile
 from types import MethodType, SimpleNamespace, UnionType
-from typing import Annotated, Any, Final, ForwardRef, Literal, NamedTuple, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, Final, ForwardRef, Literal, NamedTuple, Optional, TypeVar, Union
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -69,6 +69,7 @@ __all__ = [
     "Path",
     "Plan",
     "Query",
+    "overridden",
     "plan",
     "read",
     "signature",
@@ -85,7 +86,11 @@ _ABSENT: Final = inspect.Parameter.empty
 # --- what stands in Annotated[...] ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+# As a default, `x: int = Query(5)` and `user: str = Depends(f)`, each of these stands for a value of any type. A type
+# checker believes it of a class that makes what is asked for; a dataclass's own `__init__` would come before that.
+
+
+@dataclass(unsafe_hash=True, init=False)
 class _Marker:
     """``default`` stands in for what is absent; without one, or with ``...``, the parameter is required.
 
@@ -93,10 +98,20 @@ class _Marker:
     default the parameter's own.
     """
 
-    default: Any = _ABSENT
-    alias: str | None = field(default=None, kw_only=True)
+    default: Any
+    alias: str | None
 
     place: typing.ClassVar[Place]
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, default: Any = ..., *, alias: str | None = None) -> T: ...  # type: ignore[misc,type-var]
+
+    else:
+
+        def __init__(self, default: Any = _ABSENT, *, alias: str | None = None) -> None:
+            self.default = default
+            self.alias = alias
 
 
 class Path(_Marker):
@@ -123,7 +138,7 @@ class Cookie(_Marker):
     place = "cookie"
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True, init=False)
 class Depends:
     """A parameter that ``factory`` makes: a function, generator (sync or async) or class with parameters of its own.
 
@@ -133,8 +148,18 @@ class Depends:
     that the parameter is annotated with.
     """
 
-    factory: Callable[..., Any] | None = None
-    reuse: bool = field(default=True, kw_only=True)
+    factory: Callable[..., Any] | None
+    reuse: bool
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, factory: Callable[..., Any] | None = None, *, reuse: bool = True) -> T: ...  # type: ignore[misc,type-var]  # noqa: D102
+
+    else:
+
+        def __init__(self, factory: Callable[..., Any] | None = None, *, reuse: bool = True) -> None:
+            self.factory = factory
+            self.reuse = reuse
 
 
 use = Depends
@@ -279,6 +304,10 @@ class Dependency:
     plan: Plan
 
 
+def _key(factory: Callable[..., Any]) -> Hashable:
+    return factory if isinstance(factory, Hashable) else id(factory)
+
+
 @dataclass(slots=True, eq=False)
 class Plan:
     """How one function is called."""
@@ -306,6 +335,30 @@ class Plan:
         yield from self.parameters
         for _, dependency in self.dependencies:
             yield from dependency.plan.all_parameters()
+
+
+def overridden(
+    planned: Plan,
+    overrides: Mapping[Any, Callable[..., Any]],
+    path: Collection[str],
+    above: tuple[Hashable, ...] = (),
+) -> Plan:
+    """Exchange factories for others, wherever `planned` depends on them, and plan how these are called.
+
+    ``overrides`` maps what is depended on to what stands in for it. What stands in may itself depend on what it stands
+    in for: ``above`` holds what is exchanged already on the way there. Raises `TypeError` for what can't be bound.
+    """
+
+    def instead(old: Dependency) -> Dependency:
+        factory = old.factory if old.key in above else overrides.get(old.key, old.factory)
+        if factory is old.factory:
+            return Dependency(factory, old.key, old.reuse, overridden(old.plan, overrides, path, above))
+        if not callable(factory):
+            raise TypeError(f"{factory!r} stands in for {where(old.factory)}, and can't be called.")
+        new = plan(factory, path, above=(planned.function,))
+        return Dependency(factory, _key(factory), old.reuse, overridden(new, overrides, path, (*above, old.key)))
+
+    return replace(planned, dependencies=[(name, instead(old)) for name, old in planned.dependencies])
 
 
 # --- planning ---------------------------------------------------------------------------------------------------------
@@ -390,8 +443,8 @@ def _planned(
             factory = kind if inspect.isclass(typing.get_origin(kind) or kind) and kind not in (_ABSENT, Any) else None
         if not callable(factory):
             raise TypeError(f"{where(function)}: {name} depends on {factory!r}, which can't be called.")
-        kept = factory if isinstance(factory, Hashable) else id(factory)
-        result.dependencies.append((name, Dependency(factory, kept, ours.reuse, plan(factory, path, above=above))))
+        planned = plan(factory, path, above=above)
+        result.dependencies.append((name, Dependency(factory, _key(factory), ours.reuse, planned)))
         return True
     left_out = default is not _ABSENT
     if isinstance(ours, _Marker):

@@ -28,7 +28,7 @@ from reference_ws.websocket import WebSocket
 
 __all__ = ["Router", "Routes", "SocketRoute", "WebSocketRoute"]
 
-Handler = TypeVar("Handler", bound=Callable[..., Any])
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]] | type[SocketView])
 
 # Several parameters may share a segment; a brace that is left over was meant to be one.
 _PARAMETER = re.compile(r"{[a-zA-Z_][a-zA-Z0-9_]*(:[a-zA-Z_][a-zA-Z0-9_]*)?}")

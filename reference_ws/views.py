@@ -54,7 +54,8 @@ class SocketView:
                 _check_call(method, name, cls, given)
         _check_call(cls.__init__, "__init__", cls, "")
 
-    async def on_connect(self) -> None:
+    # So written, type checkers let an override take whatever parameters it needs.
+    async def on_connect(self, *_: Any, **__: Any) -> None:
         """Answer the handshake. An override accepts itself, or refuses; its parameters are bound like a handler's."""
         await self.websocket.accept()
 

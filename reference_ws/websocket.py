@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, Generic, TypeVar, overload
+from typing import Any, Final, Generic, Literal, TypeVar, overload
 
 import anyio
 import anyio.lowlevel
@@ -53,6 +53,7 @@ from reference_ws.typed import convert
 __all__ = ["WebSocket", "WebSocketDisconnect", "WebSocketState"]
 
 T = TypeVar("T")
+Mode = Literal["text", "binary"]
 HeaderPair = tuple[bytes, bytes] | tuple[str, str]
 
 
@@ -184,11 +185,13 @@ class WebSocket(Connection, StarletteWebSocket):
         """Receive a binary frame; raises like `receive_text`, the other way round."""
         return self._bytes(await self._next("receive_bytes()"), "receive_bytes()")
 
+    @overload  # type: ignore[override]  # Starlette's takes any str, and fails later
+    async def receive_json(self, mode: Mode | None = None) -> Any: ...
     @overload
-    async def receive_json(self, mode: str | None = None) -> Any: ...
-    @overload
-    async def receive_json(self, mode: str | None = None, *, type: type[T]) -> T: ...
-    async def receive_json(self, mode: str | None = None, *, type: Any = Any) -> Any:  # noqa: A002
+    async def receive_json(self, mode: Mode | None = None, *, type: type[T]) -> T: ...
+    @overload  # a union and the like: what type checkers call a type form
+    async def receive_json(self, mode: Mode | None = None, *, type: Any) -> Any: ...
+    async def receive_json(self, mode: Mode | None = None, *, type: Any = Any) -> Any:  # noqa: A002
         """Receive a frame and decode its JSON: either kind, or with ``mode`` ``"text"`` or ``"binary"`` that one.
 
         ``type`` is what the value becomes: a dataclass, TypedDict, msgspec Struct, pydantic model or another type that
@@ -199,7 +202,7 @@ class WebSocket(Connection, StarletteWebSocket):
         self._check_mode(mode, "receive_json()", "text", "binary", None)
         return self.decode_json(await self._next("receive_json()"), mode, type=type)
 
-    def decode_json(self, message: Message, mode: str | None = None, *, type: Any = Any) -> Any:  # noqa: A002
+    def decode_json(self, message: Message, mode: Mode | None = None, *, type: Any = Any) -> Any:  # noqa: A002
         """Decode the JSON of a ``websocket.receive`` message; arguments and errors are those of `receive_json`."""
         text, data = message.get("text"), message.get("bytes")
         if text is not None and mode != "binary":
@@ -219,10 +222,12 @@ class WebSocket(Connection, StarletteWebSocket):
         return _Frames(self, "iter_bytes()", self._bytes)
 
     @overload
-    def iter_json(self, mode: str | None = None) -> AsyncIterator[Any]: ...
+    def iter_json(self, mode: Mode | None = None) -> AsyncIterator[Any]: ...
     @overload
-    def iter_json(self, mode: str | None = None, *, type: type[T]) -> AsyncIterator[T]: ...
-    def iter_json(self, mode: str | None = None, *, type: Any = Any) -> AsyncIterator[Any]:  # noqa: A002
+    def iter_json(self, mode: Mode | None = None, *, type: type[T]) -> AsyncIterator[T]: ...
+    @overload
+    def iter_json(self, mode: Mode | None = None, *, type: Any) -> AsyncIterator[Any]: ...
+    def iter_json(self, mode: Mode | None = None, *, type: Any = Any) -> AsyncIterator[Any]:  # noqa: A002
         """Yield decoded JSON until the connection ends, like `iter_text`; the arguments are those of `receive_json`."""
         self._check_mode(mode, "iter_json()", "text", "binary", None)
         return _Frames(self, "iter_json()", lambda message, _: self.decode_json(message, mode, type=type))
@@ -243,7 +248,7 @@ class WebSocket(Connection, StarletteWebSocket):
         self._check_send("send_bytes()")
         await self._deliver({"type": SENT, "bytes": bytes(data)})
 
-    async def send_json(self, data: Any, mode: str = "text") -> None:
+    async def send_json(self, data: Any, mode: Mode = "text") -> None:  # type: ignore[override]
         """Send JSON, compact, non-ASCII as itself: in a text frame, or with ``mode="binary"`` in a binary one.
 
         ``data`` is whatever `json.dumps` takes, or a dataclass, msgspec Struct, date or UUID. Raises `TypeError` or

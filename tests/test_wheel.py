@@ -271,3 +271,16 @@ def test_the_site_is_built_and_served(installed, home_with_site, run):
     assert 3 == len(set(titles))
     assert (0, "") == closing[::2]
     assert (0, "", "") == (server.process.returncode, output, errors)
+
+
+def test_pytest_finds_the_plugins(install, reader):
+    code = """
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+for plugin in sorted(entry_points(group="pytest11"), key=lambda plugin: plugin.name):
+    if plugin.value.startswith("reference_ws"):
+        print(plugin.name == plugin.value, find_spec(plugin.value).name)
+"""
+    done = python(install(), code, reader)
+
+    assert "True reference_ws.testing.plugin\nTrue reference_ws.transcript.plugin\n" == done.stdout, done.stderr

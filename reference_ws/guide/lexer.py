@@ -29,7 +29,7 @@ class TranscriptLexer(RegexLexer):
             (r"#[^\n]*", Comment.Single),
             (r"^([^\W\d]\w*)([ \t]+)(?=->|<-|!!|==|\.\.)", _groups(Name.Variable, Text)),
             (r"(->)([ \t]+)(\w+)", _groups(Keyword, Text, Keyword)),
-            (r"(<-)([ \t]+)(\w+)", _groups(Name.Function, Text, Name.Function)),
+            (r"(<-)([ \t]+)(\w+|\.\.\.)", _groups(Name.Function, Text, Name.Function)),
             (r"(!!)([ \t]+)([\w.]+)", _groups(Operator, Text, Name.Exception)),
             (r"==|\.\.(?!\.)", Operator),
             (r"\b(client|application)(=)(\w+)", _groups(Name.Attribute, Operator, Name.Constant)),

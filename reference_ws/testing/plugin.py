@@ -1,6 +1,6 @@
 """A plugin of pytest: ``@pytest.mark.held_time`` beside ``@pytest.mark.anyio`` lets no real time pass in a test.
 
-A project names it in its ``conftest.py``: ``pytest_plugins = ["reference_ws.testing.plugin"]``.
+Once the package is installed, pytest knows it (entry point ``pytest11``).
 """
 
 from __future__ import annotations

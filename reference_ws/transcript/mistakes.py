@@ -10,7 +10,7 @@ EXPECTED: Final[Mapping[str, str]] = {
     "line-start": "->, <-, !!, ==, .., #, or a client's name before one of them",
     "arrow": "->, <-, !!, == or .. after the client's name",
     "client-verb": "connect, text, bytes, json, close or drop",
-    "application-verb": "accept, text, bytes, json, close or deny",
+    "application-verb": "accept, text, bytes, json, close, deny or ...",
     "end-of-line": "the end of the line, or white space and a # comment",
     "no-event": "at least one event, such as: -> connect /",
     "control-character": "no control character (write \\u0007 and the like in a string)",
@@ -31,7 +31,7 @@ EXPECTED: Final[Mapping[str, str]] = {
     "header-name": "a header's name, right followed by :",
     "header-value": "a header's value in Latin-1 (percent-encode other characters)",
     "status": "an HTTP status from 300 to 599",
-    "refusal-body": "text or json",
+    "refusal-body": "text, json or ...",
     # payloads
     "string": 'a JSON string literal, such as "hello"',
     "hex": "two hex digits for each byte",
@@ -40,7 +40,10 @@ EXPECTED: Final[Mapping[str, str]] = {
     "json-end": "the end of the JSON",
     "number": "a number that a program can hold",
     "key-twice": "every key once in an object",
-    "wildcard": "a value: ... stands only for what the application sends",
+    "wildcard": (
+        "no ... here: it stands for what the application sends: a payload, a value in JSON, a reason, a refusal's body "
+        "or a whole message"
+    ),
     "surrogate": "text that UTF-8 can carry: no lone surrogate",
     # the end
     "close-code": "a close code from 1000 to 4999",

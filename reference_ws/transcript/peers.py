@@ -58,6 +58,9 @@ class Peer(Protocol):
     async def rest(self) -> Step | None:
         """Return what the application did that no line expects, if anything."""
 
+    async def failure(self) -> BaseException | None:
+        """Look for the exception that left the application, once it has settled."""
+
     async def finish(self, timeout_s: float) -> Step | None:
         """End the connection if it is open; return what went wrong with the application then, if anything."""
 

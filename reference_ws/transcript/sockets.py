@@ -105,6 +105,9 @@ class _SocketPeer:
         await self._settle()
         return self._inbox.popleft() if self._inbox else None
 
+    async def failure(self) -> None:
+        pass  # a socket doesn't show it
+
     async def finish(self, timeout_s: float) -> Step | None:
         with anyio.move_on_after(timeout_s):
             await self._close(1001, "")

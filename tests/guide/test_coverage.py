@@ -178,9 +178,9 @@ def test_no_behaviour_is_dropped():
         "messages": 9,
         "closing": 10,
         "routing": 10,
-        "parameters": 12,
+        "parameters": 13,
         "middleware": 3,
-        "testing": 4,
+        "testing": 5,
         "sse": 2,
     }
 

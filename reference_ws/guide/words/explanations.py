@@ -32,6 +32,7 @@ from reference_ws.lifecycle import (
 )
 from reference_ws.transcript.messages import messages_of
 from reference_ws.transcript.steps import (
+    AnyMessage,
     ApplicationClose,
     Deny,
     Drop,
@@ -86,6 +87,7 @@ TRANSITIONS: Final[Mapping[tuple[WebSocketState, str], str]] = {
 STEPS: Final[Mapping[type[Step], str]] = {
     Drop: "The client vanishes without a close frame: the application receives close code 1006.",
     Deny: "The application refuses the handshake: the client gets an HTTP response instead of a connection.",
+    AnyMessage: "The application sends one message, whatever it is.",
     Raised: "This exception left the handler; the client doesn't see it.",
     States: "Both sides are in these states at this point.",
     Silence: "The application sends nothing for this long.",
