@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from server import in_thread
 
-from reference_ws.guide import site
+from reference_ws.guide.command import run_pages
 from reference_ws.guide.live import live_application
 
 APP = """\
@@ -75,7 +75,7 @@ def page(monkeypatch, tmp_path):
         file = tmp_path / "docs" / "zh" / "page.md"
         file.parent.mkdir(parents=True)
         file.write_text(text, "utf-8")
-        monkeypatch.setattr(site, "source_root", lambda: tmp_path)
+        monkeypatch.setattr(run_pages, "source_root", lambda: tmp_path)
 
     return write
 
@@ -192,7 +192,7 @@ def test_a_server_that_does_not_answer_is_one_line(run):
 )
 def test_russian_counts_transcripts_in_its_plural_forms(run, page, count, expected):
     page(*[fence(GOOD)] * count)
-    (site.source_root() / "docs" / "zh").rename(site.source_root() / "docs" / "ru")
+    (run_pages.source_root() / "docs" / "zh").rename(run_pages.source_root() / "docs" / "ru")
 
     assert f"page: {expected}, " in run("run", "page", "-q", "--lang", "ru")[1]
 

@@ -208,9 +208,16 @@ def test_with_the_extra_cli_readme_s_first_program_plays_and_is_tested(install, 
     assert "TranscriptFailure: <transcript>:4: expected and got differ" in failed.stderr
 
 
-@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["examples"], ["run", "closing"]])
-def test_with_the_extra_cli_what_needs_the_pages_says_so(run, command):
+@pytest.mark.parametrize("command", [["examples"], ["run", "closing", "-q"]])
+def test_with_the_extra_cli_the_pages_are_listed_and_played(run, command):
     code, output, errors = run(*command, "--lang", "pt", extra="cli")
+
+    assert (0, "") == (code, errors)
+    assert "closing" in output
+
+
+def test_with_the_extra_cli_what_needs_the_site_says_so(run):
+    code, output, errors = run("serve", "--port", "0", "--lang", "pt", extra="cli")
 
     assert (2, "") == (code, output)
     assert re.fullmatch(

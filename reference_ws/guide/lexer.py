@@ -13,8 +13,6 @@ from typing import Any, Final
 from pygments.lexer import RegexLexer, bygroups
 from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation, String, Text
 
-__all__ = ["TranscriptLexer"]
-
 _groups: Final[Callable[..., Any]] = bygroups  # its stub has no types
 
 

@@ -15,8 +15,6 @@ from reference_ws.lifecycle import ACCEPT, CLOSE, RESPONSE_BODY, RESPONSE_START,
 from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, asgi, background, handshake
 from reference_ws.testing.lifespan import run_lifespan
 
-__all__ = ["Client", "HandshakeRefused", "connect", "goes_on", "header_lines", "refusal"]
-
 __tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
 
 

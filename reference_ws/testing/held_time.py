@@ -15,8 +15,6 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from reference_ws.testing.inmemory import waiting_at
 
-__all__ = ["DeadlockError", "HeldTimeLoop", "run_in_held_time"]
-
 T = TypeVar("T")
 
 PATIENCE_S: Final = 60.0

@@ -30,20 +30,6 @@ from starlette.websockets import WebSocketState
 from reference_ws import lifecycle
 from reference_ws.lifecycle import ACCEPT, CLOSE, CONNECT, DISCONNECT, RECEIVED, SENT
 
-__all__ = [
-    "DENIAL",
-    "InMemoryConnection",
-    "Signal",
-    "asgi",
-    "background",
-    "handshake",
-    "is_the_users",
-    "percent_encoded",
-    "raised_at",
-    "waiting_at",
-    "waiting_frame",
-]
-
 __tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
 
 DENIAL: Final[Mapping[str, Any]] = {"websocket.http.response": {}}

@@ -9,8 +9,6 @@ import pytest
 
 from reference_ws.testing.held_time import HeldTimeLoop
 
-__all__: list[str] = []
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Say what the marker means."""

@@ -31,8 +31,6 @@ from reference_ws.transcript.steps import (
     headers_of,
 )
 
-__all__ = ["STYLE", "mermaid", "states", "svg"]
-
 # --- the states after each step ---------------------------------------------------------------------------------------
 
 Sides = tuple[WebSocketState, WebSocketState]

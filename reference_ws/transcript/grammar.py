@@ -39,8 +39,6 @@ from reference_ws.transcript.steps import (
     headers_of,
 )
 
-__all__ = ["event_text", "format_step", "format_transcript", "json_value", "parse"]
-
 _BLANKS = " \t"
 _WORD = re.compile(r"[^ \t]+")
 _SPACE = re.compile(r"[ \t]*")

@@ -25,8 +25,6 @@ from reference_ws.transcript.messages import from_application
 from reference_ws.transcript.peers import Ended, Nothing, Peer
 from reference_ws.transcript.steps import Headers, Raised, Step
 
-__all__ = ["MemoryPeer", "World", "memory_peers"]
-
 __tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
 
 QUIET_TURNS: Final = 10

@@ -40,8 +40,6 @@ from reference_ws.transcript.steps import (
     same,
 )
 
-__all__ = ["frame", "from_application", "from_client", "matches", "messages_of", "wire"]
-
 NO_JSON: Final = object()
 
 _MESSAGES: Final[Mapping[type[Step], str]] = {

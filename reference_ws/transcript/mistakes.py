@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
-
-__all__ = ["EXPECTED", "TranscriptError", "display_width", "sentences"]
 
 EXPECTED: Final[Mapping[str, str]] = {
     "line-start": "->, <-, !!, ==, .., #, or a client's name before one of them",
@@ -117,11 +115,6 @@ class TranscriptError(ValueError):
 
     def __str__(self) -> str:
         return self.told(str)
-
-
-def sentences() -> Iterator[str]:
-    """Give every sentence of this module, to be translated."""
-    yield from (_EXPECTED, *EXPECTED.values(), *_PHRASES)
 
 
 def display_width(text: str) -> int:

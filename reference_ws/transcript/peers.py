@@ -12,8 +12,6 @@ from starlette.websockets import WebSocketState
 from reference_ws.transcript.messages import wire
 from reference_ws.transcript.steps import ClientClose, ClientData, Drop, Headers, Step
 
-__all__ = ["Ended", "Nothing", "Peer", "Peers", "act"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended(Step):

@@ -37,8 +37,6 @@ from reference_ws.transcript.steps import (
     headers_of,
 )
 
-__all__ = ["Player", "Report", "TranscriptFailure", "check", "play"]
-
 __tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
 
 

@@ -33,8 +33,6 @@ from reference_ws.transcript.messages import from_application
 from reference_ws.transcript.peers import Ended, Nothing, Peer
 from reference_ws.transcript.steps import Headers, Step
 
-__all__ = ["socket_peers"]
-
 QUIET_PONGS: Final = 10
 """The application has settled when so many pongs brought nothing new; its server's event loop turned as often."""
 GRACE_S: Final = 0.25

@@ -20,7 +20,7 @@ from websockets.typing import Origin
 from reference_ws.guide.lab import sessions, stage
 from reference_ws.guide.lab.sessions import Lab
 from reference_ws.guide.pages import Page, read_page
-from reference_ws.guide.running import PageRun, transcript
+from reference_ws.guide.running import PageRun
 from reference_ws.testing.inmemory import handshake
 from reference_ws.transcript import Report, parse
 from reference_ws.transcript import play as play_transcript
@@ -628,7 +628,7 @@ def test_an_example_behaves_the_same_when_it_is_observed(page):
             elif fence.kind == "transcript":
                 app = page_run.application(fence)
                 app = Observer(app, events.append) if observed else app
-                script = transcript(page, fence)
+                script = page.transcript(fence)
                 played.append(await play_transcript(app, script, denial=fence.denial))
         page_run.close()
         assert observed == bool(events)

@@ -18,8 +18,19 @@ from starlette.types import ASGIApp
 
 from reference_ws.guide.command import Problem, address
 from reference_ws.guide.command.screen import Screen, unknown
-from reference_ws.guide.pages import KINDS, Block, Fence, Page, PageError, live_path, read_blocks, read_page, read_pages
-from reference_ws.guide.running import PageRun, failure_text, transcript
+from reference_ws.guide.pages import (
+    KINDS,
+    Block,
+    Fence,
+    Page,
+    PageError,
+    live_path,
+    read_blocks,
+    read_page,
+    read_pages,
+    source_root,
+)
+from reference_ws.guide.running import PageRun, failure_text
 from reference_ws.guide.words.catalogs import pages_language
 from reference_ws.testing.held_time import run_in_held_time
 from reference_ws.testing.inmemory import asgi, is_the_users
@@ -28,8 +39,6 @@ from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.player import Report, play
 from reference_ws.transcript.steps import Connect, Transcript
 
-__all__ = ["play_file", "run", "show_examples"]
-
 DIFFERS = 1
 SERVER = "ws://127.0.0.1:8000"
 """Where `reference-ws serve` listens unless it is told otherwise."""
@@ -37,8 +46,6 @@ SERVER = "ws://127.0.0.1:8000"
 
 def show_examples(words: NullTranslations, language: str) -> None:
     """List the pages, their sections with transcripts, and the live addresses of these. Raises `Problem`."""
-    from reference_ws.guide.site import source_root  # MkDocs takes long to load
-
     screen = Screen(words)
     try:
         pages = read_pages(source_root() / "docs", pages_language(language))
@@ -53,7 +60,7 @@ def show_examples(words: NullTranslations, language: str) -> None:
             addresses = [
                 f"{SERVER}{live_path(page.name, fence.app, fence.denial)}{step.target}"
                 for fence in group
-                for step in transcript(page, fence).steps
+                for step in page.transcript(fence).steps
                 if isinstance(step, Connect)
             ]
             for live in dict.fromkeys(addresses):
@@ -66,8 +73,6 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
     In memory all that stands above the section runs too, as on the page; with `url` (``ws://127.0.0.1:8000``) only the
     transcripts are played, against the live addresses of `reference-ws serve`.
     """
-    from reference_ws.guide.site import source_root  # MkDocs takes long to load
-
     _ = words.gettext
     name, _hash, anchor = page.partition("#")
     files = {file.stem: file for file in (source_root() / "docs" / pages_language(language)).glob("*.md")}
@@ -86,7 +91,7 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
         return run_in_held_time(performance.run(read, chosen))
     live = url.rstrip("/")
     scenes = [
-        (live + live_path(read.name, fence.app, fence.denial), transcript(read, fence), fence.denial)
+        (live + live_path(read.name, fence.app, fence.denial), read.transcript(fence), fence.denial)
         for fence in transcripts
     ]
     return asyncio.run(performance.perform(scenes, url))

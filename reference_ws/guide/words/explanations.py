@@ -7,7 +7,7 @@ codes) is said only there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from reference_ws import guards
@@ -43,21 +43,6 @@ from reference_ws.transcript.steps import (
     States,
     Step,
 )
-
-__all__ = [
-    "ENDS",
-    "MESSAGES",
-    "PLACES",
-    "REASONS",
-    "SIDES",
-    "STATES",
-    "STEPS",
-    "TRANSITIONS",
-    "of_step",
-    "place",
-    "reason",
-    "sentences",
-]
 
 SIDES: Final[Mapping[str, str]] = {
     "client_state": "The client's side: moved by what the application receives",
@@ -175,10 +160,3 @@ def of_step(step: Step, client: WebSocketState, application: WebSocketState) -> 
     if isinstance(entry, str):
         return ERRORS[entry].problem
     return TRANSITIONS[client if received else application, event]
-
-
-def sentences() -> Iterator[str]:
-    """Give every sentence of this module, to be translated."""
-    for table in (SIDES, STATES, MESSAGES, TRANSITIONS, STEPS, REASONS):
-        yield from table.values()
-    yield ENDS
