@@ -10,7 +10,7 @@ import pytest
 
 TESTS: Final = (
     *(f"tests/test_{name}.py" for name in (
-        "binding", "codec", "connection", "context", "explanations", "finding", "guards", "inmemory",
+        "answers", "binding", "codec", "connection", "context", "explanations", "finding", "guards", "inmemory",
         "lifecycle", "one_way_in", "parameters", "properties", "routing", "testing", "testing_time",
         "unread_annotations", "views", "websocket",
     )),
