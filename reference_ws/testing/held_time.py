@@ -111,7 +111,7 @@ class HeldTimeLoop(asyncio.BaseEventLoop):
             for task in left:
                 task.cancel()
             if left:
-                self.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+                self.run_until_complete(asyncio.wait(left))  # gather() would look for the running loop: the outer one
             self.run_until_complete(self.shutdown_asyncgens())
         super().close()
 

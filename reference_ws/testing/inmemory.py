@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import os
+import site
 import string
-import sysconfig
 import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -292,7 +293,10 @@ def _on_the_wire(text: str | None) -> None:
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _PAGES: Final = _PACKAGE / "_source"
-_LIBRARIES: Final = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+# Not from sysconfig: in Pyodide its folders begin with "//", and Python's own modules lie in an archive. On Windows the
+# whole environment is among the packages' folders, where one may well have one's own code.
+_PACKAGES: Final = (folder for folder in site.getsitepackages() if folder.endswith("-packages"))
+_LIBRARIES: Final = [Path(os.__file__).parent, *map(Path, _PACKAGES)]
 
 
 def raised_at(error: BaseException) -> str:

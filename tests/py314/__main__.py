@@ -3,6 +3,7 @@
 Pyodide is CPython 3.14 in WebAssembly, and runs in Node. It is fetched once, with the packages that the tests need.
 """
 
+import resource
 import shutil
 import subprocess
 import sys
@@ -20,10 +21,14 @@ FROM_NPM: Final = ("pyodide@314.0.7", "ws@8.23.0")
 WHEELS: Final = (
     "anyio", "click", "h11", "httpx2", "httpx2-jsfetch", "hypothesis", "idna", "iniconfig", "Markdown", "msgspec",
     "packaging", "pluggy", "Pygments", "pymdown-extensions", "pytest", "sortedcontainers", "starlette", "sybil",
-    "typing_extensions", "uvicorn", "babel",
+    "typing_extensions", "uvicorn", "babel", "websockets",
 )  # fmt: skip
 """Names in constraints.txt, which has the versions."""
 PLATFORM: Final = {"python_version": "3.14", "python_full_version": "3.14.2", "sys_platform": "emscripten"}
+
+
+STACK: Final = 63 * 1024**2
+"""Bytes: in Node's own megabyte a deep recursion overruns the stack, which ends the interpreter."""
 
 
 def versions() -> list[str]:
@@ -63,8 +68,10 @@ def main() -> int:
         ready.write_text(content, "utf-8")
     print("Starting CPython 3.14 in Node (about ten seconds) ...", flush=True)
     inside = Path(__file__).with_name("inside.mjs")
+    resource.setrlimit(resource.RLIMIT_STACK, (STACK, resource.getrlimit(resource.RLIMIT_STACK)[1]))
     folders = [CACHE / "node_modules/pyodide", CACHE / "packages", PROJECT]
-    return subprocess.run([found["node"], inside, *folders, *sys.argv[1:]], check=False).returncode
+    command = [found["node"], f"--stack-size={(STACK - 3 * 1024**2) // 1024}", inside, *folders, *sys.argv[1:]]
+    return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":

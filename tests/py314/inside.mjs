@@ -6,9 +6,10 @@ try {
     const { loadPyodide } = await import(pathToFileURL(`${pyodide}/pyodide.mjs`));
     const python = await loadPyodide({ env: { HOME: "/tmp", HYPOTHESIS_STORAGE_DIRECTORY: "/tmp/hypothesis" } });
     python.FS.mkdirTree(project);
-    python.mountNodeFS(project, project); // the packages lie in it
+    python.mountNodeFS(project, project);
+    python.mountNodeFS("/lib/python3.14/site-packages", packages); // where code counts as a library's
     python.FS.chdir(project);
-    const path = [`${project}/tests/py314`, project, packages];
+    const path = [`${project}/tests/py314`, project];
     python.runPython(`import sys; sys.path[:0] = ${JSON.stringify(path)}`);
     process.exitCode = python.pyimport("inside").run(args);
 } catch (error) {

@@ -570,8 +570,10 @@ async def served(application):
         uvicorn.Config(application, log_level="critical", lifespan="off", timeout_graceful_shutdown=2)
     )
     serving = asyncio.create_task(server.serve([listener]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0)
+    while not server.started:
+        await asyncio.sleep(0)  # uvicorn has no event for it
+        if serving.done():
+            serving.result()  # raises what has stopped it
     try:
         yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
     finally:
