@@ -721,7 +721,10 @@ def _names(target: Any) -> dict[str, Any]:
 class _Unknown(type):
     """The type of what stands, before Python 3.14, for a name in a quoted annotation that only type checkers know."""
 
-    def __getattr__(cls, name: str) -> _Unknown:
+    def __getattr__(cls, name: str) -> Any:
+        if name == "__typing_unpacked_tuple_args__":
+            # Python 3.14 reads ``Ignore[User]`` with a stand-in for User that has every attribute, and unpacks this one.
+            return (cls,)
         if name.startswith("__"):  # typing looks for what makes a type special
             raise AttributeError(name)
         return cls

@@ -264,7 +264,7 @@ def asgi(app: Any) -> ASGIApp:
         inspect.signature(app).bind({}, None, None)
     except TypeError:
         raise TypeError(f"{name} does not take scope, receive and send: is it a factory? Call it.") from None
-    except ValueError:  # a callable of an extension may tell nothing of its parameters
+    except (ValueError, NameError):  # an extension's callable tells no parameters; an annotation is for type checkers
         pass
     if inspect.isclass(app) and not hasattr(app, "__await__"):
         raise TypeError(f"{name} is a class, no ASGI application: call it.")
