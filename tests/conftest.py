@@ -13,7 +13,7 @@ from trio.testing import MockClock
 from reference_ws.guide import command
 from reference_ws.testing import HeldTimeLoop
 
-pytest_plugins = ["pytester", "tools", "wheel"]
+pytest_plugins = ["counted", "pytester", "tools", "wheel"]
 
 
 def pytest_configure() -> None:
