@@ -135,7 +135,7 @@ async def application_closes(websocket: WebSocket):
 @guarded.router.websocket("/guarded/impatient")
 @tests.router.websocket("/impatient")
 async def impatient(websocket: WebSocket):
-    """Receive numbers under short time limits; tell how many came, came in a wrong place, and how many waits were cut."""
+    """Receive numbers under short time limits; tell how many came, came in a wrong place, and were cut off."""
     await websocket.accept()
     came, misplaced, cut = 0, 0, 0
     waits_s = itertools.cycle([0, 0.0002, 0.0005, 0.001, 0.002])
