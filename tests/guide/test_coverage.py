@@ -177,7 +177,7 @@ def test_all_behaviours_are_listed():
         "views": 8,
         "connection": 10,
         "messages": 9,
-        "closing": 10,
+        "closing": 11,
         "routing": 10,
         "parameters": 11,
         "middleware": 3,
