@@ -6,11 +6,12 @@ PORT ?= 8000
 ALLOW_HOST ?=
 BIN := .venv/bin
 
-.PHONY: help serve test check servers faults mutants lab bench format clean
+.PHONY: help serve test py314 check servers faults mutants lab bench format clean
 
 help:
 	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=, ALLOW_HOST=)"
 	@echo "make test    run everything that proves behaviour, the documents included"
+	@echo "make py314   run on CPython 3.14, in Node, what needs no socket and no process (needs npm)"
 	@echo "make check   ruff, types, parity of the languages, layout, strict site build"
 	@echo "make servers play every transcript on uvicorn, hypercorn, granian and daphne"
 	@echo "make faults  let clients vanish, handlers be cancelled and servers stop, thousands of times; prints the numbers"
@@ -26,6 +27,9 @@ serve: .venv/serve
 test: .venv/dev
 	# A page is one run from top to bottom: its file stays with one worker.
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
+
+py314: .venv/dev
+	@PYTHONPATH=tests $(BIN)/python -m py314
 
 check: .venv/dev
 	$(BIN)/ruff check

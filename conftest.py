@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checks.parity import count_problem, read_counts
 from markdown import markdown
 from sybil import Document, Example, Region, Sybil
 from sybil.integration.pytest import SybilItem
 
-from reference_ws.guide.pages import Page, PageError, count_problem, read_counts, read_page
+from reference_ws.guide.pages import Page, PageError, read_page
 from reference_ws.guide.running import PageRun, failure_text
 from reference_ws.testing import HeldTimeLoop
 

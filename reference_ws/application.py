@@ -22,10 +22,12 @@ class App(Starlette):
     """An ASGI application: ``@app.router.websocket("/ws")`` registers a handler.
 
     It is a ``starlette.applications.Starlette``: HTTP routes, mounts, static files, middleware, lifespan and exception
-    handlers are Starlette's own, and so are the parameters.
+    handlers are Starlette's own, and so are the parameters. ``dependency_overrides``, for tests, maps what handlers
+    depend on to what stands in for it, as in FastAPI: ``app.dependency_overrides[database] = fake``.
     """
 
     router: Router
+    dependency_overrides: dict[Callable[..., Any], Callable[..., Any]]
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class App(Starlette):
             debug=debug, middleware=middleware, exception_handlers=exception_handlers, lifespan=lifespan, **options
         )
         self.router = Router(routes, lifespan=lifespan)
+        self.dependency_overrides = {}
 
         # Servers ask whether `app.__call__` is a coroutine function, and take what isn't one for an application of the
         # first ASGI. The method below is none: called by a WSGI server, a coroutine function would raise nothing, since

@@ -21,6 +21,7 @@ from reference_ws.parameters import (
     Plan,
     function_of,
     name_of,
+    overridden,
     plan,
     read,
     where,
@@ -38,16 +39,23 @@ Middleware = Callable[[Endpoint], Endpoint]
 class Bindings:
     """What is bound to one connection: the values from its handshake, the dependencies, and their clean-ups."""
 
-    __slots__ = ("_generators", "_made", "_values", "websocket")
+    __slots__ = ("_generators", "_made", "_plans", "_values", "websocket")
 
-    def __init__(self, websocket: WebSocket, wanted: Iterable[Parameter]) -> None:
+    def __init__(self, websocket: WebSocket, bound: Bound) -> None:
         self.websocket = websocket
+        self._plans: dict[Plan, Plan] = {}
+        wanted: Iterable[Parameter] = bound.wanted
+        if bound.depends and (overrides := getattr(websocket.scope.get("app"), "dependency_overrides", None)):
+            path = websocket.scope.get("path_params") or {}
+            self._plans = {each: overridden(each, overrides, path) for each in bound.plans}
+            wanted = [parameter for each in self._plans.values() for parameter in each.all_parameters()]
         self._values = read(websocket, wanted)
         self._made: dict[Hashable, Any] = {}
         self._generators: list[tuple[Any, Callable[..., Any]]] = []
 
     async def arguments(self, plan: Plan) -> tuple[list[Any], dict[str, Any]]:
         """Collect the arguments of a function, making what it depends on."""
+        plan = self._plans.get(plan, plan)
         values = self._values
         named = {each.name: values[each] for each in plan.parameters if each in values}
         for name in plan.connections:

@@ -31,10 +31,7 @@ def loads(data: str | bytes) -> Any:
     try:
         return _decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        try:
-            return _loads(data)
-        except json.JSONDecodeError as error:
-            raise WebSocketJSONError(error.msg, error.doc, error.pos) from error
+        return _loads(data)
 
 
 def _loads(data: str | bytes) -> Any:
@@ -44,13 +41,13 @@ def _loads(data: str | bytes) -> Any:
         return json.loads(text)
     except UnicodeDecodeError as error:
         shown = error.object.decode(errors="replace")
-        raise json.JSONDecodeError(f"Not UTF-8 ({error.reason})", shown, error.start) from error
+        raise WebSocketJSONError(f"Not UTF-8 ({error.reason})", shown, error.start) from error
     except RecursionError:
-        raise json.JSONDecodeError("Nested too deeply", text, 0) from None
-    except json.JSONDecodeError:
-        raise
+        raise WebSocketJSONError("Nested too deeply", text, 0) from None
+    except json.JSONDecodeError as error:
+        raise WebSocketJSONError(error.msg, error.doc, error.pos) from error
     except ValueError as error:  # an integer of more digits than Python converts
-        raise json.JSONDecodeError(str(error), text, 0) from error
+        raise WebSocketJSONError(str(error), text, 0) from error
 
 
 def dumps(data: Any) -> str:

@@ -1,7 +1,8 @@
 """What a connection knows before the first message: its URL, headers, cookies, client and state.
 
-`Connection` is Starlette's ``HTTPConnection`` with the few answers that five documentations promise and Starlette gives
-differently. `WebSocket` adds the life cycle to it.
+`Connection` is Starlette's ``HTTPConnection``, with the few answers that this library promises and Starlette gives
+differently. `WebSocket` adds the life cycle to it. Each answer is worked out when it is first asked for: an idle
+connection should weigh little.
 """
 
 from __future__ import annotations
@@ -49,10 +50,6 @@ class URL(str, datastructures.URL):
 
     def __repr__(self) -> str:
         return f"URL({str(self)!r})"
-
-
-class _OwnState(dict[str, Any]):
-    """The ``state`` of one connection: a copy, marked by its type so that it is copied once."""
 
 
 # RFC 6265, section 4.1.1: a cookie's name is a token (RFC 9110, section 5.6.2).
@@ -108,3 +105,7 @@ class Connection(HTTPConnection):
                 self.scope["state"] = _OwnState(cast("dict[str, Any]", self.scope.get("state") or {}))
             self._own_state = State(self.scope["state"])
         return self._own_state
+
+
+class _OwnState(dict[str, Any]):
+    """The ``state`` of one connection: a copy, marked by its type so that it is copied once."""

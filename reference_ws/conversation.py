@@ -44,6 +44,9 @@ EXPECTED: Final = (ParameterError, WebSocketException, UnwantedMessageError)
 """Exceptions that are answers to a client, and no faults of the application."""
 
 
+# --- the frame --------------------------------------------------------------------------------------------------------
+
+
 async def converse(bound: Bound, websocket: WebSocket) -> None:
     """Run a handler, and end the connection with it.
 
@@ -60,7 +63,7 @@ async def converse(bound: Bound, websocket: WebSocket) -> None:
     try:
         try:
             if bound.needs_bindings:
-                websocket._bindings = Bindings(websocket, bound.wanted)
+                websocket._bindings = Bindings(websocket, bound)
             await (_with_dependencies(bound, websocket) if bound.depends else bound.call(websocket))
         except Exception as error:
             failure = error  # for the log, if the answer to it is cancelled
@@ -209,20 +212,7 @@ async def _still_cancelled(cancellation: BaseException, frame: anyio.CancelScope
     return None if isinstance(cancellation, anyio.get_cancelled_exc_class()) else cancellation
 
 
-async def _say_goodbye(websocket: WebSocket) -> None:
-    """Close the connection of a cancelled handler; its clean-ups don't keep the client waiting."""
-    with anyio.move_on_after(GOODBYE_S, shield=True):
-        await _end(websocket, 1001)
-
-
-async def refuse(websocket: WebSocket, response: Response, code: int = 1000) -> None:
-    """Refuse with a response where the server can deny, else by closing."""
-    try:
-        if websocket.can_deny:
-            await websocket.send_denial_response(response)
-        await websocket.close(code)
-    except WebSocketDisconnect:
-        pass  # the client didn't wait for the answer
+# --- what an exception is answered with -------------------------------------------------------------------------------
 
 
 async def _ended_by(websocket: WebSocket, error: Exception) -> Exception | None:
@@ -261,23 +251,22 @@ async def last(call: Awaitable[None], scope: Scope, handlers: Mapping[Any, Any])
     outside = scope.get(HANDLERS)  # of a Starlette application that this one is mounted in
     try:
         await call
-    except Exception as error:
+        return
+    except Exception as raised:
         if not failed:  # no handler of ours has begun: the server ends what is there
             raise
-        handler = handlers.get(500) or handlers.get(Exception)
+        error = failure = raised
+    handler = handlers.get(500) or handlers.get(Exception)
+    try:
+        if handler is not None and not isinstance(error, EXPECTED):
+            await _call(handler, failed[-1], error)
+    except Exception as further:
+        failure = further
+    if not outermost or _found(outside, error) or not await _answered_last(failed[-1], error):
         try:
-            if handler is not None and not isinstance(error, EXPECTED):
-                await _call(handler, failed[-1], error)
-        finally:  # it may fail itself
-            over = outermost and not _found(outside, error) and await _answered_last(failed[-1], error)
-        if not over:
-            raise
-    except GeneratorExit:  # nothing can be awaited any more
-        raise
-    except BaseException:  # cancelled while somebody answered
-        for websocket in failed:
-            await _say_goodbye(websocket)
-        raise
+            raise failure
+        finally:  # its traceback holds this frame: no cycle
+            del error, failure
 
 
 async def handled(websocket: WebSocket, error: Exception, handlers: Any) -> bool:
@@ -305,6 +294,11 @@ async def _call(handler: Any, websocket: WebSocket, error: Exception) -> None:
             response = await handler(websocket, error)
         else:
             response = await run_in_threadpool(handler, websocket, error)
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException:
+        await _say_goodbye(websocket)
+        raise
     finally:
         leave(token)
     if response is not None and websocket.application_state is CONNECTING:
@@ -341,6 +335,19 @@ async def _end_for(websocket: WebSocket, error: Exception) -> bool:
     return True
 
 
+# --- ending -----------------------------------------------------------------------------------------------------------
+
+
+async def refuse(websocket: WebSocket, response: Response, code: int = 1000) -> None:
+    """Refuse with a response where the server can deny, else by closing."""
+    try:
+        if websocket.can_deny:
+            await websocket.send_denial_response(response)
+        await websocket.close(code)
+    except WebSocketDisconnect:
+        pass  # the client didn't wait for the answer
+
+
 async def _end(websocket: WebSocket, code: int) -> None:
     """End a connection that has failed. That this may fail too, on a server's side, must not keep what follows."""
     try:
@@ -350,6 +357,12 @@ async def _end(websocket: WebSocket, code: int) -> None:
             await websocket.close(code)
     except Exception:
         logger.exception("The connection could not be closed")
+
+
+async def _say_goodbye(websocket: WebSocket) -> None:
+    """Close the connection of a cancelled handler; its clean-ups don't keep the client waiting."""
+    with anyio.move_on_after(GOODBYE_S, shield=True):
+        await _end(websocket, 1001)
 
 
 def _alone(error: Exception) -> Exception:

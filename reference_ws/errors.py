@@ -48,6 +48,16 @@ class NoConnectionError(ExplainedError, RuntimeError):
     """`reference_ws.websocket` was used where no handler runs."""
 
 
+class CloseError(ExplainedError, ValueError):
+    """A close code or reason that can't be sent; nothing was sent. ``code`` and ``reason`` are what was given."""
+
+    def __init__(self, id: str, code: int, reason: str) -> None:  # noqa: A002
+        given = f"close({code})" if id == "close-code" else f"a reason of {len(reason.encode())} bytes"
+        super().__init__(id, given)
+        self.code = code
+        self.reason = reason
+
+
 class LifecycleError(ExplainedError, RuntimeError):
     """Something that the life cycle doesn't allow here; the connection is as it was before.
 
@@ -76,7 +86,8 @@ class LifecycleError(ExplainedError, RuntimeError):
 class ConnectionOver(LifecycleError, WebSocketDisconnect, WebSocketDisconnected):  # noqa: N818 - no fault by itself
     """Receiving or sending after the end, whichever side ended it: a `WebSocketDisconnect` and a `RuntimeError`.
 
-    ``code`` and ``reason`` tell how the connection ended.
+    ``code`` and ``reason`` tell how the connection ended. It is also what Starlette raises here, its own
+    ``WebSocketDisconnected``, which is a `RuntimeError` and not a `WebSocketDisconnect`.
     """
 
     code: int = 1006
@@ -94,16 +105,6 @@ class WebSocketDataError(LifecycleError, UnwantedMessageError):
     """A frame of the other kind came; ``message`` is the ASGI message, so that nothing is lost."""
 
     message: Message
-
-
-class CloseError(ExplainedError, ValueError):
-    """A close code or reason that can't be sent; nothing was sent. ``code`` and ``reason`` are what was given."""
-
-    def __init__(self, id: str, code: int, reason: str) -> None:  # noqa: A002
-        given = f"close({code})" if id == "close-code" else f"a reason of {len(reason.encode())} bytes"
-        super().__init__(id, given)
-        self.code = code
-        self.reason = reason
 
 
 class WebSocketJSONError(UnwantedMessageError, json.JSONDecodeError):

@@ -8,7 +8,7 @@ these are then asked as Starlette asks all of them, in the order in which they w
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -74,14 +74,12 @@ class RouteIndex:
             return known, {"endpoint": known.endpoint, "path_params": {**(scope.get("path_params") or {})}}
         for place in self._candidates(path):
             route = self._routes[place]
-            if type(route).matches is routing.WebSocketRoute.matches:
-                added = _match(route, path, scope)  # type: ignore[arg-type]
-                if added is not None:
-                    return route, added
-            else:
-                match, child = route.matches(scope)
-                if match is Match.FULL:
-                    return route, dict(child)
+            try:
+                match, added = route.matches(scope)
+            except ValueError:  # of a convertor: such as an int of 5,000 digits
+                continue
+            if match is Match.FULL:
+                return route, dict(added)
         return None
 
     def _sort(self, place: int, route: BaseRoute) -> None:
@@ -100,7 +98,7 @@ class RouteIndex:
             if "{" not in segment:
                 node = node.static.setdefault(segment, _Node())
                 continue
-            if any(kind not in _WITHIN_SEGMENT for kind in _convertors(segment)):
+            if any((match[2] or ":str")[1:] not in _WITHIN_SEGMENT for match in routing.PARAM_REGEX.finditer(segment)):
                 open_end = True
                 break
             node.dynamic = node.dynamic or _Node()
@@ -115,29 +113,8 @@ class RouteIndex:
         return places
 
 
-def _match(route: routing.WebSocketRoute, path: str, scope: Scope) -> dict[str, Any] | None:
-    """Do what the route's own ``matches`` does, for a path that is known to have its shape."""
-    outer = scope.get("path_params")
-    parameters = {**outer} if outer else {}
-    if route.param_convertors or route.path != path:
-        found = route.path_regex.match(path)
-        if found is None:
-            return None
-        try:
-            for name, convertor in route.param_convertors.items():
-                parameters[name] = convertor.convert(found[name])
-        except ValueError:  # such as an int of 5,000 digits
-            return None
-    return {"endpoint": route.endpoint, "path_params": parameters}
-
-
 def _segments(path: str) -> list[str]:
     return path.removeprefix("/").split("/")
-
-
-def _convertors(segment: str) -> Iterator[str]:
-    for match in routing.PARAM_REGEX.finditer(segment):
-        yield (match[2] or ":str")[1:]
 
 
 class RouteList(list[BaseRoute]):
@@ -158,7 +135,6 @@ def _changing(method: Callable[..., Any]) -> Callable[..., Any]:
     return changing
 
 
-for _name in ("append", "extend", "insert", "remove", "pop", "clear", "reverse", "sort"):
-    setattr(RouteList, _name, _changing(getattr(list, _name)))
-for _name in ("__setitem__", "__delitem__", "__iadd__", "__imul__"):
+_METHODS: Final = ("append", "extend", "insert", "remove", "pop", "clear", "reverse", "sort")
+for _name in (*_METHODS, "__setitem__", "__delitem__", "__iadd__", "__imul__"):
     setattr(RouteList, _name, _changing(getattr(list, _name)))

@@ -59,8 +59,9 @@ RESPONSE: Final = WebSocketState.RESPONSE
 DISCONNECTED: Final = WebSocketState.DISCONNECTED
 
 # --- messages -------------------------------------------------------------------------------------------------------
-# An entry is an ASGI message type. One type moves the state in two ways: a part of a refusal's body that says
-# ``more_body`` keeps the response open, the last one ends it. The last one therefore has an entry of its own.
+# An event, as the tables name it, is an ASGI message type. One type moves the state in two ways: a part of a refusal's
+# body that says ``more_body`` keeps the response open, the last one ends it. The last one therefore has a name of its
+# own here, which is no ASGI type: `sent_event` makes the difference.
 
 CONNECT: Final = "websocket.connect"
 RECEIVED: Final = "websocket.receive"
@@ -76,8 +77,11 @@ RESPONSE_LAST_BODY: Final = "websocket.http.response.body (last)"
 # --- the two tables -------------------------------------------------------------------------------------------------
 
 Entry = WebSocketState | str
+"""What an event does: it leads to the next state, or it is an error, whose id stands in `ERRORS`."""
 Table = Mapping[WebSocketState, Mapping[str, Entry]]
+"""The own state -> event -> what it does."""
 Joined = Mapping[WebSocketState, str]
+"""The *other* side's state -> the error id for every event, whatever the own state says."""
 
 RECEIVE: Final[Table] = {
     CONNECTING: {
@@ -101,14 +105,14 @@ RECEIVE: Final[Table] = {
 RECEIVE_WHILE_APPLICATION: Final[Joined] = {
     DISCONNECTED: "receive-after-close",
 }
-"""``application_state`` -> error id for every message received; it stands before the rows of `RECEIVE`."""
+"""``application_state`` -> error id for every message received."""
 
 DATA_WHILE_APPLICATION: Final[Joined] = {
     CONNECTING: "receive-before-accept",
     RESPONSE: "denial-unfinished",
     DISCONNECTED: "receive-after-close",
 }
-"""The same for who asks for text, bytes or JSON: a message can come before the application has accepted, data can't."""
+"""The same for who asks for text, bytes or JSON: these can't come before the application has accepted."""
 
 SEND: Final[Table] = {
     CONNECTING: {
@@ -149,13 +153,13 @@ SEND: Final[Table] = {
 SEND_WHILE_CLIENT: Final[Joined] = {
     DISCONNECTED: "send-after-disconnect",
 }
-"""``client_state`` -> error id for every message sent; it stands before the rows of `SEND`."""
+"""``client_state`` -> error id for every message sent."""
 
 # --- how they are looked up -----------------------------------------------------------------------------------------
 
 
 def _look_up(table: Table, own: WebSocketState, joined: Joined, other: WebSocketState, event: str) -> Entry:
-    # Where both sides have ended, the own end is the one that is told: its row is the more exact one.
+    # The other side's state comes first; but where both sides have ended, the own end is told: it is more exact.
     if other in joined and own is not DISCONNECTED:
         return joined[other]
     return table[own].get(event, "unknown-message")
@@ -183,7 +187,7 @@ def on_send(client: WebSocketState, application: WebSocketState, event: str) -> 
 
 
 def sent_event(message: Mapping[str, Any]) -> str:
-    """Name the entry of `SEND` for an ASGI message: its type, the last body part told from the others."""
+    """Name the event of an ASGI message: its type, the last part of a body told from the others."""
     kind = str(message.get("type"))
     if kind == RESPONSE_BODY and not message.get("more_body", False):
         return RESPONSE_LAST_BODY
@@ -191,7 +195,7 @@ def sent_event(message: Mapping[str, Any]) -> str:
 
 
 def allowed(table: Table, client: WebSocketState, application: WebSocketState) -> tuple[str, ...]:
-    """List the entries that are legal here, in the table's order: what an error message offers instead."""
+    """List the events that are legal here, in the table's order: what an error message offers instead."""
     look_up, own = (on_receive, client) if table is RECEIVE else (on_send, application)
     return tuple(event for event in table[own] if isinstance(look_up(client, application, event), WebSocketState))
 

@@ -45,13 +45,13 @@ import functools
 import inspect
 import sys
 import typing
-from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from itertools import takewhile
+from itertools import chain, takewhile
 from types import MethodType, SimpleNamespace, UnionType
-from typing import Annotated, Any, Final, Literal, NamedTuple, Optional, TypeVar, Union
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, Annotated, Any, Final, ForwardRef, Literal, NamedTuple, Optional, TypeVar, Union
+from urllib.parse import parse_qs
 
 import msgspec
 from starlette.requests import HTTPConnection
@@ -69,6 +69,7 @@ __all__ = [
     "Path",
     "Plan",
     "Query",
+    "overridden",
     "plan",
     "read",
     "signature",
@@ -85,7 +86,11 @@ _ABSENT: Final = inspect.Parameter.empty
 # --- what stands in Annotated[...] ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+# As a default, `x: int = Query(5)` and `user: str = Depends(f)`, each of these stands for a value of any type. A type
+# checker believes it of a class that makes what is asked for; a dataclass's own `__init__` would come before that.
+
+
+@dataclass(unsafe_hash=True, init=False)
 class _Marker:
     """``default`` stands in for what is absent; without one, or with ``...``, the parameter is required.
 
@@ -93,10 +98,20 @@ class _Marker:
     default the parameter's own.
     """
 
-    default: Any = _ABSENT
-    alias: str | None = field(default=None, kw_only=True)
+    default: Any
+    alias: str | None
 
     place: typing.ClassVar[Place]
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, default: Any = ..., *, alias: str | None = None) -> T: ...  # type: ignore[misc,type-var]
+
+    else:
+
+        def __init__(self, default: Any = _ABSENT, *, alias: str | None = None) -> None:
+            self.default = default
+            self.alias = alias
 
 
 class Path(_Marker):
@@ -123,7 +138,7 @@ class Cookie(_Marker):
     place = "cookie"
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True, init=False)
 class Depends:
     """A parameter that ``factory`` makes: a function, generator (sync or async) or class with parameters of its own.
 
@@ -133,8 +148,18 @@ class Depends:
     that the parameter is annotated with.
     """
 
-    factory: Callable[..., Any] | None = None
-    reuse: bool = field(default=True, kw_only=True)
+    factory: Callable[..., Any] | None
+    reuse: bool
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, factory: Callable[..., Any] | None = None, *, reuse: bool = True) -> T: ...  # type: ignore[misc,type-var]  # noqa: D102
+
+    else:
+
+        def __init__(self, factory: Callable[..., Any] | None = None, *, reuse: bool = True) -> None:
+            self.factory = factory
+            self.reuse = reuse
 
 
 use = Depends
@@ -190,13 +215,14 @@ class Parameter:
     many: bool
     booleans: bool
     convert: Callable[[Any], Any]
-    """Makes a ``type`` of what was given. Raises `ValueError`."""
     in_path_perhaps: bool = False
+    """True for a query parameter without a marker: it is the path's where an outer path, a Mount's, holds its name."""
     left_out: bool = False
     """True when what is absent isn't passed: the function's own default stands in for it, or its factory."""
 
-    def given(self, path: Mapping[str, Any], query: Mapping[str, list[str]], websocket: WebSocket) -> Any:
+    def given(self, query: Mapping[str, list[str]], websocket: WebSocket) -> Any:
         """Find the string, or list of them, that the handshake holds; ``None`` where it is absent."""
+        path = websocket.path_params
         if self.place == "path" or (self.in_path_perhaps and self.key in path):
             return path.get(self.key)
         if self.place == "query":
@@ -207,10 +233,15 @@ class Parameter:
         headers = websocket.headers
         return (headers.getlist(self.key) or None) if self.many else headers.get(self.key)
 
-    def with_words(self, given: Any) -> Any:
-        """Convert again what was refused, with ``on`` and ``off`` and the like read as booleans."""
-        if not self.booleans:
-            raise ValueError
+    def converted(self, given: Any) -> Any:
+        """Make a ``type`` of what was given; booleans also of ``on`` and ``off`` and the like. Raises `ValueError`."""
+        if self.type is str:
+            return str(given)  # the path's convertor may have made an int or a UUID of it
+        try:
+            return self.convert(given)
+        except ValueError:
+            if not self.booleans:
+                raise
         words = [_BOOLEANS.get(str(each).lower(), each) for each in (given if self.many else [given])]
         return self.convert(words if self.many else words[0])
 
@@ -229,43 +260,24 @@ def read(websocket: WebSocket, wanted: Iterable[Parameter]) -> dict[Parameter, A
 
     Raises `ParameterError` with every fault at once.
     """
-    path: Mapping[str, Any] = websocket.scope.get("path_params") or {}
-    query = _query(websocket.scope.get("query_string", b"").decode("latin-1"))
+    query = parse_qs(websocket.scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     values: dict[Parameter, Any] = {}
     faults: list[dict[str, Any]] = []
     for parameter in wanted:
-        given = parameter.given(path, query, websocket)
-        try:
-            if given is None:
-                if parameter.default is _ABSENT:
-                    faults.append(parameter.fault(None))
-                elif not parameter.left_out:
-                    values[parameter] = parameter.default
-            elif parameter.type is str:
-                values[parameter] = str(given)  # the path's convertor may have made an int or a UUID of it
-            else:
-                values[parameter] = parameter.convert(given)
-        except ValueError:
+        given = parameter.given(query, websocket)
+        if given is not None:
             try:
-                values[parameter] = parameter.with_words(given)
+                values[parameter] = parameter.converted(given)
             except ValueError:
                 faults.append(parameter.fault(given))
+        elif parameter.default is _ABSENT:
+            faults.append(parameter.fault(None))
+        elif not parameter.left_out:
+            values[parameter] = parameter.default
     if faults:
         # What two dependencies read alike is one fault.
         raise ParameterError([fault for place, fault in enumerate(faults) if fault not in faults[:place]])
     return values
-
-
-def _query(text: str) -> Mapping[str, list[str]]:
-    """Take a query apart: name -> all values, in their order."""
-    if "%" in text or "+" in text:
-        pairs = parse_qsl(text, keep_blank_values=True)
-    else:  # nothing is quoted: most often so, and several times faster
-        pairs = [(part.partition("=")[0], part.partition("=")[2]) for part in text.split("&") if part]
-    query: dict[str, list[str]] = {}
-    for name, value in pairs:
-        query.setdefault(name, []).append(value)
-    return query
 
 
 @dataclass(slots=True, eq=False)
@@ -277,6 +289,10 @@ class Dependency:
     """What its value is kept under for reuse: the factory, or its id if it can't be hashed."""
     reuse: bool
     plan: Plan
+
+
+def _key(factory: Callable[..., Any]) -> Hashable:
+    return factory if isinstance(factory, Hashable) else id(factory)
 
 
 @dataclass(slots=True, eq=False)
@@ -306,6 +322,30 @@ class Plan:
         yield from self.parameters
         for _, dependency in self.dependencies:
             yield from dependency.plan.all_parameters()
+
+
+def overridden(
+    planned: Plan,
+    overrides: Mapping[Any, Callable[..., Any]],
+    path: Collection[str],
+    above: tuple[Hashable, ...] = (),
+) -> Plan:
+    """Exchange factories for others, wherever `planned` depends on them, and plan how these are called.
+
+    ``overrides`` maps what is depended on to what stands in for it. What stands in may itself depend on what it stands
+    in for: ``above`` holds what is exchanged already on the way there. Raises `TypeError` for what can't be bound.
+    """
+
+    def instead(old: Dependency) -> Dependency:
+        factory = old.factory if old.key in above else overrides.get(old.key, old.factory)
+        if factory is old.factory:
+            return Dependency(factory, old.key, old.reuse, overridden(old.plan, overrides, path, above))
+        if not callable(factory):
+            raise TypeError(f"{factory!r} stands in for {where(old.factory)}, and can't be called.")
+        new = plan(factory, path, above=(planned.function,))
+        return Dependency(factory, _key(factory), old.reuse, overridden(new, overrides, path, (*above, old.key)))
+
+    return replace(planned, dependencies=[(name, instead(old)) for name, old in planned.dependencies])
 
 
 # --- planning ---------------------------------------------------------------------------------------------------------
@@ -376,9 +416,15 @@ def _planned(
     base, extras = _taken_apart(parameter.annotation)
     if _is_ours(default):  # FastAPI's older spelling, `x: T = Depends(f)`
         extras, default = (*extras, default), _ABSENT
-    _check(function, name, base, extras, default)
+    only_said = any(isinstance(extra, Depends | _Ignored) for extra in extras)  # then nothing depends on the type
+    needed = () if only_said else (parameter.annotation,)
+    refuse_unread(function, *needed, *extras)
     ours = next(filter(_is_ours, extras), None)
     ours = ours() if isinstance(ours, type) else ours
+    left_out = default is not _ABSENT
+    if isinstance(ours, _Marker) and not left_out and ours.default is not ...:
+        default = ours.default
+    _check(function, name, base, extras, default)
     if isinstance(ours, Depends):
         factory = ours.factory
         if factory is None:  # the annotation's class
@@ -386,29 +432,25 @@ def _planned(
             factory = kind if inspect.isclass(typing.get_origin(kind) or kind) and kind not in (_ABSENT, Any) else None
         if not callable(factory):
             raise TypeError(f"{where(function)}: {name} depends on {factory!r}, which can't be called.")
-        kept = factory if isinstance(factory, Hashable) else id(factory)
-        result.dependencies.append((name, Dependency(factory, kept, ours.reuse, plan(factory, path, above=above))))
+        planned = plan(factory, path, above=above)
+        result.dependencies.append((name, Dependency(factory, _key(factory), ours.reuse, planned)))
         return True
-    left_out = default is not _ABSENT
+    place: Place = "query"
+    key = name
     if isinstance(ours, _Marker):
-        if default is _ABSENT and ours.default is not ...:
-            default = ours.default
-            _check(function, name, base, (), default)
-        key = ours.alias or (name.replace("_", "-") if isinstance(ours, Header) else name)
-        if isinstance(ours, Path) and key not in path and default is _ABSENT and path:
+        place = ours.place
+        key = ours.alias or (name.replace("_", "-") if place == "header" else name)
+        if place == "path" and key not in path and default is _ABSENT and path:
             raise TypeError(f"{where(function)}: the path has no parameter {key!r}: it has {', '.join(path)}.")
-        place, perhaps = ours.place, False
     elif _is_connection(base):
         result.connections.append(name)
         return True
     elif any(isinstance(extra, _Ignored) for extra in extras):
         return False
     elif name in path:
-        key, place, perhaps = name, "path", False
+        place = "path"
     elif base in (_ABSENT, Any) or _kind(base) is None:
         return False
-    else:
-        key, place, perhaps = name, "query", True
     if base in (_ABSENT, Any):
         base = Any if place == "path" else str  # what the path's convertor makes is passed on as it is
     kind = _kind(base)
@@ -418,6 +460,7 @@ def _planned(
     convert = functools.partial(reader(base) if kind else functools.partial(msgspec.convert, type=base), strict=False)
     many = kind is not None and kind.many and place != "path"
     booleans = kind is not None and kind.booleans
+    perhaps = ours is None and place == "query"
     result.parameters.append(
         Parameter(name, place, key, base, default, many, booleans, convert, in_path_perhaps=perhaps, left_out=left_out)
     )
@@ -431,28 +474,15 @@ class _Kind(NamedTuple):
     booleans: bool
 
 
-_SCALARS: Final = tuple(
-    getattr(msgspec.inspect, f"{name}Type")
-    for name in [
-        "Any",
-        "Bool",
-        "DateTime",
-        "Date",
-        "Decimal",
-        "Enum",
-        "Float",
-        "Int",
-        "Literal",
-        "None",
-        "Str",
-        "TimeDelta",
-        "Time",
-        "UUID",
-    ]
+def _types(*names: str) -> tuple[Any, ...]:
+    return tuple(getattr(msgspec.inspect, f"{name}Type") for name in names)
+
+
+_SCALARS: Final = (
+    *_types("Any", "Bool", "DateTime", "Date", "Decimal", "Enum", "Float", "Int", "Literal"),
+    *_types("None", "Str", "TimeDelta", "Time", "UUID"),
 )
-_COLLECTIONS: Final = tuple(
-    getattr(msgspec.inspect, f"{name}Type") for name in ["FrozenSet", "List", "Set", "VarTuple"]
-)
+_COLLECTIONS: Final = _types("FrozenSet", "List", "Set", "VarTuple")
 
 
 def _kind(annotation: Any) -> _Kind | None:
@@ -514,8 +544,10 @@ def _check(function: Callable[..., Any], name: str, base: Any, extras: tuple[Any
         raise TypeError(f"{where(function)}: {name} can't be {ours[0]!r} and {ours[1]!r} at once: leave one.")
     strange = [repr(extra) for extra in extras if not (_is_ours(extra) or _says_only(extra))]
     if not any(isinstance(extra, Depends | _Ignored) for extra in extras):  # of those the type is only said
-        strange += map(repr, _hidden(base))
-    made_by_the_class = inspect.isclass(function) and repr(default) == "<factory>" and _root(default) in _MAKERS
+        hidden = [part for part in _contents(base) if typing.get_origin(part) is Annotated]
+        strange += [repr(extra) for part in hidden for extra in part.__metadata__ if not _says_only(extra)]
+    maker = type(default).__module__.partition(".")[0]
+    made_by_the_class = inspect.isclass(function) and repr(default) == "<factory>" and maker in _MAKERS
     if not (made_by_the_class or _fits(default, _plain(base))):
         strange.append(f"{default!r} as its default")
     if strange:
@@ -536,16 +568,6 @@ def _says_only(extra: Any) -> bool:
     return documents or isinstance(extra, str | msgspec.Meta | _Ignored) or is_pydantics(extra)
 
 
-def _hidden(annotation: Any) -> list[Any]:
-    """List what stands in an Annotated deep inside a type, where no marker is looked for."""
-    if typing.get_origin(annotation) is Literal:
-        return []
-    extras = annotation.__metadata__ if typing.get_origin(annotation) is Annotated else ()
-    arguments = (annotation.__origin__,) if extras else typing.get_args(annotation)
-    found = [extra for extra in extras if not _says_only(extra)]
-    return found + [extra for argument in arguments for extra in _hidden(argument)]
-
-
 def _plain(annotation: Any) -> Any:
     while typing.get_origin(annotation) is Annotated:
         annotation = annotation.__origin__
@@ -556,10 +578,6 @@ _PLAIN: Final = (bool, int, float, str, bytes, Enum, type(None), type(...))
 _PLAIN_MODULES: Final = ("datetime", "decimal", "uuid")
 _MAKERS: Final = ("dataclasses", "msgspec", "attr", "pydantic")
 """Libraries whose classes make the defaults of their fields themselves, and show ``<factory>`` in their signature."""
-
-
-def _root(value: Any) -> str:
-    return type(value).__module__.partition(".")[0]
 
 
 def _fits(default: Any, annotation: Any) -> bool:
@@ -625,6 +643,11 @@ if sys.version_info >= (3, 14):
     _UNREAD["annotation_format"] = annotationlib.Format.FORWARDREF
 
 
+def signature_of(function: Callable[..., Any], *, follow_wrapped: bool = True) -> inspect.Signature:
+    """Read a signature as it is written; annotations may be left unread."""
+    return inspect.signature(function, follow_wrapped=follow_wrapped, **_UNREAD)
+
+
 def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Parameter]:
     """Read what a function takes, behind its first ``skip`` parameters, with the annotations evaluated.
 
@@ -639,7 +662,7 @@ def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Param
         return [parameter for parameter in taken if parameter.name not in given]
     target = function_of(function)
     try:
-        own = inspect.signature(typing.get_origin(function) or function, follow_wrapped=False, **_UNREAD)
+        own = signature_of(typing.get_origin(function) or function, follow_wrapped=False)
     except ValueError as error:
         raise TypeError(f"{where(function)}: {error}: write a function that makes it.") from error
     taken = list(own.parameters.values())[skip:]
@@ -695,18 +718,61 @@ def _names(target: Any) -> dict[str, Any]:
     return getattr(target, "__globals__", {}) | (_names(wrapped) if wrapped is not None else {})
 
 
+class _Unknown(type):
+    """The type of what stands, before Python 3.14, for a name in a quoted annotation that only type checkers know."""
+
+    def __getattr__(cls, name: str) -> _Unknown:
+        if name.startswith("__"):  # typing looks for what makes a type special
+            raise AttributeError(name)
+        return cls
+
+    def __getitem__(cls, _: Any) -> _Unknown:
+        return cls
+
+    def __call__(cls, *_: Any, **__: Any) -> Any:
+        raise NameError(f"name {cls.__name__!r} is not defined")
+
+
+def refuse_unread(function: Callable[..., Any], *annotations: Any) -> None:
+    """Raise `TypeError` for a name in these that wasn't there when they were read: imported for type checkers only."""
+    for part in chain.from_iterable(map(_contents, annotations)):
+        if isinstance(part, _Unknown | ForwardRef):
+            name = part.__forward_arg__ if isinstance(part, ForwardRef) else part.__name__
+            raise TypeError(_unreadable(function, f"name {name!r} is not defined"))
+
+
+def _contents(annotation: Any) -> Iterator[Any]:
+    """List a type and all that it is made of: what stands in an Annotated, too, and what a marker there was given."""
+    yield annotation
+    if isinstance(annotation, Depends | _Marker):
+        parts: Iterable[Any] = vars(annotation).values()
+    else:
+        parts = typing.get_args(annotation) if typing.get_origin(annotation) is not Literal else ()
+    for part in parts:
+        yield from _contents(part)
+
+
+def _unreadable(function: Callable[..., Any], problem: object) -> str:
+    return f"{where(function)}: an annotation can't be read: {problem}. Import the name at the top of the module."
+
+
 def _evaluated(
     function: Callable[..., Any], parameter: inspect.Parameter, names: dict[str, Any], variables: Mapping[Any, Any]
 ) -> inspect.Parameter:
     if parameter.annotation is _ABSENT or parameter.kind in _VARIADIC:
         return parameter
     holder = SimpleNamespace(__annotations__={"it": parameter.annotation})
-    try:
-        hint = typing.get_type_hints(holder, names, include_extras=True)["it"]
-    except Exception as error:  # of whatever stands in the annotation
-        raise TypeError(
-            f"{where(function)}: an annotation can't be read: {error}. Import the name at the top of the module."
-        ) from error
+    unknown: dict[str, Any] = {}
+    while True:
+        try:
+            hint = typing.get_type_hints(holder, names | unknown, include_extras=True)["it"]
+            break
+        except NameError as error:
+            if error.name is None or error.name in unknown:
+                raise TypeError(_unreadable(function, error)) from error
+            unknown[error.name] = _Unknown(error.name, (), {})
+        except Exception as error:  # of whatever stands in the annotation
+            raise TypeError(_unreadable(function, error)) from error
     return parameter.replace(annotation=expanded(hint, variables))
 
 

@@ -19,15 +19,16 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reference_ws.binding import Bound, Middleware, bind
+from reference_ws.binding import Middleware, bind
 from reference_ws.conversation import HANDLERS, UNANSWERED, converse, handled, refuse
 from reference_ws.finding import RouteList
+from reference_ws.parameters import signature_of
 from reference_ws.views import SocketView, bind_view
 from reference_ws.websocket import WebSocket
 
 __all__ = ["Router", "Routes", "SocketRoute", "WebSocketRoute"]
 
-Handler = TypeVar("Handler", bound=Callable[..., Any])
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]] | type[SocketView])
 
 # Several parameters may share a segment; a brace that is left over was meant to be one.
 _PARAMETER = re.compile(r"{[a-zA-Z_][a-zA-Z0-9_]*(:[a-zA-Z_][a-zA-Z0-9_]*)?}")
@@ -91,7 +92,7 @@ class SocketRoute(routing.WebSocketRoute):
             bound = bind(endpoint, path)
         for middleware in self.middlewares:
             bound = bound.around(middleware, path)
-        return _application(bound)
+        return lambda scope, receive, send: converse(bound, WebSocket(scope, receive, send))
 
     def handle(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
         """Serve a connection: as Starlette's, without a frame of its own in every connection that waits."""
@@ -167,8 +168,7 @@ class Router(routing.Router):
         """Find the route of a WebSocket: the first that matches, and what it adds to the scope."""
         if not isinstance(self.routes, RouteList):
             self.routes = RouteList(self.routes)
-        path = get_route_path(scope) if scope.get("root_path") else scope["path"]
-        return self.routes.finder.find(path, scope)
+        return self.routes.finder.find(get_route_path(scope), scope)
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lead a connection or a request to its route."""
@@ -245,13 +245,6 @@ class Router(routing.Router):
         await refuse(WebSocket(scope, receive, send), PlainTextResponse("Not Found", 404))
 
 
-def _application(bound: Bound) -> ASGIApp:
-    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return converse(bound, WebSocket(scope, receive, send))
-
-    return application
-
-
 async def _missing(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise RuntimeError("This route has no handler: decorate one with @route.ws_handler.")
 
@@ -321,10 +314,10 @@ def _given_name(route: BaseRoute) -> str | None:
 
 def _is_asgi(endpoint: Callable[..., Any]) -> bool:
     """Tell ASGI applications from handlers: an application is a class or an object that takes scope, receive, send."""
-    if inspect.isroutine(inspect.unwrap(endpoint)) or not callable(endpoint):
+    if inspect.isroutine(inspect.unwrap(endpoint)):
         return False
     try:
-        names = list(inspect.signature(endpoint).parameters)
+        names = list(signature_of(endpoint).parameters)
     except (TypeError, ValueError):
         return False
     return names[:3] == ["scope", "receive", "send"]

@@ -8,7 +8,7 @@ import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from types import UnionType
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
 import msgspec
 
@@ -128,12 +128,15 @@ def expanded(annotation: Any, given: Mapping[Any, Any] = {}, within: tuple[Any, 
     ``given`` holds what stands for type variables, ``within`` the names that are being expanded: a type may contain
     itself.
     """
-    if given and annotation in given:
-        return given[annotation]
+    if isinstance(annotation, TypeVar):
+        return given.get(annotation, annotation)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     named = origin or annotation
     if type(named).__name__ == "TypeAliasType":  # of typing, from Python 3.12 on, or of typing_extensions
-        return annotation if named in within else expanded(_value(named, arguments), given, (*within, named))
+        if named in within:
+            return annotation
+        own = zip(named.__type_params__, (expanded(each, given, within) for each in arguments), strict=False)
+        return expanded(named.__value__, {**given, **dict(own)}, (*within, named))
     if hasattr(annotation, "__supertype__"):
         return expanded(annotation.__supertype__, given, within)
     if origin is Annotated:
@@ -145,12 +148,3 @@ def expanded(annotation: Any, given: Mapping[Any, Any] = {}, within: tuple[Any, 
     if all(a is b for a, b in zip(new, arguments, strict=True)):
         return annotation
     return Union[new] if origin in (Union, UnionType) else origin[new]  # noqa: UP007
-
-
-def _value(alias: Any, arguments: tuple[Any, ...]) -> Any:
-    value = alias.__value__
-    given = dict(zip(alias.__type_params__, arguments, strict=False))
-    if value in alias.__type_params__:
-        return given.get(value, value)
-    left = getattr(value, "__parameters__", ()) if given else ()
-    return value[tuple(given.get(each, each) for each in left)] if left else value

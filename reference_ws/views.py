@@ -11,7 +11,7 @@ import anyio
 from reference_ws.binding import Bound
 from reference_ws.errors import UnwantedMessageError
 from reference_ws.lifecycle import CONNECTED, DISCONNECT, DISCONNECTED
-from reference_ws.parameters import plan, signature, where
+from reference_ws.parameters import plan, refuse_unread, signature, where
 from reference_ws.typed import reader
 from reference_ws.websocket import WebSocket
 
@@ -54,7 +54,8 @@ class SocketView:
                 _check_call(method, name, cls, given)
         _check_call(cls.__init__, "__init__", cls, "")
 
-    async def on_connect(self) -> None:
+    # So written, type checkers let an override take whatever parameters it needs.
+    async def on_connect(self, *_: Any, **__: Any) -> None:
         """Answer the handshake. An override accepts itself, or refuses; its parameters are bound like a handler's."""
         await self.websocket.accept()
 
@@ -146,6 +147,7 @@ def _wanted(view: type[SocketView]) -> Any:
     annotation = signature(view.on_receive, 1)[0].annotation
     if view.encoding != "json" or annotation is inspect.Parameter.empty:
         return Any
+    refuse_unread(view.on_receive, annotation)
     try:
         reader(annotation)  # to hear now what can't be read, and not with the first message
     except TypeError as error:

@@ -4,7 +4,9 @@ A `WebSocket` receives and sends ASGI messages and keeps both states (see `refer
 tables don't allow is an error *before* anything reaches the server.
 
 Every message that is received comes through `WebSocket._next`, every one that is sent goes through
-`WebSocket._deliver`; what stands around them in this file turns them into text, bytes, JSON and a handshake.
+`WebSocket._deliver`; what stands around them in this file turns them into text, bytes, JSON and a handshake. These two
+are the hard part, and stand behind the methods that a handler calls: "inside: the way in" and "inside: the way out".
+What a failed send means stands behind `_deliver`, and which errors are made of all this at the end.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, Generic, TypeVar, overload
+from typing import Any, Final, Generic, Literal, TypeVar, overload
 
 import anyio
 import anyio.lowlevel
@@ -54,6 +56,7 @@ from reference_ws.typed import convert
 __all__ = ["WebSocket", "WebSocketDisconnect", "WebSocketState"]
 
 T = TypeVar("T")
+Mode = Literal["text", "binary"]
 HeaderPair = tuple[bytes, bytes] | tuple[str, str]
 
 
@@ -195,11 +198,13 @@ class WebSocket(Connection, StarletteWebSocket):
         """Receive a binary frame; raises like `receive_text`, the other way round."""
         return self._bytes(await self._next("receive_bytes()"), "receive_bytes()")
 
+    @overload  # type: ignore[override]  # Starlette's takes any str, and fails later
+    async def receive_json(self, mode: Mode | None = None) -> Any: ...
     @overload
-    async def receive_json(self, mode: str | None = None) -> Any: ...
-    @overload
-    async def receive_json(self, mode: str | None = None, *, type: type[T]) -> T: ...
-    async def receive_json(self, mode: str | None = None, *, type: Any = Any) -> Any:  # noqa: A002
+    async def receive_json(self, mode: Mode | None = None, *, type: type[T]) -> T: ...
+    @overload  # a union and the like: what type checkers call a type form
+    async def receive_json(self, mode: Mode | None = None, *, type: Any) -> Any: ...
+    async def receive_json(self, mode: Mode | None = None, *, type: Any = Any) -> Any:  # noqa: A002
         """Receive a frame and decode its JSON: either kind, or with ``mode`` ``"text"`` or ``"binary"`` that one.
 
         ``type`` is what the value becomes: a dataclass, TypedDict, msgspec Struct, pydantic model or another type that
@@ -210,7 +215,7 @@ class WebSocket(Connection, StarletteWebSocket):
         self._check_mode(mode, "receive_json()", "text", "binary", None)
         return self.decode_json(await self._next("receive_json()"), mode, type=type)
 
-    def decode_json(self, message: Message, mode: str | None = None, *, type: Any = Any) -> Any:  # noqa: A002
+    def decode_json(self, message: Message, mode: Mode | None = None, *, type: Any = Any) -> Any:  # noqa: A002
         """Decode the JSON of a ``websocket.receive`` message; arguments and errors are those of `receive_json`."""
         text, data = message.get("text"), message.get("bytes")
         if text is not None and mode != "binary":
@@ -219,7 +224,12 @@ class WebSocket(Connection, StarletteWebSocket):
             value = loads(data)
         else:
             raise self._not_asked_for(message, f"receive_json() got a {'binary' if text is None else 'text'} frame")
-        return value if type is Any else _fit(value, type)
+        if type is Any:
+            return value
+        try:
+            return convert(value, type)
+        except msgspec.ValidationError as error:
+            raise WebSocketTypeError(str(error), value) from None
 
     def iter_text(self) -> AsyncIterator[str]:
         """Yield text frames until the connection ends; the loop then ends quietly, and the code after it runs."""
@@ -230,10 +240,12 @@ class WebSocket(Connection, StarletteWebSocket):
         return _Frames(self, "iter_bytes()", self._bytes)
 
     @overload
-    def iter_json(self, mode: str | None = None) -> AsyncIterator[Any]: ...
+    def iter_json(self, mode: Mode | None = None) -> AsyncIterator[Any]: ...
     @overload
-    def iter_json(self, mode: str | None = None, *, type: type[T]) -> AsyncIterator[T]: ...
-    def iter_json(self, mode: str | None = None, *, type: Any = Any) -> AsyncIterator[Any]:  # noqa: A002
+    def iter_json(self, mode: Mode | None = None, *, type: type[T]) -> AsyncIterator[T]: ...
+    @overload
+    def iter_json(self, mode: Mode | None = None, *, type: Any) -> AsyncIterator[Any]: ...
+    def iter_json(self, mode: Mode | None = None, *, type: Any = Any) -> AsyncIterator[Any]:  # noqa: A002
         """Yield decoded JSON until the connection ends, like `iter_text`; the arguments are those of `receive_json`."""
         self._check_mode(mode, "iter_json()", "text", "binary", None)
         return _Frames(self, "iter_json()", lambda message, _: self.decode_json(message, mode, type=type))
@@ -255,7 +267,7 @@ class WebSocket(Connection, StarletteWebSocket):
         data = bytes(data)
         await self._deliver({"type": SENT, "bytes": data}, len(data))
 
-    async def send_json(self, data: Any, mode: str = "text") -> None:
+    async def send_json(self, data: Any, mode: Mode = "text") -> None:  # type: ignore[override]
         """Send JSON, compact, non-ASCII as itself: in a text frame, or with ``mode="binary"`` in a binary one.
 
         ``data`` is whatever `json.dumps` takes, or a dataclass, msgspec Struct, date or UUID. Raises `TypeError` or
@@ -363,7 +375,7 @@ class WebSocket(Connection, StarletteWebSocket):
     def _over(self) -> bool:
         return self.client_state is DISCONNECTED or self.application_state is DISCONNECTED
 
-    # --- inside -----------------------------------------------------------------------------------------------------
+    # --- inside: the way in -----------------------------------------------------------------------------------------
 
     async def _next(self, tried: str, *, data: bool = True, take: Callable[[Message, str], Any] | None = None) -> Any:
         """Receive the next message and move ``client_state``; ``data`` is False for who can take any, connect included.
@@ -436,9 +448,7 @@ class WebSocket(Connection, StarletteWebSocket):
             self._ahead = ReadAhead(self._receive)
         return self._ahead
 
-    def _check_mode(self, mode: str | None, tried: str, *known: str | None) -> None:
-        if mode not in known:
-            raise self._error("wrong-mode", f"{tried} with mode={mode!r}")
+    # --- inside: the way out ----------------------------------------------------------------------------------------
 
     def _check_send(self, tried: str) -> None:
         if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
@@ -545,6 +555,12 @@ class WebSocket(Connection, StarletteWebSocket):
                 return _farewell(ahead.messages[-1])
         return self._end if self.client_state is DISCONNECTED else None
 
+    # --- inside: errors ---------------------------------------------------------------------------------------------
+
+    def _check_mode(self, mode: str | None, tried: str, *known: str | None) -> None:
+        if mode not in known:
+            raise self._error("wrong-mode", f"{tried} with mode={mode!r}")
+
     def _send_error(self, event: str, tried: str) -> LifecycleError:
         entry = lifecycle.on_send(self.client_state, self.application_state, event)
         return self._error(str(entry), tried, lifecycle.SEND)
@@ -616,10 +632,3 @@ def _latin(part: str | bytes) -> bytes:
     if isinstance(part, bytes):
         return part
     raise TypeError
-
-
-def _fit(value: Any, type: Any) -> Any:  # noqa: A002
-    try:
-        return convert(value, type)
-    except msgspec.ValidationError as error:
-        raise WebSocketTypeError(str(error), value) from None

@@ -1,6 +1,5 @@
 """What tests of every part need: anyio's two event loops, the command in this process, and what is made once a run."""
 
-import fcntl
 import shutil
 import signal
 import sys
@@ -8,9 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from trio.testing import MockClock
 
-from reference_ws.guide import command
 from reference_ws.testing import HeldTimeLoop
 
 pytest_plugins = ["counted", "pytester", "tools", "wheel"]
@@ -42,6 +39,8 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, object
         return request.param, {}
     if request.param == "asyncio":
         return "asyncio", {"loop_factory": HeldTimeLoop}
+    from trio.testing import MockClock  # here: Pyodide has no trio (`make py314`)
+
     return "trio", {"clock": MockClock(autojump_threshold=0)}
 
 
@@ -57,6 +56,8 @@ def once(
     shared = base.parent if hasattr(request.config, "workerinput") else base
 
     def made(name: str, fill: Callable[[Path], object]) -> Path:
+        import fcntl  # here: Pyodide has none (`make py314`)
+
         folder, done = shared / name, shared / f"{name}.done"
         with (shared / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed, also by the end of a worker
@@ -77,6 +78,8 @@ def run_command(
     """Run `reference-ws` with these arguments: exit code, stdout, stderr."""
 
     def run(*arguments: str) -> tuple[object, str, str]:
+        from reference_ws.guide import command
+
         monkeypatch.setattr(sys, "argv", ["reference-ws", *arguments])
         with pytest.raises(SystemExit) as exit_:
             command.main()

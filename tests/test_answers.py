@@ -82,7 +82,7 @@ async def test_a_handler_that_closes_nothing_has_answered_all_the_same():
 
 
 async def test_a_response_of_the_outer_handler_refuses():
-    def deny(ws, error):
+    async def deny(ws, error):
         return PlainTextResponse("no", 418)
 
     outer = App(routes=[Mount("/in", inner(handler=refuses))], exception_handlers={MineError: deny})
@@ -90,7 +90,7 @@ async def test_a_response_of_the_outer_handler_refuses():
 
 
 async def test_parameter_errors_are_answered_outside_too():
-    def deny(ws, error):
+    async def deny(ws, error):
         return PlainTextResponse("no", 400)
 
     outer = App(routes=[Mount("/in", inner(handler=takes))], exception_handlers={ParameterError: deny})

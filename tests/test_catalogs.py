@@ -8,10 +8,10 @@ import pytest
 from babel.messages.checkers import checkers
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from checks.catalogs import CLICK, source_messages
 
 from reference_ws.guide.words import catalogs
 from reference_ws.guide.words.catalogs import (
-    CLICK,
     LANGUAGES,
     CatalogError,
     catalog,
@@ -20,7 +20,6 @@ from reference_ws.guide.words.catalogs import (
     language_of,
     language_of_environment,
     pages_language,
-    source_messages,
 )
 
 in_each_language = pytest.mark.parametrize("language", LANGUAGES)

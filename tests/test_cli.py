@@ -9,7 +9,7 @@ from server import WAIT_S
 
 from reference_ws import __version__
 from reference_ws.guide import command, serving, site
-from reference_ws.guide.pages import read_page
+from reference_ws.guide.pages import read_page, source_root
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 
 COMMANDS = ("connect", "examples", "explain", "play", "run", "serve")
@@ -155,7 +155,7 @@ def test_click_s_words_about_a_mistake_are_translated(run, language):
 
 
 def test_examples_have_their_page_title_and_live_address(run):
-    page = read_page(site.source_root() / "docs" / "pt" / "closing.md")
+    page = read_page(source_root() / "docs" / "pt" / "closing.md")
     section = next(heading for heading in page.headings if heading.anchor == "denial-unsupported")
 
     code, output, errors = run("examples", "--lang", "pt")
@@ -270,7 +270,7 @@ def test_without_a_word_everything_is_listed(run):
 @pytest.fixture
 def empty(monkeypatch, tmp_path):
     """An empty documentation, and a server that ends at once."""
-    monkeypatch.setattr(site, "source_root", lambda: tmp_path)
+    monkeypatch.setattr("reference_ws.guide.command.serve.source_root", lambda: tmp_path)
     monkeypatch.setattr(site, "default_output", lambda: tmp_path / "site")
     monkeypatch.setattr(site, "is_stale", lambda _: False)
     monkeypatch.setattr(serving, "serve", lambda *_, ready: ready())

@@ -99,6 +99,20 @@ def test_both_directions_are_shown_with_both_states(connect):
     ) == connect("/echo?a=1", 'text "你好"', 'close 4000 "bye"')
 
 
+@pytest.mark.parametrize("end", ["its first line", "what it hears"])
+def test_who_reads_no_further_ends_it_quietly(address, end):
+    command = [sys.executable, "-m", "reference_ws", "connect", f"{address}/echo"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, env=ENGLISH) as process:
+        if end == "what it hears":
+            read_until(process.stdout.fileno(), b"<- accept\n")
+        process.stdout.close()
+        process.stdin.write(b'text "hi"\n')
+        process.stdin.flush()  # and stays open, as a terminal does
+
+        assert (0, b"") == (process.wait(WAIT_S), process.stderr.read())
+
+
 def test_lines_may_come_through_a_pipe(address):
     command = [sys.executable, "-m", "reference_ws", "connect", f"{address}/echo"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENGLISH) as process:

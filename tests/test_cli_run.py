@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from server import in_thread
 
-from reference_ws.guide import site
+from reference_ws.guide.command import run_pages
 from reference_ws.guide.live import live_application
 
 APP = """\
@@ -75,7 +75,7 @@ def page(monkeypatch, tmp_path):
         file = tmp_path / "docs" / "zh" / "page.md"
         file.parent.mkdir(parents=True)
         file.write_text(text, "utf-8")
-        monkeypatch.setattr(site, "source_root", lambda: tmp_path)
+        monkeypatch.setattr(run_pages, "source_root", lambda: tmp_path)
 
     return write
 
@@ -192,7 +192,7 @@ def test_a_server_that_does_not_answer_is_one_line(run):
 )
 def test_russian_counts_transcripts_in_its_plural_forms(run, page, count, expected):
     page(*[fence(GOOD)] * count)
-    (site.source_root() / "docs" / "zh").rename(site.source_root() / "docs" / "ru")
+    (run_pages.source_root() / "docs" / "zh").rename(run_pages.source_root() / "docs" / "ru")
 
     assert f"page: {expected}, " in run("run", "page", "-q", "--lang", "ru")[1]
 
@@ -270,11 +270,21 @@ def test_a_file_is_played_over_a_socket(run, page, tmp_path):
             "the application mine:none can't be imported: AttributeError: module 'mine' has no attribute 'none'",
         ),
         (["my.ws", "--app", "mine:__name__"], "mine:__name__ is no ASGI application: it can't be called"),
+        (
+            ["my.ws", "--app", "mine:echo"],
+            "mine:echo takes no scope, receive and send: is it a factory? Call it: mine:echo()\n",
+        ),
+        (["my.ws", "--app", "exits:app"], "the application exits:app can't be imported: exits.py:2: SystemExit: 3\n"),
+        (
+            ["my.ws", "--app", "fails:app"],
+            "the application fails:app can't be imported: fails.py:2: ZeroDivisionError: division by zero\n",
+        ),
+        (["my.ws", "--app", "odd:app"], "the application odd:app can't be imported: odd.py:1: SyntaxError: "),
         (["empty.md"], "empty.md has no transcript"),
         (["option.md"], "option.md:1: there is no option ap=x, only app and denial"),
         (["no-app.md"], "no-app.md:1: no application called app is defined above"),
-        (["broken.ws", "--app", "mine:app"], "broken.ws:2:4: expected accept, text, bytes, json, close or deny"),
-        (["broken.md"], "broken.md:3:4: expected accept, text, bytes, json, close or deny"),
+        (["broken.ws", "--app", "mine:app"], "broken.ws:2:4: expected accept, text, bytes, json, close, deny or ..."),
+        (["broken.md"], "broken.md:3:4: expected accept, text, bytes, json, close, deny or ..."),
         (["latin.ws"], "latin.ws can't be read: 'utf-8' codec can't decode byte"),
     ],
 )
@@ -286,6 +296,9 @@ def test_a_mistake_is_told(run, arguments, problem):
         "no-app.md": fence(GOOD),
         "broken.ws": "-> connect /\n<- acept\n",
         "broken.md": fence("-> connect /\n<- acept\n"),
+        "exits.py": "import sys\nsys.exit(3)\n",
+        "fails.py": "def fail():\n    1 / 0\n\n\nfail()\n",
+        "odd.py": "def\n",
     }.items():
         Path(name).write_text(text, "utf-8")
     Path("latin.ws").write_bytes(b"# \xe9\n")
@@ -295,3 +308,35 @@ def test_a_mistake_is_told(run, arguments, problem):
     assert (2, "") == (code, output)
     assert errors.startswith(f"reference-ws: {problem}")
     assert "Traceback" not in errors
+
+
+FACTORY = """
+from contextlib import asynccontextmanager
+from reference_ws import App, WebSocket
+
+@asynccontextmanager
+async def lifespan(app):
+    yield {"greeting": "hello"[FROM:]}
+
+def create_app():
+    app = App(lifespan=lifespan)
+
+    @app.router.websocket("/")
+    async def greet(websocket: WebSocket):
+        await websocket.accept()
+        await websocket.send_text(websocket.state.greeting)
+
+    return app
+"""
+GREETED = '-> connect /\n<- accept\n<- text "hello"\n<- close\n'
+
+
+def test_a_factory_can_be_called_and_its_lifespan_runs(run):
+    Path("begins.py").write_text(FACTORY.replace("FROM", "0"), "utf-8")
+    Path("fails_to_begin.py").write_text(FACTORY.replace("FROM", '"x"'), "utf-8")
+    Path("mine.ws").write_text(GREETED, "utf-8")
+
+    assert 0 == run("play", "mine.ws", "--app", "begins:create_app()")[0]
+    code, output, _ = run("play", "mine.ws", "-q", "--app", "fails_to_begin:create_app()")
+    assert 1 == code
+    assert output.startswith("the application could not start or stop: fails_to_begin.py:7: TypeError: ")

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reference_ws.guide.live import live_application, without_denial
 from reference_ws.guide.pages import Page, live_path, read_page
-from reference_ws.guide.running import PageRun, transcript
+from reference_ws.guide.running import PageRun
 from reference_ws.guide.words.catalogs import LANGUAGES
 from reference_ws.testing import run_in_held_time
 from reference_ws.transcript.player import Report, play
@@ -96,7 +96,7 @@ def test_transcripts_say_the_same_at_their_live_addresses(path):
         async with in_loop(live_application(path.parents[1])) as url:
             return [
                 await play(
-                    url + live_path(page.name, fence.app, fence.denial), transcript(page, fence), timeout_s=WAIT_S
+                    url + live_path(page.name, fence.app, fence.denial), page.transcript(fence), timeout_s=WAIT_S
                 )
                 for fence in page.fences
                 if fence.kind == "transcript"

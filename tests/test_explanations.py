@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from checks.catalogs import explained
 
 from reference_ws.guide.pages import read_page, read_pages
-from reference_ws.guide.running import transcript
 from reference_ws.guide.words import explanations
 from reference_ws.guide.words.explanations import MESSAGES, REASONS, STATES, STEPS, TRANSITIONS, of_step
 from reference_ws.lifecycle import ERRORS, RECEIVE, SEND, WebSocketState
@@ -46,7 +46,7 @@ def test_every_step_of_the_documents_is_explained():
         for page in read_pages(DOCS, "zh")
         for fence in page.fences
         if fence.kind == "transcript"
-        for step, before, _ in states(transcript(page, fence))
+        for step, before, _ in states(page.transcript(fence))
         if before is not None
     }
     # the rest of a refusal is one line of a transcript
@@ -57,11 +57,11 @@ def test_every_step_of_the_documents_is_explained():
 
 def test_the_reasons_that_are_explained_are_those_of_the_guards():
     # The page production shows each bound of the guards; its transcripts are played, so the texts are the guards' own.
-    fences = [fence for fence in read_page(DOCS / "zh/production.md").fences if fence.kind == "transcript"]
+    page = read_page(DOCS / "zh/production.md")
     said = {
         of_step(step, *before)
-        for fence in fences
-        for step, before, _ in states(transcript(read_page(DOCS / "zh/production.md"), fence))
+        for fence in page.examples
+        for step, before, _ in states(page.transcript(fence))
         if before is not None
     }
     assert {*REASONS.values()} <= said
@@ -73,7 +73,7 @@ def test_another_reason_is_no_guard_s(text):
 
 
 def test_no_sentence_stands_twice():
-    sentences = [*explanations.sentences()]
+    sentences = explained()
     assert sorted(set(sentences)) == sorted(sentences)
 
 

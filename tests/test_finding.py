@@ -130,3 +130,14 @@ def test_few_routes_are_asked_however_many_there_are():
         assert places == index._candidates(path)
     assert index.find("/other", handshake("/other")) is not None
     assert ["/{x}"] == asked
+
+
+@pytest.mark.parametrize(
+    "refusing",
+    [SocketRoute("/{n:int}/a", handler), Own("/{n:int}/a", handler), Mount("/{n:int}", routes=[])],
+    ids=lambda route: type(route).__name__,
+)
+def test_what_a_convertor_refuses_is_another_routes(refusing):
+    rest = SocketRoute("/{rest:path}", handler)
+    path = f"/{'7' * 5000}/a"  # more digits than Python converts
+    assert RouteIndex([refusing, rest]).find(path, {**handshake("/"), "path": path})[0] is rest

@@ -1,5 +1,4 @@
 import re
-import sysconfig
 from pathlib import Path
 
 import anyio
@@ -87,7 +86,7 @@ def program(file):
 
 
 PACKAGE = Path(reference_ws.__file__).parent
-LIBRARIES = Path(sysconfig.get_path("purelib"))
+LIBRARIES = Path(anyio.__file__).parents[1]
 
 
 @pytest.mark.parametrize(

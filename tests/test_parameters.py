@@ -31,7 +31,7 @@ def bind(handler):
     bound = bind_handler(handler)
 
     async def call(websocket):
-        websocket._bindings = Bindings(websocket, bound.wanted)
+        websocket._bindings = Bindings(websocket, bound)
         RETURNED.clear()
         await bound.call(websocket)
         return RETURNED[0]
@@ -552,7 +552,7 @@ async def test_a_wrapper_takes_what_the_wrapped_function_takes(handler):
     assert {"room": ("path", str), "limit": ("query", int)}.items() <= taken(bound.plans[0]).items()
     for query, limit in ((b"", 5), (b"limit=7", 7)):
         websocket = WebSocket(handshake("/") | {"path_params": {"room": "blue"}, "query_string": query}, None, None)
-        websocket._bindings = Bindings(websocket, bound.wanted)
+        websocket._bindings = Bindings(websocket, bound)
         RETURNED.clear()
         await bound.call(websocket)
         assert [(websocket, "blue", limit)] == RETURNED
@@ -634,7 +634,7 @@ async def made_from(annotation, query):
 
     bound = bind_handler(handler)
     websocket = WebSocket(handshake("/?" + query), None, None)
-    websocket._bindings = Bindings(websocket, bound.wanted)
+    websocket._bindings = Bindings(websocket, bound)
     RETURNED.clear()
     await bound.call(websocket)
     return RETURNED[0]

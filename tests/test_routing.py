@@ -594,6 +594,7 @@ def test_a_name_is_given_once_whichever_comes_first():
 
 
 @pytest.mark.parametrize("kind", [Exception, 500])
+@pytest.mark.real_time  # a synchronous handler runs in a thread
 async def test_a_handler_for_all_exceptions_is_for_http_as_in_starlette(kind):
     def handle(request, error):
         return PlainTextResponse("handled", 500)

@@ -1,10 +1,14 @@
 import asyncio
+import pickle
 
 import anyio
 import pytest
+from starlette.websockets import WebSocketState
 
-from reference_ws import App, WebSocket, WebSocketDisconnect
+from reference_ws import App, LifecycleError, ParameterError, WebSocket, WebSocketDisconnect
 from reference_ws.testing import HandshakeRefused, connect
+from reference_ws.transcript import Report, TranscriptError, TranscriptFailure, parse
+from reference_ws.transcript.steps import Drop
 
 pytestmark = pytest.mark.anyio
 
@@ -310,3 +314,38 @@ async def test_the_server_is_strict():
     with pytest.raises(RuntimeError, match=r"Illegal ASGI message 'websocket\.send'"):
         async with connect(app, "/"):
             pass
+
+
+async def test_a_refusal_tells_whom_and_why():
+    app = App()
+    with pytest.raises(HandshakeRefused) as refused:
+        async with connect(app, "/nowhere?x=1"):
+            pass
+    assert "/nowhere?x=1" == refused.value.target
+    assert "the handshake for /nowhere?x=1 was refused with HTTP 404: Not Found" == str(refused.value)
+    with pytest.raises(HandshakeRefused, match=r"for /nowhere was refused with HTTP 403$"):
+        async with connect(app, "/nowhere", extensions={}):
+            pass
+
+
+async def test_the_body_of_a_refusal_is_shown_as_far_as_it_can_be_read():
+    shown_for = {b"\xff" * 3: repr(b"\xff" * 3), b"line\nline\x1b": r"line\nline\x1b", b"x" * 9999: "x" * 200 + "..."}
+    for body, shown in shown_for.items():
+        assert f"with HTTP 400: {shown}" in f"{HandshakeRefused(400, {}, body)}"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        HandshakeRefused(422, {"content-type": "text/plain"}, b"no", "/x"),
+        TranscriptFailure(Report(parse("-> connect /\n<- text ..."), expected=None, got=Drop(client="a"))),
+        TranscriptError("x.ws", 1, 2, "json", "source", {"problem": "expecting value"}),
+        ParameterError([{"name": "n", "in": "query", "given": None, "expected": "int"}]),
+        WebSocketDisconnect(1001, "bye"),
+        LifecycleError("accept-twice", "accept()", WebSocketState.CONNECTED, WebSocketState.CONNECTED),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_what_a_test_may_see_raised_travels_between_processes(error):
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(error), str(error), error.__dict__) == (type(copy), str(copy), copy.__dict__)

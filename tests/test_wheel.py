@@ -208,9 +208,16 @@ def test_with_the_extra_cli_readme_s_first_program_plays_and_is_tested(install, 
     assert "TranscriptFailure: <transcript>:4: expected and got differ" in failed.stderr
 
 
-@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["examples"], ["run", "closing"]])
-def test_with_the_extra_cli_what_needs_the_pages_says_so(run, command):
+@pytest.mark.parametrize("command", [["examples"], ["run", "closing", "-q"]])
+def test_with_the_extra_cli_the_pages_are_listed_and_played(run, command):
     code, output, errors = run(*command, "--lang", "pt", extra="cli")
+
+    assert (0, "") == (code, errors)
+    assert "closing" in output
+
+
+def test_with_the_extra_cli_what_needs_the_site_says_so(run):
+    code, output, errors = run("serve", "--port", "0", "--lang", "pt", extra="cli")
 
     assert (2, "") == (code, output)
     assert re.fullmatch(
@@ -264,3 +271,16 @@ def test_the_site_is_built_and_served(installed, home_with_site, run):
     assert 3 == len(set(titles))
     assert (0, "") == closing[::2]
     assert (0, "", "") == (server.process.returncode, output, errors)
+
+
+def test_pytest_finds_the_plugins(install, reader):
+    code = """
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+for plugin in sorted(entry_points(group="pytest11"), key=lambda plugin: plugin.name):
+    if plugin.value.startswith("reference_ws"):
+        print(plugin.name == plugin.value, find_spec(plugin.value).name)
+"""
+    done = python(install(), code, reader)
+
+    assert "True reference_ws.testing.plugin\nTrue reference_ws.transcript.plugin\n" == done.stdout, done.stderr

@@ -16,12 +16,16 @@ import pytest
 PROGRAMS: Final = {
     "chromium": ("chromium", "chromium-browser", "google-chrome", "chrome"),
     "nginx": ("nginx",),
+    "node": ("node", "nodejs"),
+    "npm": ("npm",),
 }
 """A tool's name -> the names under which its program may be found in PATH."""
 
 REMEDIES: Final = {
     "chromium": "on Debian: apt-get install chromium",
     "nginx": "on Debian: apt-get install nginx-light, which lies in /usr/sbin: that has to be in PATH",
+    "node": "on Debian: apt-get install nodejs",
+    "npm": "on Debian: apt-get install npm",
 }
 
 _MISSING: Final = re.compile(r"(\w+) is missing")

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import venv
 import zipfile
 from functools import partial
 from importlib.metadata import PathDistribution, distribution, requires
@@ -68,6 +67,8 @@ def install(wheel, told, once):
     """
 
     def fill(extra: str, folder: Path) -> None:
+        import venv  # here: Pyodide has none (`make py314`)
+
         venv.create(folder)
         subprocess.run([*PIP, "--python", folder, "install", "--no-deps", wheel], check=True)
         (packages,) = folder.glob("lib/python*/site-packages")

@@ -15,8 +15,6 @@ import msgspec
 from reference_ws.guide.pages import read_pages
 from reference_ws.guide.tables import html_table
 
-__all__ = ["Difference", "Servers", "Tested", "read_servers", "servers_file", "tables"]
-
 Words = Mapping[str, str]
 """Language -> how it is said."""
 

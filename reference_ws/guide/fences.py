@@ -7,13 +7,15 @@ Markdown calls the ``format_`` functions while it renders a page; `hooks` tells 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any, Final
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
+from pygments.lexers import PythonLexer
 from pymdownx.superfences import SuperFencesException  # type: ignore[import-untyped]
 
 from reference_ws.guide import differences, glossary
@@ -22,18 +24,7 @@ from reference_ws.guide.pages import Fence, Page, live_path
 from reference_ws.guide.tables import SHOWS
 from reference_ws.guide.words.catalogs import catalog
 from reference_ws.transcript.diagram import svg
-from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.steps import Connect
-
-__all__ = [
-    "PAGE",
-    "format_glossary",
-    "format_lifecycle",
-    "format_servers",
-    "format_transcript",
-    "listing",
-    "take_options",
-]
 
 PAGE: Final[ContextVar[Page]] = ContextVar("PAGE")
 """The page that is being rendered."""
@@ -51,7 +42,7 @@ def format_transcript(
     """Render a transcript: its text and its live addresses beside its diagram."""
     page = PAGE.get()
     fence = _fence("transcript", source, options)
-    transcript = parse(fence.source, file=page.file, first_line=fence.line + 1)
+    transcript = page.transcript(fence)
     words = catalog(page.language)
     targets = list(dict.fromkeys(step.target for step in transcript.steps if isinstance(step, Connect)))
     count = len(transcript.steps)
@@ -96,6 +87,18 @@ def listing(source: str, lexer: Lexer, line_id: str) -> str:
     """Colour a listing; each line is an element of its own, so that the lab can mark it: ``LINE_ID-7``."""
     _LISTING.linespans = line_id
     return highlight(source, lexer, _LISTING)
+
+
+_lex: Final = PythonLexer.get_tokens_unprocessed
+
+
+@lru_cache(4096)
+def _lexed(kind: Any, source: str, stack: Iterable[str]) -> tuple[tuple[int, Any, str], ...]:
+    """Read Python code once: a sample is coloured on its page and for the lab, the API's sources in each language."""
+    return tuple(_lex(kind(), source, stack))
+
+
+PythonLexer.get_tokens_unprocessed = lambda self, text, stack=("root",): iter(_lexed(self.__class__, text, stack))
 
 
 def format_lifecycle(

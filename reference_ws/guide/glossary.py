@@ -11,8 +11,6 @@ import msgspec
 
 from reference_ws.guide.words.catalogs import LANGUAGES
 
-__all__ = ["Term", "read_terms", "table"]
-
 _NAMES: Final = {"en": "English", "zh": "中文", "pt": "Português", "ru": "Русский"}
 
 

@@ -27,11 +27,9 @@ from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 from reference_ws.transcript.diagram import STYLE
-from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.mistakes import TranscriptError
 
 log = get_plugin_logger("site")
-_HANDLERS: dict[str, Any] = {}
 # Pictures, source code and the colours of listings: nothing that somebody could search for.
 _UNSOUGHT = re.compile(
     r'<svg class="ws-diagram".*?</svg>|<details class="mkdocstrings-source".*?</details>'
@@ -39,6 +37,16 @@ _UNSOUGHT = re.compile(
     re.DOTALL,
 )
 logging.getLogger("jieba").setLevel(logging.WARNING)  # it tells how it loads its dictionary
+
+
+class _Handlers(dict[str, Any]):
+    """What reads and renders the API reference."""
+
+    def clear(self) -> None:
+        """Stay as it is: mkdocstrings would read the package anew for each language."""
+
+
+_HANDLERS = _Handlers()
 
 
 def _language(config: MkDocsConfig) -> tuple[str, str]:
@@ -69,7 +77,7 @@ def _after_reference(config: MkDocsConfig) -> MkDocsConfig:
     i18n: Any = config.plugins["i18n"]
     reference: Any = config.plugins["mkdocstrings"]
     if not i18n.building:  # the first language
-        _HANDLERS.clear()
+        dict.clear(_HANDLERS)
     reference.handlers._handlers = _HANDLERS
     return config
 
@@ -127,7 +135,7 @@ def _problem(file: Path) -> str | None:
         page = read_page(file)
         for fence in page.fences:
             if fence.kind == "transcript":
-                parse(fence.source, file=page.file, first_line=fence.line + 1)
+                page.transcript(fence)
     except (PageError, TranscriptError) as error:
         return str(error)
     return None

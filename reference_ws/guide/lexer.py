@@ -13,8 +13,6 @@ from typing import Any, Final
 from pygments.lexer import RegexLexer, bygroups
 from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation, String, Text
 
-__all__ = ["TranscriptLexer"]
-
 _groups: Final[Callable[..., Any]] = bygroups  # its stub has no types
 
 
@@ -31,7 +29,7 @@ class TranscriptLexer(RegexLexer):
             (r"#[^\n]*", Comment.Single),
             (r"^([^\W\d]\w*)([ \t]+)(?=->|<-|!!|==|\.\.)", _groups(Name.Variable, Text)),
             (r"(->)([ \t]+)(\w+)", _groups(Keyword, Text, Keyword)),
-            (r"(<-)([ \t]+)(\w+)", _groups(Name.Function, Text, Name.Function)),
+            (r"(<-)([ \t]+)(\w+|\.\.\.)", _groups(Name.Function, Text, Name.Function)),
             (r"(!!)([ \t]+)([\w.]+)", _groups(Operator, Text, Name.Exception)),
             (r"==|\.\.(?!\.)", Operator),
             (r"\b(client|application)(=)(\w+)", _groups(Name.Attribute, Operator, Name.Constant)),

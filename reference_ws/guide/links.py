@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urljoin, urlsplit
-
-__all__ = ["check"]
 
 # An own fence with a mistake in its first line is, for Markdown, inline code over several lines.
 _FALLEN_FENCE: Final = re.compile(
@@ -30,6 +29,8 @@ class _Page:
         self.ids: Counter[str] = Counter()
         self.addresses: list[tuple[str, str]] = []
         for tag, attributes in _TAG.findall(_UNREAD.sub(r"\1", html)):
+            if not ("id" in attributes or "href" in attributes or "src" in attributes):
+                continue  # nine of ten: the words of listings
             for name, *values in _ATTRIBUTE.findall(attributes):
                 if name == "id" and any(values):
                     self.ids[unescape("".join(values))] += 1
@@ -44,6 +45,13 @@ def check(site: Path, site_url: str) -> Iterator[str]:
     from another host; a fence of ours that became a plain paragraph.
     """
     home = urlsplit(site_url)
+
+    @cache  # every page names most of the others
+    def find(path: str) -> Path | None:
+        target = site / unquote(path).removeprefix(home.path).lstrip("/")
+        target = target / "index.html" if target.is_dir() else target
+        return target if target.is_file() else None
+
     texts = {file: file.read_text("utf-8") for file in sorted(site.rglob("*.html"))}
     pages = {file: _Page(text) for file, text in texts.items()}
     for file, page in pages.items():
@@ -53,7 +61,7 @@ def check(site: Path, site_url: str) -> Iterator[str]:
         for twice in sorted(one for one, count in page.ids.items() if count > 1):
             yield f"{name}: the id {twice!r} occurs more than once"
         here = urljoin(site_url, name.removesuffix("index.html"))
-        for tag, address in page.addresses:
+        for tag, address in dict.fromkeys(page.addresses):
             url = urlsplit(urljoin(here, address))
             if url.scheme not in ("http", "https"):
                 continue
@@ -61,9 +69,8 @@ def check(site: Path, site_url: str) -> Iterator[str]:
                 if tag != "a":
                     yield f"{name}: <{tag}> loads from another host: {address}"
                 continue
-            target = site / unquote(url.path).removeprefix(home.path).lstrip("/")
-            target = target / "index.html" if target.is_dir() else target
-            if not target.is_file():
+            target = find(url.path)
+            if target is None:
                 yield f"{name}: no such page: {address}"
             elif url.fragment and target in pages and unquote(url.fragment) not in pages[target].ids:
                 yield f"{name}: no such anchor: {address}"

@@ -19,8 +19,6 @@ from reference_ws.guide.pages import live_path, read_page
 from reference_ws.guide.running import PageRun, failure_text
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog, language_of
 
-__all__ = ["live_application", "without_denial"]
-
 logger = logging.getLogger(__name__)
 
 Mounts = dict[str, ASGIApp]

@@ -1,4 +1,4 @@
-"""The pages in ``docs/``: their headings, their fences, and how many of each there are.
+"""The pages in ``docs/``: their headings and their fences.
 
 `read_page` is strict where Markdown is lenient: a mistyped fence would be shown as a grey box that nobody runs, so
 here it is a `PageError` that names the place.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,27 +16,11 @@ from pathlib import Path
 from types import CodeType
 from typing import Final
 
-import msgspec
-
 from reference_ws.guide.words.catalogs import LANGUAGES
+from reference_ws.transcript.grammar import parse
+from reference_ws.transcript.steps import Transcript
 
-__all__ = [
-    "KINDS",
-    "Block",
-    "Counts",
-    "Fence",
-    "Heading",
-    "Page",
-    "PageError",
-    "compile_sample",
-    "count_problem",
-    "live_path",
-    "page_file",
-    "read_blocks",
-    "read_counts",
-    "read_page",
-    "read_pages",
-]
+PACKAGE: Final = Path(__file__).parents[1]
 
 KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "python": {},
@@ -126,6 +109,10 @@ class Page:
         """The samples of Python code, in order."""
         return tuple(fence for fence in self.fences if fence.kind == "python")
 
+    def transcript(self, fence: Fence) -> Transcript:
+        """Read a transcript of this page; its steps carry the lines of the page. Raises `TranscriptError`."""
+        return _parse(fence.source, file=self.file, first_line=fence.line + 1)
+
     def sample_at(self, line: int) -> tuple[int, int] | None:
         """Find a line of the file in a sample: the sample's number and the line in it, both from 1."""
         for number, fence in enumerate(self.samples, 1):
@@ -136,6 +123,15 @@ class Page:
     def example(self, fence: Fence) -> int:
         """Tell the number of a transcript of this page."""
         return self.examples.index(fence) + 1
+
+
+_parse = lru_cache(1024)(parse)  # to check a page, to draw it and to run it
+
+
+def source_root() -> Path:
+    """Find the folder with ``mkdocs.yml`` and ``docs/``: inside an installed package, or the checkout around it."""
+    installed = PACKAGE / "_source"
+    return installed if installed.is_dir() else PACKAGE.parent
 
 
 def read_pages(docs: Path, *languages: str) -> list[Page]:
@@ -170,8 +166,12 @@ def _read(path: Path, source: bytes) -> Page:
 
 def compile_sample(fence: Fence, file: str) -> CodeType:
     """Compile a python fence, with top-level ``await`` and the lines of its page. Raises `SyntaxError`."""
+    return _compiled("\n" * fence.line + fence.source, file)
+
+
+@lru_cache(1024)  # to check a page and to run it
+def _compiled(source: str, file: str) -> CodeType:
     # dont_inherit: this file's own `from __future__` is not the page's.
-    source = "\n" * fence.line + fence.source
     code: CodeType = compile(source, file, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     return code
 
@@ -312,35 +312,6 @@ class _Reader:
         if kind == "lifecycle" and not options:
             raise PageError(self.file, line, f"write {{show=...}} with {', '.join(KINDS[kind]['show'])}")
         return options
-
-
-# --- how many there are -----------------------------------------------------------------------------------------------
-
-
-class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many fences of each kind a page has: an entry of ``docs/pages.toml``."""
-
-    python: int = 0
-    transcript: int = 0
-    console: int = 0
-    lifecycle: int = 0
-    glossary: int = 0
-    servers: int = 0
-
-
-def read_counts(docs: Path) -> dict[str, Counts]:
-    """Read ``docs/pages.toml``: page name -> counts, the same in every language."""
-    return msgspec.toml.decode((docs / "pages.toml").read_bytes(), type=dict[str, Counts])
-
-
-def count_problem(page: Page, written: Mapping[str, Counts]) -> str | None:
-    """Compare a page with the written counts: ``None``, or what differs."""
-    got = Counts(**Counter(fence.kind for fence in page.fences))
-    if page.name not in written:
-        return f"{page.file}:1: docs/pages.toml has no entry [{page.name}]; the page has {got}"
-    if got != written[page.name]:
-        return f"{page.file}:1: docs/pages.toml says {written[page.name]}, the page has {got}"
-    return None
 
 
 def live_path(page: str, app: str = "app", denial: bool = True) -> str:

@@ -18,12 +18,8 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from reference_ws.guide.pages import Fence, Page, PageError, compile_sample, page_file, read_page
-from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.player import Report, TranscriptFailure, play
-from reference_ws.transcript.steps import Transcript
-
-__all__ = ["PageRun", "failure_line", "failure_text", "transcript"]
 
 
 @dataclass(slots=True)
@@ -75,7 +71,7 @@ class PageRun:
         """Play a transcript fence in memory, or against the server at `url` (``ws://127.0.0.1:8000/live/closing``)."""
         self.done.add(fence.line)
         app = self.application(fence)
-        script = transcript(self.page, fence)
+        script = self.page.transcript(fence)
         return await play(url or app, script, timeout_s=timeout_s, denial=fence.denial)
 
     async def fence(self, fence: Fence) -> None:
@@ -94,11 +90,6 @@ class PageRun:
                 return
             if above.line not in self.done:
                 await self.fence(above)
-
-
-def transcript(page: Page, fence: Fence) -> Transcript:
-    """Read a transcript fence; its steps carry the lines of the page. Raises `TranscriptError`."""
-    return parse(fence.source, file=page.file, first_line=fence.line + 1)
 
 
 def failure_text(path: Path, error: BaseException) -> str:

@@ -13,8 +13,6 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["split_index", "teach_lunr", "use_index_of"]
-
 _STEMMED: Final = {"zh": False, "pt": True, "ru": True}
 # Material's own separator for Chinese knows no Latin punctuation: "close()" and "1000," would be words.
 _SEPARATOR: Final = r"[\s\u200b\u3000\-、。，．？！；.,:;()\[\]«»\"'`=/]+"

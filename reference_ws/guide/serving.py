@@ -34,8 +34,6 @@ from reference_ws.guide.running import failure_line
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog, language_of, pages_language
 from reference_ws.websocket import WebSocket
 
-__all__ = ["application", "listen", "serve"]
-
 MAX_MESSAGE_BYTES: Final = 1 << 20
 # A class behind one address: sixty people with ten connections each. A process may often open no more than 1,024 files.
 MAX_CONNECTIONS: Final = 900

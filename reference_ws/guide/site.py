@@ -1,7 +1,4 @@
-"""Build the documentation site, in all languages, with MkDocs.
-
-The pages are in a checkout's ``docs`` folder, or, once installed, inside the package; `source_root` finds them.
-"""
+"""Build the documentation site, in all languages, with MkDocs."""
 
 from __future__ import annotations
 
@@ -27,11 +24,9 @@ from mkdocs.exceptions import MkDocsException
 
 from reference_ws.guide import hooks
 from reference_ws.guide.differences import servers_file
+from reference_ws.guide.pages import PACKAGE, source_root
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog_file
 
-__all__ = ["BuildError", "build", "default_output", "is_stale", "source_root"]
-
-_PACKAGE: Final = Path(__file__).parents[1]
 _STAMP: Final = ".sources"  # in the built site: what it was built from
 
 
@@ -43,16 +38,10 @@ class BuildError(Exception):
         self.problems = problems
 
 
-def source_root() -> Path:
-    """Find the folder with ``mkdocs.yml`` and ``docs/``: inside an installed package, or the checkout around it."""
-    installed = _PACKAGE / "_source"
-    return installed if installed.is_dir() else _PACKAGE.parent
-
-
 def default_output() -> Path:
     """Name the folder for the built site: ``.cache/site`` in a checkout, else one in the user's cache."""
     root = source_root()
-    if root != _PACKAGE / "_source" and os.access(root, os.W_OK):
+    if root != PACKAGE / "_source" and os.access(root, os.W_OK):
         return root / ".cache" / "site"
     return platformdirs.user_cache_path("reference-ws", appauthor=False) / "site"
 
@@ -138,7 +127,7 @@ def _fingerprint() -> str:
     """Hash all that a page is made from: sources, translations, code, and the versions of what renders them."""
     root = source_root()
     files = [root / "mkdocs.yml", servers_file(root / "docs"), *map(catalog_file, LANGUAGES)]
-    files += [*_PACKAGE.rglob("*.py"), *(root / "docs").rglob("*")]
+    files += [*PACKAGE.rglob("*.py"), *(root / "docs").rglob("*")]
     digest = hashlib.sha256(" ".join(map(version, ("mkdocs", "mkdocs-material", "mkdocs-static-i18n"))).encode())
     for file in sorted(file for file in files if file.is_file()):
         digest.update(f"\n{file.relative_to(root) if file.is_relative_to(root) else file.name}\n".encode())

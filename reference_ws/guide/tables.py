@@ -23,8 +23,6 @@ from reference_ws.lifecycle import (
     WebSocketState,
 )
 
-__all__ = ["SHOWS", "close_codes", "error_text", "html_table", "prose", "state_diagrams", "state_name", "transitions"]
-
 
 def transitions(words: NullTranslations, table: Table) -> str:
     """Draw a transition table: a row a message, a column a state, below it what its error ids say."""

@@ -4,27 +4,48 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any, Final, Literal
 
 import anyio
 from starlette.types import ASGIApp, Message
 from starlette.websockets import WebSocketDisconnect
 
 from reference_ws.lifecycle import ACCEPT, CLOSE, RESPONSE_BODY, RESPONSE_START, sent_event
-from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, background, handshake
+from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, asgi, background, handshake
+from reference_ws.testing.lifespan import run_lifespan
 
-__all__ = ["Client", "HandshakeRefused", "connect", "goes_on", "header_lines", "refusal"]
+__tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
+
+
+SHOWN_CHARACTERS: Final = 200
+"""So much of a refusal's body stands in its message."""
 
 
 class HandshakeRefused(Exception):  # noqa: N818 - a refusal is an answer
-    """The application refused the handshake: ``status``, ``headers`` (name in lower case -> value) and ``body``."""
+    """The application refused the handshake: ``status``, ``headers`` (name in lower case -> value) and ``body``.
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        super().__init__(f"the handshake was refused with HTTP {status}")
+    ``target`` is what the client asked for, a path with its query.
+    """
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, target: str = "") -> None:
+        super().__init__(status, headers, body, target)
         self.status = status
         self.headers = headers
         self.body = body
+        self.target = target
+
+    def __str__(self) -> str:
+        whom = f" for {self.target}" if self.target else ""
+        return f"the handshake{whom} was refused with HTTP {self.status}" + (f": {self._shown()}" if self.body else "")
+
+    def _shown(self) -> str:
+        try:
+            text = self.text
+        except UnicodeDecodeError:
+            return repr(self.body[:SHOWN_CHARACTERS])
+        start = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:SHOWN_CHARACTERS])
+        return start + ("..." if len(text) > SHOWN_CHARACTERS else "")
 
     @property
     def text(self) -> str:
@@ -62,7 +83,7 @@ class Client:
         """Send a binary frame."""
         self._deliver(data=data)
 
-    async def send_json(self, data: Any, mode: str = "text") -> None:
+    async def send_json(self, data: Any, mode: Literal["text", "binary"] = "text") -> None:
         """Send JSON in a text frame, or with ``mode="binary"`` in a binary one."""
         text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
         if mode == "binary":
@@ -140,7 +161,7 @@ class Client:
             parts.append(await self._next())
         if parts[0]["type"] != ACCEPT:
             status, headers, body = refusal(parts)
-            raise HandshakeRefused(status, dict(headers), body)
+            raise HandshakeRefused(status, dict(headers), body, self._connection.target)
         self.accepted_subprotocol = parts[0].get("subprotocol")
         self.headers = dict(header_lines(parts[0]))
 
@@ -174,22 +195,28 @@ async def connect(
     timeout_s: float = 5,
     both_keys: bool = False,
     send_raises: bool = True,
+    lifespan: bool = True,
 ) -> AsyncIterator[Client]:
     """Open a connection to an ASGI application, in memory, and yield its `Client`.
 
     ``target`` is a path with a query, or a whole ``ws://`` or ``wss://`` URL. The other arguments say what the server
     is like: ``client`` None for one that doesn't tell the address, ``extensions={}`` for one that can't deny with a
     response, ``both_keys`` for one that puts both keys into each frame, ``send_raises=False`` for one that ignores
-    what is sent after the client has left.
+    what is sent after the client has left. The application's lifespan runs around the block, and the connection has its
+    state; blocks at the same time share it (see `run_lifespan`). ``lifespan=False`` if somebody else runs it.
 
-    Raises `HandshakeRefused` when the application refuses. At the end of the block the client closes, if nobody has;
-    an exception that leaves the application is raised there, also in place of the `WebSocketDisconnect` that it caused.
+    Raises `TypeError` for what is no ASGI application, `HandshakeRefused` when the application refuses. At the end of
+    the block the client closes, if nobody has; an exception that leaves the application is raised there, also in place
+    of the `WebSocketDisconnect` that it caused.
     """
+    app = asgi(app)
     scope = handshake(target, headers=headers, subprotocols=subprotocols, client=client, extensions=extensions)
     connection = InMemoryConnection(scope, both_keys=both_keys, send_raises=send_raises)
     opened = Client(connection, timeout_s)
+    begun: AbstractAsyncContextManager[dict[str, Any]] = run_lifespan(app) if lifespan else nullcontext({})
     try:
-        async with background() as tasks:
+        async with begun as state, background() as tasks:
+            scope["state"] = dict(state)
             tasks.start_soon(connection.run, app)
             try:
                 await opened._open()

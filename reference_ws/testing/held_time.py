@@ -15,8 +15,6 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from reference_ws.testing.inmemory import waiting_at
 
-__all__ = ["DeadlockError", "HeldTimeLoop", "run_in_held_time"]
-
 T = TypeVar("T")
 
 PATIENCE_S: Final = 60.0
@@ -111,7 +109,7 @@ class HeldTimeLoop(asyncio.BaseEventLoop):
             for task in left:
                 task.cancel()
             if left:
-                self.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+                self.run_until_complete(asyncio.wait(left))  # gather() would look for the running loop: the outer one
             self.run_until_complete(self.shutdown_asyncgens())
         super().close()
 

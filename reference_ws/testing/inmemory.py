@@ -6,9 +6,12 @@ for tests (`reference_ws.testing`) and the transcript player stand on it. It wor
 
 from __future__ import annotations
 
+import inspect
 import linecache
+import os
+import site
 import string
-import sysconfig
+import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -27,16 +30,7 @@ from starlette.websockets import WebSocketState
 from reference_ws import lifecycle
 from reference_ws.lifecycle import ACCEPT, CLOSE, CONNECT, DISCONNECT, RECEIVED, SENT
 
-__all__ = [
-    "DENIAL",
-    "InMemoryConnection",
-    "Signal",
-    "background",
-    "handshake",
-    "percent_encoded",
-    "waiting_at",
-    "waiting_frame",
-]
+__tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
 
 DENIAL: Final[Mapping[str, Any]] = {"websocket.http.response": {}}
 """The extensions of a server that can refuse a handshake with any HTTP response."""
@@ -130,8 +124,8 @@ class InMemoryConnection:
 
     async def run(self, app: ASGIApp) -> None:
         """Run the application until it ends; an exception that leaves it is kept in ``error``."""
-        self._coroutine = app(self.scope, self.receive, self.send)
         try:
+            self._coroutine = app(self.scope, self.receive, self.send)
             await self._coroutine
         except (anyio.get_cancelled_exc_class(), GeneratorExit):
             raise
@@ -140,6 +134,12 @@ class InMemoryConnection:
         finally:
             self.ended = True
             self._happened()
+
+    @property
+    def target(self) -> str:
+        """What the client asked for, as it went over the wire: the path with its query."""
+        path, query = self.scope["raw_path"].decode(), self.scope["query_string"].decode()
+        return f"{path}?{query}" if query else path
 
     # --- the application's side -----------------------------------------------------------------------------------
 
@@ -255,6 +255,22 @@ class InMemoryConnection:
         self.signal.notify()
 
 
+def asgi(app: Any) -> ASGIApp:
+    """Give back an ASGI application. Raises `TypeError`, in one line, for what can't be called as one."""
+    name = getattr(app, "__qualname__", None) or repr(app)
+    if not callable(app):
+        raise TypeError(f"{name} is no ASGI application: it can't be called.")
+    try:
+        inspect.signature(app).bind({}, None, None)
+    except TypeError:
+        raise TypeError(f"{name} does not take scope, receive and send: is it a factory? Call it.") from None
+    except ValueError:  # a callable of an extension may tell nothing of its parameters
+        pass
+    if inspect.isclass(app) and not hasattr(app, "__await__"):
+        raise TypeError(f"{name} is a class, no ASGI application: call it.")
+    return app  # type: ignore[no-any-return]
+
+
 def _on_the_wire(text: str | None) -> None:
     """Encode text as the wire does: a lone surrogate is a `UnicodeEncodeError`."""
     if text is not None:
@@ -263,7 +279,19 @@ def _on_the_wire(text: str | None) -> None:
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _PAGES: Final = _PACKAGE / "_source"
-_LIBRARIES: Final = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+# Not from sysconfig: in Pyodide its folders begin with "//", and Python's own modules lie in an archive. On Windows the
+# whole environment is among the packages' folders, where one may well have one's own code.
+_PACKAGES: Final = (folder for folder in site.getsitepackages() if folder.endswith("-packages"))
+_LIBRARIES: Final = [Path(os.__file__).parent, *map(Path, _PACKAGES)]
+
+
+def raised_at(error: BaseException) -> str:
+    """Describe where an exception was raised, as `waiting_at` does: the innermost frame of the user's code."""
+    found = traceback.extract_tb(error.__traceback__)
+    if not found:
+        return "no frame: it was not raised here"
+    place = ([each for each in found if is_the_users(each.filename)] or found)[-1]
+    return f"{place.filename}:{place.lineno} in {place.name}: {place.line}"
 
 
 def waiting_at(coroutine: Any) -> str:
@@ -288,7 +316,7 @@ def waiting_frame(coroutine: Any) -> FrameType | None:
         if frame is not None:
             frames.append(frame)
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
-    theirs = [frame for frame in frames if _is_the_users(frame.f_code.co_filename)]
+    theirs = [frame for frame in frames if is_the_users(frame.f_code.co_filename)]
     ours = [frame for frame in frames if _is_the_librarys(frame.f_code.co_filename)]
     return next((group[-1] for group in (theirs, ours, frames) if group), None)
 
@@ -300,8 +328,11 @@ def _is_the_librarys(file: str) -> bool:
 
 
 @cache
-def _is_the_users(file: str) -> bool:
+def is_the_users(file: str) -> bool:
+    """Tell whether a file is neither Python's, nor an installed library's, nor this package's own."""
     path = Path(file)
+    if file.startswith("<frozen "):  # Python's own import system
+        return False
     return path.is_relative_to(_PAGES) or not any(path.is_relative_to(home) for home in (_PACKAGE, *_LIBRARIES))
 
 

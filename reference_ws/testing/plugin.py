@@ -1,6 +1,6 @@
 """A plugin of pytest: ``@pytest.mark.held_time`` beside ``@pytest.mark.anyio`` lets no real time pass in a test.
 
-A project names it in its ``conftest.py``: ``pytest_plugins = ["reference_ws.testing.plugin"]``.
+Once the package is installed, pytest knows it (entry point ``pytest11``).
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import pytest
 
 from reference_ws.testing.held_time import HeldTimeLoop
-
-__all__: list[str] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:

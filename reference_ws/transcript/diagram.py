@@ -18,6 +18,7 @@ from reference_ws.transcript.grammar import event_text, format_step, format_tran
 from reference_ws.transcript.messages import messages_of
 from reference_ws.transcript.mistakes import display_width
 from reference_ws.transcript.steps import (
+    AnyMessage,
     Connect,
     Deny,
     Drop,
@@ -29,8 +30,6 @@ from reference_ws.transcript.steps import (
     Transcript,
     headers_of,
 )
-
-__all__ = ["STYLE", "mermaid", "states", "svg"]
 
 # --- the states after each step ---------------------------------------------------------------------------------------
 
@@ -74,6 +73,8 @@ def _refused(transcript: Transcript) -> set[int]:
 
 
 def _after(step: Step, client: WebSocketState, application: WebSocketState) -> Sides:
+    if isinstance(step, AnyMessage) and application is CONNECTING:
+        application = WebSocketState.CONNECTED  # it may be a refusal, but then little would follow
     for event in messages_of(step):
         if isinstance(step, FromClient):
             entry = on_receive(client, application, event)

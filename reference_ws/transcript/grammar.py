@@ -17,6 +17,7 @@ from reference_ws.lifecycle import CLOSE_REASON_MAX_BYTES, RECEIVE, SEND, Table,
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.steps import (
     Accept,
+    AnyMessage,
     ApplicationClose,
     ApplicationData,
     Blank,
@@ -37,8 +38,6 @@ from reference_ws.transcript.steps import (
     Transcript,
     headers_of,
 )
-
-__all__ = ["event_text", "format_step", "format_transcript", "json_value", "parse"]
 
 _BLANKS = " \t"
 _WORD = re.compile(r"[^ \t]+")
@@ -116,6 +115,8 @@ class _Line:
     def error(self, error_id: str, at: int | None = None, **arguments: Any) -> TranscriptError:
         """Build the error for what begins at index `at` (default: what comes next)."""
         column = (self.at if at is None else at) + 1
+        if self.source.startswith("...", column - 1) and error_id not in ("line-start", "arrow"):
+            error_id = "wildcard"
         return TranscriptError(self.file, self.number, column, error_id, self.source, arguments)
 
     @property
@@ -178,9 +179,11 @@ class _Connections:
             self.open[name] = "no"
         elif isinstance(step, Accept) and state == "asked":
             self.open[name] = "yes"
-        elif isinstance(step, ApplicationClose | Raised) and state in ("asked", "yes"):
+        elif isinstance(step, ApplicationClose | AnyMessage | Raised) and state in ("asked", "yes"):
             # Without an accept, leaving refuses the handshake: there is no connection that anything could cross on.
-            self.open[name] = "no" if state == "asked" else "application left"
+            # A message that may be any may be a close: what an open and what a closed connection allows may follow.
+            left = state == "yes" or isinstance(step, AnyMessage)
+            self.open[name] = "application left" if left else "no"
         return step
 
 
@@ -232,6 +235,8 @@ def _from_application(line: _Line) -> Step:
     match line.word("application-verb"):
         case "accept":
             return Accept()
+        case "...":
+            return AnyMessage()
         case "text" | "bytes" | "json" as form:
             return ApplicationData(payload=_payload(line, form, wildcards=True))
         case "close":
@@ -241,9 +246,9 @@ def _from_application(line: _Line) -> Step:
             status = line.word("status")
             if not re.fullmatch("[3-5][0-9][0-9]", status):
                 raise line.error("status", line.start)
-            if line.done:
-                return Deny(status=int(status))
-            match line.word():
+            match "..." if line.done else line.word():
+                case "...":
+                    return Deny(status=int(status))
                 case "text" | "json" as form:
                     return Deny(status=int(status), payload=_payload(line, form, wildcards=True))
             raise line.error("refusal-body", line.start)
@@ -371,7 +376,7 @@ def json_value(text: str) -> Any:
     return value
 
 
-def _close(line: _Line, sender: Literal["client", "server"]) -> tuple[int, str]:
+def _close(line: _Line, sender: Literal["client", "server"]) -> tuple[int, Any]:
     if line.done:
         return 1000, ""
     word = line.word()
@@ -391,8 +396,8 @@ def _close(line: _Line, sender: Literal["client", "server"]) -> tuple[int, str]:
     start = line.at
     if code == 1005:
         raise line.error("reason-without-code")
-    reason = _string(line)
-    if len(reason.encode()) > CLOSE_REASON_MAX_BYTES:
+    reason = _string(line, wildcards=True if sender == "server" else None)
+    if reason is not ... and len(reason.encode()) > CLOSE_REASON_MAX_BYTES:
         raise line.error("reason", start, most=CLOSE_REASON_MAX_BYTES)
     return code, reason
 
@@ -448,6 +453,8 @@ def event_text(step: Step) -> str:
             return "drop"
         case Accept():
             return "accept"
+        case AnyMessage():
+            return "..."
         case Deny(status=status, payload=body):
             return f"deny {status}" + (f" {_payload_text(body)}" if body else "")
         case Raised(exception=exception, message=message):

@@ -9,7 +9,7 @@ belongs to a line, the answer to a handshake too. What it sends later finds the 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Final
 
 import anyio
@@ -20,11 +20,12 @@ from starlette.websockets import WebSocketState
 
 from reference_ws.testing.client import goes_on
 from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, Signal, background, handshake
+from reference_ws.testing.lifespan import run_lifespan
 from reference_ws.transcript.messages import from_application
 from reference_ws.transcript.peers import Ended, Nothing, Peer
 from reference_ws.transcript.steps import Headers, Raised, Step
 
-__all__ = ["MemoryPeer", "World", "memory_peers"]
+__tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
 
 QUIET_TURNS: Final = 10
 """The application has settled when so many turns of the event loop brought nothing new."""
@@ -33,10 +34,11 @@ BURST: Final = 100
 
 
 @asynccontextmanager
-async def memory_peers(app: ASGIApp, *, denial: bool = True) -> AsyncIterator[Callable[[str], Peer]]:
+async def memory_peers(app: ASGIApp, *, denial: bool, lifespan: bool) -> AsyncIterator[Callable[[str], Peer]]:
     """Yield a function that makes the client of a given name; what still runs at the end is cancelled."""
-    async with background() as tasks:
-        world = World(tasks)
+    begun: AbstractAsyncContextManager[dict[str, Any]] = run_lifespan(app) if lifespan else nullcontext({})
+    async with begun as state, background() as tasks:
+        world = World(tasks, state)
         extensions = DENIAL if denial else {}
         try:
             yield lambda name: MemoryPeer(world, name, app, extensions)
@@ -47,8 +49,10 @@ async def memory_peers(app: ASGIApp, *, denial: bool = True) -> AsyncIterator[Ca
 class World:
     """All connections of an application, each held."""
 
-    def __init__(self, tasks: TaskGroup) -> None:
+    def __init__(self, tasks: TaskGroup, state: Mapping[str, Any] | None = None) -> None:
         self.tasks = tasks
+        self.state = state or {}
+        """The state of the application's lifespan; each connection has a copy."""
         self.signal = Signal()
         self.connections: list[InMemoryConnection] = []
         self.latest: dict[str, InMemoryConnection] = {}
@@ -112,6 +116,7 @@ class MemoryPeer:
     async def connect(self, target: str, headers: Headers) -> None:
         """Begin the handshake."""
         scope = handshake(target, headers=headers, extensions=self._extensions)
+        scope["state"] = dict(self.world.state)
         self.connection = InMemoryConnection(scope, held=True, signal=self.world.signal)
         self.world.begin(self.name, self.connection, self._app)
         await self.world.settle()
@@ -162,6 +167,12 @@ class MemoryPeer:
         if connection.sent:
             return self._taken()
         return self._end() if connection.error is not None and not self.told else None
+
+    async def failure(self) -> BaseException | None:
+        """Look for the exception that left the application, once it has sent what it has."""
+        await self.world.flush()
+        error: BaseException | None = self.connection.error
+        return None if error is None or (not self.told and _says_that_the_client_left(error)) else error
 
     async def finish(self, timeout_s: float) -> Step | None:
         """End the connection if it is open; return what went wrong then, if anything."""

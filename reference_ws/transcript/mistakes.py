@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
-
-__all__ = ["EXPECTED", "TranscriptError", "display_width", "sentences"]
 
 EXPECTED: Final[Mapping[str, str]] = {
     "line-start": "->, <-, !!, ==, .., #, or a client's name before one of them",
     "arrow": "->, <-, !!, == or .. after the client's name",
     "client-verb": "connect, text, bytes, json, close or drop",
-    "application-verb": "accept, text, bytes, json, close or deny",
+    "application-verb": "accept, text, bytes, json, close, deny or ...",
     "end-of-line": "the end of the line, or white space and a # comment",
     "no-event": "at least one event, such as: -> connect /",
     "control-character": "no control character (write \\u0007 and the like in a string)",
@@ -33,7 +31,7 @@ EXPECTED: Final[Mapping[str, str]] = {
     "header-name": "a header's name, right followed by :",
     "header-value": "a header's value in Latin-1 (percent-encode other characters)",
     "status": "an HTTP status from 300 to 599",
-    "refusal-body": "text or json",
+    "refusal-body": "text, json or ...",
     # payloads
     "string": 'a JSON string literal, such as "hello"',
     "hex": "two hex digits for each byte",
@@ -42,7 +40,10 @@ EXPECTED: Final[Mapping[str, str]] = {
     "json-end": "the end of the JSON",
     "number": "a number that a program can hold",
     "key-twice": "every key once in an object",
-    "wildcard": "a value: ... stands only for what the application sends",
+    "wildcard": (
+        "no ... here: it stands for what the application sends: a payload, a value in JSON, a reason, a refusal's body "
+        "or a whole message"
+    ),
     "surrogate": "text that UTF-8 can carry: no lone surrogate",
     # the end
     "close-code": "a close code from 1000 to 4999",
@@ -114,11 +115,6 @@ class TranscriptError(ValueError):
 
     def __str__(self) -> str:
         return self.told(str)
-
-
-def sentences() -> Iterator[str]:
-    """Give every sentence of this module, to be translated."""
-    yield from (_EXPECTED, *EXPECTED.values(), *_PHRASES)
 
 
 def display_width(text: str) -> int:

@@ -20,8 +20,6 @@ from reference_ws.testing.inmemory import percent_encoded
 from reference_ws.transcript.messages import from_application, from_client
 from reference_ws.transcript.steps import Connect, Drop, Raised, States, Step, Transcript
 
-__all__ = ["Event", "Observer", "Recorder"]
-
 OF_EVERY_CLIENT: Final = frozenset(
     {
         "accept",

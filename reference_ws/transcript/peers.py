@@ -12,8 +12,6 @@ from starlette.websockets import WebSocketState
 from reference_ws.transcript.messages import wire
 from reference_ws.transcript.steps import ClientClose, ClientData, Drop, Headers, Step
 
-__all__ = ["Ended", "Nothing", "Peer", "Peers", "act"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended(Step):
@@ -59,6 +57,9 @@ class Peer(Protocol):
 
     async def rest(self) -> Step | None:
         """Return what the application did that no line expects, if anything."""
+
+    async def failure(self) -> BaseException | None:
+        """Look for the exception that left the application, once it has settled."""
 
     async def finish(self, timeout_s: float) -> Step | None:
         """End the connection if it is open; return what went wrong with the application then, if anything."""

@@ -6,13 +6,19 @@ application, `reference_ws.transcript.sockets` opens a real connection.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import linecache
+import re
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from types import FrameType
 
 import anyio
 from starlette.types import ASGIApp
 
 from reference_ws.testing.held_time import run_in_held_time
+from reference_ws.testing.inmemory import asgi, is_the_users, raised_at
 from reference_ws.transcript.grammar import format_step, parse
 from reference_ws.transcript.memory import memory_peers
 from reference_ws.transcript.messages import matches
@@ -31,7 +37,7 @@ from reference_ws.transcript.steps import (
     headers_of,
 )
 
-__all__ = ["Player", "Report", "TranscriptFailure", "check", "play"]
+__tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,8 @@ class Report:
     """What came of a play. ``str(report)`` is one line when it went well, else the transcript with the difference.
 
     ``expected`` is the step that differs (``None`` when something came that no step expects), ``got`` what happened
-    instead; ``unchecked`` are the steps that a real socket can't show.
+    instead; ``unchecked`` are the steps that a real socket can't show. ``cause`` is the exception that left the
+    application before, if one did that no line expects (in memory only): of the client that differs, else of another.
     """
 
     transcript: Transcript
@@ -47,6 +54,7 @@ class Report:
     unchecked: tuple[Step, ...] = ()
     expected: Step | None = None
     got: Step | None = None
+    cause: BaseException | None = None
 
     @property
     def ok(self) -> bool:
@@ -64,6 +72,9 @@ class Report:
         lines += [f"      {name}: {value}   (missing)" for name, value in _missing(self.expected, self.got)]
         if isinstance(self.got, Nothing) and self.got.where:
             lines.append(f"the application waits at {self.got.where}")
+        if self.cause is not None:
+            for error in _leaves(self.cause):
+                lines += [f"the application raised {_told(error)}", f"  at {raised_at(error)}"]
         return "\n".join(lines)
 
 
@@ -71,8 +82,9 @@ class TranscriptFailure(AssertionError):  # noqa: N818 - it is what pytest calls
     """A transcript and an application differ; ``report`` tells how."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__(str(report))
+        super().__init__(report)
         self.report = report
+        self.__cause__ = report.cause
 
 
 async def play(
@@ -81,6 +93,7 @@ async def play(
     *,
     timeout_s: float = 5.0,
     denial: bool = True,
+    lifespan: bool = True,
     held_time: bool = False,
     on_step: Callable[[Step], None] | None = None,
 ) -> Report:
@@ -91,13 +104,15 @@ async def play(
     compared. A failure of a test inside of the application (`pytest.fail`) comes out as it is.
 
     Targets are appended to the URL. A line that does not come fails after ``timeout_s`` seconds. ``denial=False`` plays
-    a server without the denial extension (in memory only). ``held_time=True`` plays in a `HeldTimeLoop` of its own
-    (asyncio, in memory only): no real time passes. ``on_step`` is called with each step once it has happened.
+    a server without the denial extension (in memory only). In memory the application's lifespan runs around the play,
+    and what its startup or shutdown raises comes out; ``lifespan=False`` if somebody else runs it. ``held_time=True``
+    plays in a `HeldTimeLoop` of its own (asyncio, in memory only): no real time passes. ``on_step`` is called with each
+    step once it has happened.
     """
     if held_time and isinstance(app, str):
         raise ValueError("over a socket time passes as it does: held_time=True is for applications in memory")
     if held_time:
-        main = play(app, transcript, timeout_s=timeout_s, denial=denial, on_step=on_step)
+        main = play(app, transcript, timeout_s=timeout_s, denial=denial, lifespan=lifespan, on_step=on_step)
         return run_in_held_time(main)
     if isinstance(app, str):
         # Needs the package websockets, which who plays in memory need not have.
@@ -105,7 +120,7 @@ async def play(
 
         peers: Peers = socket_peers(app)
     else:
-        peers = memory_peers(app, denial=denial)
+        peers = memory_peers(asgi(app), denial=denial, lifespan=lifespan)
 
     async def tell(step: Step) -> None:
         if on_step is not None:
@@ -119,19 +134,39 @@ async def check(
     app: ASGIApp | str,
     text: str,
     *,
-    file: str = "<transcript>",
+    file: str | None = None,
     timeout_s: float = 5.0,
     denial: bool = True,
+    lifespan: bool = True,
     held_time: bool = False,
 ) -> Report:
     """Parse and play a transcript in a test: raises `TranscriptFailure`, an `AssertionError`, when something differs.
 
-    Raises `TranscriptError` for a line that is not understood. The other arguments are those of `play`.
+    Raises `TranscriptError` for a line that is not understood. Without a ``file`` both name the caller's, and the line
+    in it. The other arguments are those of `play`.
     """
-    report = await play(app, parse(text, file=file), timeout_s=timeout_s, denial=denial, held_time=held_time)
+    place, first_line = (file, 1) if file is not None else _written_at(text)
+    script = parse(text, file=place, first_line=first_line)
+    report = await play(app, script, timeout_s=timeout_s, denial=denial, lifespan=lifespan, held_time=held_time)
     if not report.ok:
         raise TranscriptFailure(report)
     return report
+
+
+def _written_at(text: str) -> tuple[str, int]:
+    """Find out what file a transcript stands in, and on which line it begins, from where `check` is called."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and not is_the_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    if frame is None:
+        return "<transcript>", 1
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    source = "".join(linecache.getlines(file))
+    # The same text may stand there several times: the nearest before the end of the call, else the next one.
+    begins = [source.count("\n", 0, found.start()) + 1 for found in re.finditer(re.escape(text), source)]
+    if begins and text.strip():
+        return file, min(begins, key=lambda begin: abs(begin - line))
+    return f"{file}:{line}, <transcript>", 1  # it is put together, or has escapes
 
 
 async def _nothing(_step: Step) -> None:
@@ -149,6 +184,8 @@ class Player:
     peers: dict[str, Peer] = field(default_factory=dict)
     played: list[Step] = field(default_factory=list)
     unchecked: list[Step] = field(default_factory=list)
+    expected_to_raise: set[str] = field(default_factory=set)
+    """The clients whose application has raised what a line expects."""
 
     async def play(self, open_peer: Callable[[str], Peer]) -> Report:
         """Do and assert everything, in order, up to the first difference."""
@@ -156,20 +193,26 @@ class Player:
             await self.before(step)
             got = await self._step(step, open_peer)
             if got is not None:
-                return self._report(step, got)
+                return await self._differs(step, got)
             self.played.append(step)
             await self.after(step)
         # First everyone is asked, then everyone is ended: the end of one may be news for another.
         for peer in self.peers.values():
             if (rest := await peer.rest()) is not None:
-                return self._report(None, rest)
+                return await self._differs(None, rest)
         for peer in self.peers.values():
             if (rest := await peer.finish(self.timeout_s)) is not None:
-                return self._report(None, rest)
-        return self._report(None, None)
+                return await self._differs(None, rest)
+        return self._report()
 
-    def _report(self, expected: Step | None, got: Step | None) -> Report:
-        return Report(self.transcript, tuple(self.played), tuple(self.unchecked), expected, got)
+    def _report(self) -> Report:
+        return Report(self.transcript, tuple(self.played), tuple(self.unchecked))
+
+    async def _differs(self, expected: Step | None, got: Step) -> Report:
+        """Report a difference, and the exception behind it."""
+        names = sorted(self.peers.keys() - self.expected_to_raise, key=lambda name: (name != got.client, name))
+        causes = [cause for name in names if (cause := await self.peers[name].failure()) is not None]
+        return replace(self._report(), expected=expected, got=got, cause=causes[0] if causes else None)
 
     async def _step(self, step: Step, open_peer: Callable[[str], Peer]) -> Step | None:
         """Do or assert one step; return what came instead of it."""
@@ -178,6 +221,7 @@ class Player:
                 rest = await before.rest() or await before.finish(self.timeout_s)
                 if rest is not None:
                     return rest
+            self.expected_to_raise.discard(step.client)
             self.peers[step.client] = peer = open_peer(step.client)
             await peer.connect(step.target, step.headers)
             return None
@@ -197,6 +241,7 @@ class Player:
             name = step.exception.rpartition(".")[2]  # json.JSONDecodeError is defined in json.decoder
             if not (isinstance(got, Raised) and got.exception == name and step.message in got.message):
                 return got
+            self.expected_to_raise.add(step.client)
         else:
             got = await peer.answer(self.timeout_s)
             if not matches(step, got):
@@ -224,6 +269,16 @@ def _shown(step: Step) -> str:
     if isinstance(step, Nothing):
         return f"(nothing within {step.seconds:g} s)"
     return format_step(step)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Give the exceptions that a group consists of, as a task group raises it; others are alone."""
+    for inner in getattr(error, "exceptions", (error,)):
+        yield from (inner,) if inner is error else _leaves(inner)
+
+
+def _told(error: BaseException) -> str:
+    return "".join(traceback.format_exception_only(error)).strip()
 
 
 def _missing(expected: Step | None, got: Step) -> Headers:

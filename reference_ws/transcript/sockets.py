@@ -33,8 +33,6 @@ from reference_ws.transcript.messages import from_application
 from reference_ws.transcript.peers import Ended, Nothing, Peer
 from reference_ws.transcript.steps import Headers, Step
 
-__all__ = ["socket_peers"]
-
 QUIET_PONGS: Final = 10
 """The application has settled when so many pongs brought nothing new; its server's event loop turned as often."""
 GRACE_S: Final = 0.25
@@ -106,6 +104,9 @@ class _SocketPeer:
     async def rest(self) -> Step | None:
         await self._settle()
         return self._inbox.popleft() if self._inbox else None
+
+    async def failure(self) -> None:
+        pass  # a socket doesn't show it
 
     async def finish(self, timeout_s: float) -> Step | None:
         with anyio.move_on_after(timeout_s):

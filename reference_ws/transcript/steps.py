@@ -92,19 +92,24 @@ class ApplicationData(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationClose(Step):
-    """``<- close [CODE ["reason"]]``: the application starts the closing handshake."""
+    """``<- close [CODE ["reason"]]``: the application starts the closing handshake; ``...`` is any reason."""
 
     code: int = 1000
-    reason: str = ""
+    reason: str | EllipsisType = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deny(Step):
-    """``<- deny STATUS [text|json]``: the handshake is refused with an HTTP response; no ``payload``: any."""
+    """``<- deny STATUS [text|json|...]``: the handshake is refused with an HTTP response; no ``payload``: any."""
 
     status: int
     payload: Payload | None = None
     headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyMessage(Step):
+    """``<- ...``: the application sends one message, whatever it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,7 +151,7 @@ def _is_test(file: Path, node: str) -> bool:
 
 def main() -> int:
     """Print what is covered, and what is missing; the exit code is 1 below all."""
-    from reference_ws.guide.site import source_root
+    from reference_ws.guide.pages import source_root
 
     root = source_root()
     docs, behaviours = root / "docs", root / "tests" / "behaviours.toml"

@@ -10,16 +10,17 @@ from __future__ import annotations
 import io
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
+import msgspec
 from checks import prose
 
 from reference_ws.guide.glossary import read_terms
-from reference_ws.guide.pages import Fence, Page, PageError, count_problem, read_counts, read_page
-from reference_ws.guide.running import transcript
+from reference_ws.guide.pages import Fence, Page, PageError, read_page
 from reference_ws.guide.words.catalogs import LANGUAGES
 from reference_ws.transcript.grammar import format_step
 from reference_ws.transcript.mistakes import TranscriptError
@@ -29,6 +30,32 @@ __all__ = ["check", "summary"]
 
 Token = tuple[int, str]
 """The line in the page, and what stands there."""
+
+
+class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many fences of each kind a page has: an entry of ``docs/pages.toml``."""
+
+    python: int = 0
+    transcript: int = 0
+    console: int = 0
+    lifecycle: int = 0
+    glossary: int = 0
+    servers: int = 0
+
+
+def read_counts(docs: Path) -> dict[str, Counts]:
+    """Read ``docs/pages.toml``: page name -> counts, the same in every language."""
+    return msgspec.toml.decode((docs / "pages.toml").read_bytes(), type=dict[str, Counts])
+
+
+def count_problem(page: Page, written: Mapping[str, Counts]) -> str | None:
+    """Compare a page with the written counts: ``None``, or what differs."""
+    got = Counts(**Counter(fence.kind for fence in page.fences))
+    if page.name not in written:
+        return f"{page.file}:1: docs/pages.toml has no entry [{page.name}]; the page has {got}"
+    if got != written[page.name]:
+        return f"{page.file}:1: docs/pages.toml says {written[page.name]}, the page has {got}"
+    return None
 
 
 def check(docs: Path) -> list[str]:
@@ -131,7 +158,7 @@ def _tokens(page: Page, fence: Fence) -> list[Token]:
         ignored = (tokenize.COMMENT, tokenize.NL)
         return [(fence.line + token.start[0], token.string) for token in found if token.type not in ignored]
     if fence.kind == "transcript":
-        return [(step.line, _words(step)) for step in transcript(page, fence).steps]
+        return [(step.line, _words(step)) for step in page.transcript(fence).steps]
     lines = enumerate(fence.source.splitlines(), fence.line + 1)
     return [(line, text.rstrip()) for line, text in lines if not text.lstrip().startswith("#")]
 
@@ -143,7 +170,7 @@ def _words(step: Step) -> str:
 
 def main() -> int:
     """Print the findings, or one line with the counts; the exit code is 1 with findings."""
-    from reference_ws.guide.site import source_root
+    from reference_ws.guide.pages import source_root
 
     docs = source_root() / "docs"
     findings = check(docs)

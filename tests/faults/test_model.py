@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 
 from reference_ws import App, Depends, LifecycleError, SocketView, WebSocket, WebSocketDisconnect, lifecycle
 from reference_ws.lifecycle import ACCEPT, CLOSE, RESPONSE_LAST_BODY, RESPONSE_START, SENT
-from reference_ws.testing import DENIAL, InMemoryConnection, handshake
+from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, handshake
 
 CLIENT = ["text", "bytes", "close", "drop"]
 APPLICATION = ["accept", "send", "send json", "receive", "is_disconnected", "watch", "deny", "close", "raise", "end"]

@@ -12,8 +12,9 @@ from playwright.sync_api import expect, sync_playwright
 from server import in_thread
 
 from reference_ws.guide.lab.clock import LabLoop
+from reference_ws.guide.pages import source_root
 from reference_ws.guide.serving import application
-from reference_ws.guide.site import default_output, source_root
+from reference_ws.guide.site import default_output
 
 DOCS = source_root() / "docs"
 TARGET = DOCS / "assets/lab.webp"

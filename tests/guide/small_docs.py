@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from reference_ws.guide.site import source_root
+from reference_ws.guide.pages import source_root
 
 PAGES = ("index", "lifecycle", "handlers", "messages", "closing")
 

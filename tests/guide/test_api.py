@@ -9,7 +9,7 @@ import pytest
 
 import reference_ws
 from reference_ws import guards, testing, transcript
-from reference_ws.guide.site import source_root
+from reference_ws.guide.pages import source_root
 from reference_ws.guide.words.catalogs import LANGUAGES
 
 FOLDERS = {"zh": "", "pt": "pt/", "ru": "ru/"}

@@ -47,6 +47,15 @@ def fresh(address: str, browser: Browser) -> Iterator[Page]:
         yield context.new_page()
 
 
+@contextmanager
+def read_by(browser: Browser, locale: str, url: str) -> Iterator[Page]:
+    """Open a page in a profile of somebody who reads `locale`."""
+    with closing(browser.new_context(locale=locale)) as context:
+        page = context.new_page()
+        page.goto(url)
+        yield page
+
+
 def scheme(page: Page) -> str:
     return page.evaluate("document.body.getAttribute('data-md-color-scheme')")
 
@@ -90,7 +99,7 @@ OFFERS = {"zh": "阅读本页的中文版", "pt": "Esta página em português", 
     ],
 )
 def test_a_page_in_another_language_offers_the_reader_s(browser, address, locale, start, offered, end):
-    with opened(browser, address + start, locale=locale) as page:
+    with read_by(browser, locale, address + start) as page:
         offer = page.get_by_role("complementary", name=OFFERS[offered])
         expect(offer).to_have_attribute("lang", offered)
         offer.get_by_role("link", name=OFFERS[offered]).click()
@@ -103,7 +112,7 @@ def test_a_page_in_another_language_offers_the_reader_s(browser, address, locale
 
 
 def test_an_offer_that_is_declined_does_not_come_back(browser, address):
-    with opened(browser, address + "/ru/closing/", locale="pt-BR") as page:
+    with read_by(browser, "pt-BR", address + "/ru/closing/") as page:
         page.get_by_role("button", name="Não, obrigado").press("Enter")
         expect(page.locator(".ws-offer")).to_have_count(0)
         page.goto(address + "/ru/")
@@ -115,7 +124,7 @@ def test_an_offer_that_is_declined_does_not_come_back(browser, address):
     ("locale", "start"), [("zh-CN", "/"), ("pt-PT", "/pt/closing/"), ("en-US", "/ru/"), ("de", "/")]
 )
 def test_nobody_is_offered_what_they_read_or_can_t_read(browser, address, locale, start):
-    with opened(browser, address + start, locale=locale) as page:
+    with read_by(browser, locale, address + start) as page:
         expect(page.locator(".md-content h1")).to_be_visible()
         expect(page.locator(".ws-offer")).to_have_count(0)
 

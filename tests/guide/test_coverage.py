@@ -168,19 +168,20 @@ def test_all_claims_of_the_five_systems_are_listed():
     assert [f"{system}{n}" for system, last in numbers.items() for n in range(1, last + 1)] == list(claims)
 
 
-def test_all_behaviours_are_listed():
+def test_no_behaviour_is_dropped():
     pages = read_behaviours(ROOT / "tests/behaviours.toml").pages
-
-    assert {
+    at_least = {
         "lifecycle": 7,
-        "handlers": 8,
+        "handlers": 9,
         "views": 8,
         "connection": 10,
         "messages": 9,
         "closing": 11,
         "routing": 10,
-        "parameters": 11,
+        "parameters": 13,
         "middleware": 3,
-        "testing": 3,
+        "testing": 5,
         "sse": 2,
-    } == {page: len(behaviours) for page, behaviours in pages.items()}
+    }
+
+    assert [] == [page for page, count in at_least.items() if len(pages[page]) < count]

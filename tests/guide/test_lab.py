@@ -1,6 +1,7 @@
 import asyncio
 import re
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,11 +20,12 @@ from websockets.typing import Origin
 from reference_ws.guide.lab import sessions, stage
 from reference_ws.guide.lab.sessions import Lab
 from reference_ws.guide.pages import Page, read_page
-from reference_ws.guide.running import PageRun, transcript
+from reference_ws.guide.running import PageRun
 from reference_ws.testing.inmemory import handshake
 from reference_ws.transcript import Report, parse
 from reference_ws.transcript import play as play_transcript
 from reference_ws.transcript.observer import Observer
+from reference_ws.transcript.steps import AnyMessage
 
 DOCS = Path(__file__).parents[2] / "docs"
 # The code is the same in every language; test_lab_in_browser.py plays in all of them.
@@ -48,7 +50,9 @@ async def played(url: str, page: Page, number: int, mode: str) -> None:
         assert over.get("ok"), (page.file, page.examples[number - 1].line, over, story)
         # All that was played is told; where a handler raises, the error may come before the last lines of the others.
         written, seen = parse(page.examples[number - 1].source).steps, parse(story).steps
-        assert sorted(type(step).__name__ for step in written) == sorted(type(step).__name__ for step in seen)
+        known = Counter(type(step) for step in written if not isinstance(step, AnyMessage))
+        assert len(written) == len(seen)
+        assert known <= Counter(map(type, seen))
 
 
 @pytest.mark.parametrize("mode", ["run", pytest.param("step", marks=pytest.mark.full)])
@@ -624,7 +628,7 @@ def test_an_example_behaves_the_same_when_it_is_observed(page):
             elif fence.kind == "transcript":
                 app = page_run.application(fence)
                 app = Observer(app, events.append) if observed else app
-                script = transcript(page, fence)
+                script = page.transcript(fence)
                 played.append(await play_transcript(app, script, denial=fence.denial))
         page_run.close()
         assert observed == bool(events)

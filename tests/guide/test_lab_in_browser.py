@@ -17,9 +17,9 @@ from reference_ws.guide.lab import stage
 from reference_ws.guide.lab.clock import LabLoop
 from reference_ws.guide.lab.words import words_of
 from reference_ws.guide.pages import Page as Source
-from reference_ws.guide.pages import read_page
+from reference_ws.guide.pages import read_page, source_root
 from reference_ws.guide.serving import application
-from reference_ws.guide.site import default_output, is_stale, source_root
+from reference_ws.guide.site import default_output, is_stale
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 from reference_ws.transcript import Transcript, parse
 from reference_ws.transcript.grammar import format_step

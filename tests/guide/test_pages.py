@@ -1,7 +1,8 @@
 import pytest
+from checks.parity import Counts, count_problem
 from small_docs import ECHO
 
-from reference_ws.guide.pages import Block, Counts, PageError, count_problem, live_path, read_blocks, read_page
+from reference_ws.guide.pages import Block, PageError, live_path, read_blocks, read_page
 
 
 def test_page_has_its_fences_headings_and_title(write):

@@ -22,9 +22,10 @@ COMMAND = """
 import sys
 from pathlib import Path
 from reference_ws.guide import site
+from reference_ws.guide.command import serve
 
 root = Path(sys.argv.pop(1))
-site.source_root = lambda: root
+serve.source_root = lambda: root
 site.default_output = lambda: root / "site"
 site.is_stale = lambda output: False
 
@@ -210,7 +211,7 @@ def test_all_addresses_are_told_with_one_that_a_browser_can_open(root):
 def serve(root, monkeypatch, run_command):
     """Run the command in this process, for what ends before it serves."""
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    monkeypatch.setattr(site, "source_root", lambda: root)
+    monkeypatch.setattr("reference_ws.guide.command.serve.source_root", lambda: root)
     monkeypatch.setattr(site, "default_output", lambda: root / "site")
     monkeypatch.setattr(site, "is_stale", lambda _: False)
     return partial(run_command, "serve", "--no-browser")

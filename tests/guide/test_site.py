@@ -8,7 +8,7 @@ import pytest
 from pygments.token import Error
 from small_docs import PAGES, TITLES, write_docs
 
-from reference_ws.guide import site, tables
+from reference_ws.guide import pages, site, tables
 from reference_ws.guide.lexer import TranscriptLexer
 from reference_ws.guide.links import check
 from reference_ws.guide.pages import KINDS
@@ -396,7 +396,8 @@ def source_stamp(folder: Path) -> Path:
 
 def test_the_sources_are_found_inside_an_installed_package(tmp_path, monkeypatch):
     (tmp_path / "_source").mkdir()
-    monkeypatch.setattr(site, "_PACKAGE", tmp_path)
+    for module in (pages, site):
+        monkeypatch.setattr(module, "PACKAGE", tmp_path)
     monkeypatch.setattr(site.platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "cache")
     assert tmp_path / "_source" == site.source_root()
     assert tmp_path / "cache/site" == site.default_output()

@@ -10,7 +10,6 @@ from servers import COMMANDS, DOCS
 from conftest import NAMED
 from reference_ws.guide.differences import read_servers, servers_file
 from reference_ws.guide.pages import live_path, read_page
-from reference_ws.guide.running import transcript
 from reference_ws.transcript.player import Report, play
 
 # The code is equal in all languages.
@@ -42,7 +41,7 @@ def test_page_holds(server, compare, name):
         if fence.kind == "transcript":
             numbers[fence.anchor] += 1
             address = server.url + live_path(name, fence.app, fence.denial)
-            report = asyncio.run(play(address, transcript(page, fence), timeout_s=TIMEOUT_S))
+            report = asyncio.run(play(address, page.transcript(fence), timeout_s=TIMEOUT_S))
             found[f"{name}#{fence.anchor} {numbers[fence.anchor]}"] = lines(report)
 
     compare(name, found)

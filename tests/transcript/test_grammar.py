@@ -16,6 +16,7 @@ from reference_ws.transcript.messages import frame, wire
 from reference_ws.transcript.mistakes import EXPECTED, TranscriptError, display_width
 from reference_ws.transcript.steps import (
     Accept,
+    AnyMessage,
     ApplicationClose,
     ApplicationData,
     Blank,
@@ -68,6 +69,9 @@ LINES = [
     (ApplicationData(payload=Payload("json", {"id": ..., "n": "..."})), '<- json {"id": ..., "n": "..."}'),
     (ApplicationData(payload=Payload("bytes json", ...)), "<- bytes json ..."),
     (ApplicationClose(code=1011, reason="é" * 61), f'<- close 1011 "{"é" * 61}"'),
+    (ApplicationClose(code=1003, reason=...), "<- close 1003 ..."),
+    (ApplicationClose(code=1003, reason="..."), '<- close 1003 "..."'),
+    (AnyMessage(), "<- ..."),
     (Deny(status=403), "<- deny 403"),
     (Deny(status=401, payload=Payload("text", "no")), '<- deny 401 text "no"'),
     (Deny(status=307, payload=Payload("json", {"a": ...})), '<- deny 307 json {"a": ...}'),
@@ -92,6 +96,7 @@ UNTIDY = [
     ("-> bytes 00 01 ff", "-> bytes 0001FF"),
     ('-> json {"a": 1.0}', '-> text json {"a":1e0}'),
     ("-> json 1", "-> text   json\t1"),
+    ("<- deny 422", "<- deny 422 ...  # any body"),
     (".. 2000ms", ".. 2s"),
     ("!! ValueError", '!! ValueError ""'),
     ('-> text "é\\u2028"', '-> text "\\u00e9\\u2028"'),
@@ -270,7 +275,7 @@ def test_any_text_is_a_transcript_or_an_error_inside_of_it(text: str) -> None:
 STARTS = "->, <-, !!, ==, .., #, or a client's name before one of them"
 ARROW = "->, <-, !!, == or .. after the client's name"
 FROM_CLIENT = "connect, text, bytes, json, close or drop"
-FROM_APPLICATION = "accept, text, bytes, json, close or deny"
+FROM_APPLICATION = "accept, text, bytes, json, close, deny or ..."
 STRING = 'a JSON string literal, such as "hello"'
 END = "the end of the line, or white space and a # comment"
 HEX = "two hex digits for each byte"
@@ -279,7 +284,10 @@ DURATION = "a duration, such as 100ms or 2s"
 CODE = "a close code from 1000 to 4999"
 CLIENT_STATES = "CONNECTING, CONNECTED, DISCONNECTED"
 APPLICATION_STATES = "CONNECTING, CONNECTED, RESPONSE, DISCONNECTED"
-ANYTHING = "a value: ... stands only for what the application sends"
+ANYTHING = (
+    "no ... here: it stands for what the application sends: a payload, a value in JSON, a reason, a refusal's body or "
+    "a whole message"
+)
 HEADER = "no indentation here: header lines stand right under connect, accept or deny"
 EVENT = "at least one event, such as: -> connect /"
 ACCEPTED = "<- accept before this: a client that has not been accepted can only `-> drop`"
@@ -337,7 +345,7 @@ SECOND = [
     ("2:10", "a number that a program can hold", "<- json [-1e999]"),
     ("2:9", "a number that a program can hold", f"<- json {'1' * 5000}"),
     ("2:9", "every key once in an object", '<- json {"a": 1, "a": 2}'),
-    ("2:9", "a JSON value that is not nested as deeply", f"<- json {'[' * 100_000}"),
+    ("2:9", "a JSON value that is not nested as deeply", f"<- json {'[' * 100_000}{']' * 100_000}"),
     ("2:9", "a JSON value that is not nested as deeply", f"<- json {'[' * 101}{']' * 101}"),
     ("2:15", "valid JSON (expecting value)", "<- bytes json x"),
     ("2:10", HEX, "-> bytes 0"),
@@ -355,18 +363,25 @@ SECOND = [
     ("2:10", "a code that an application may send: 1010 is for clients", "<- close 1010"),
     ("2:15", "no reason: 1005 is a close frame without a code", '-> close 1005 "bye"'),
     ("2:15", STRING, "-> close 1000 bye"),
-    ("2:15", STRING, "<- close 1000 ..."),
+    ("2:15", ANYTHING, "-> close 1000 ..."),
+    ("2:10", ANYTHING, "<- close ..."),
+    ("2:4", ANYTHING, "-> ..."),
+    ("2:11", ANYTHING, "<- accept ..."),
+    ("2:9", ANYTHING, "<- deny ..."),
+    ("2:8", END, "<- ... 1"),
+    ("2:19", END, "<- close 1000 ... 1"),
     ("2:15", "a reason of at most 123 bytes of UTF-8", f'-> close 1000 "{"é" * 62}"'),
     ("2:21", END, '<- close 1000 "bye" "bye"'),
     ("2:8", STATUS, "<- deny"),
     ("2:9", STATUS, "<- deny 200"),
     ("2:9", STATUS, "<- deny no"),
-    ("2:13", "text or json", "<- deny 403 bytes 00"),
+    ("2:13", "text, json or ...", "<- deny 403 bytes 00"),
     ("2:17", STRING, "<- deny 403 text"),
     ("2:3", "the name of an exception", "!!"),
     ("2:4", "the name of an exception", "!! json."),
     ("2:15", STRING, "!! ValueError boom"),
-    ("2:15", STRING, "!! ValueError ..."),
+    ("2:15", ANYTHING, "!! ValueError ..."),
+    ("2:4", ANYTHING, "== ..."),
     ("2:3", f"client= and one of {CLIENT_STATES}", "=="),
     ("2:4", f"client= and one of {CLIENT_STATES}", "== application=CONNECTED client=CONNECTED"),
     ("2:11", f"one of {CLIENT_STATES}", "== client=RESPONSE application=CONNECTED"),

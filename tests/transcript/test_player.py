@@ -570,8 +570,10 @@ async def served(application):
         uvicorn.Config(application, log_level="critical", lifespan="off", timeout_graceful_shutdown=2)
     )
     serving = asyncio.create_task(server.serve([listener]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0)
+    while not server.started:
+        await asyncio.sleep(0)  # uvicorn has no event for it
+        if serving.done():
+            serving.result()  # raises what has stopped it
     try:
         yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
     finally:
@@ -830,3 +832,24 @@ async def test_a_frame_that_no_json_line_can_hold_is_told_as_text(text):
     denial = {**DENIAL, "headers": [(b"content-type", b"application/json")]}
     report = await report_of(sends(denial, body), "-> connect /\n<- deny 401 json [1]")
     assert f"  + <- deny 401 text {json.dumps(text)}" in str(report)
+
+
+ANSWERS = [
+    ("-> connect /echo\n<- ...\n-> json 1\n<- json 1", None),
+    ('-> connect /closes\n<- accept\n-> text "x"\n<- ...', None),
+    ("-> connect /nowhere\n<- ...", None),
+    ('-> connect /echo\n<- accept\n-> text "x"\n<- ...\n<- ...', "(nothing within"),
+    ("-> connect /echo\n<- accept\n-> close\n<- ...", "(the application has ended)"),
+    ('-> connect /closes\n<- accept\n-> text "x"\n<- close 4000 ...', None),
+    ('-> connect /closes\n<- accept\n-> text "x"\n<- close 4001 ...', '<- close 4000 "done"'),
+    ('-> connect /closes\n<- accept\n-> text "x"\n<- close 4000 "..."', '<- close 4000 "done"'),
+    ("-> connect /nowhere\n<- deny 404 ...", None),
+    ("-> connect /nowhere\n<- deny 403 ...", '<- deny 404 text "Not Found"'),
+]
+
+
+@pytest.mark.parametrize(("text", "instead"), ANSWERS)
+async def test_what_may_be_anything(text, instead):
+    report = await play(app, parse(text), timeout_s=0.1)
+    assert report.ok is (instead is None), report
+    assert instead is None or f"  + {instead}" in str(report)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from reference_ws.lifecycle import CLOSE_CODES, CLOSE_REASON_MAX_BYTES, RECEIVE, SEND
 from reference_ws.transcript.steps import (
     Accept,
+    AnyMessage,
     ApplicationClose,
     ApplicationData,
     Blank,
@@ -69,7 +70,8 @@ client_steps = (
 application_steps = (
     accepts
     | st.builds(ApplicationData, payload=payloads(wildcards=True))
-    | st.builds(ApplicationClose, code=codes("either", "server"), reason=reasons)
+    | st.builds(ApplicationClose, code=codes("either", "server"), reason=reasons | st.just(...))
+    | st.builds(AnyMessage)
     | st.builds(
         Deny,
         status=st.integers(300, 599),
@@ -112,7 +114,7 @@ def transcripts(draw: st.DrawFn) -> Transcript:
                 state[client] = "accepted"
             case (ClientClose() | Drop() | Deny(), _) | (ApplicationClose() | Raised(), "asked"):
                 state[client] = "over"
-            case ApplicationClose() | Raised(), "accepted":
+            case (ApplicationClose() | Raised(), "accepted") | (AnyMessage(), "asked" | "accepted"):
                 state[client] = "application left"
     return Transcript(tuple(items), "generated")
 

@@ -10,8 +10,6 @@ import io
 import sys
 from gettext import NullTranslations
 
-__all__ = ["Problem", "main", "missing"]
-
 
 class Problem(Exception):  # noqa: N818 - a reader's mistake or a machine's state, not the program's error
     """Something that the reader can mend; ``str()`` is one line in the reader's language: what is wrong, what to do."""
@@ -38,7 +36,7 @@ def tell(problem: str) -> int:
 
 
 def missing(error: ModuleNotFoundError, words: NullTranslations) -> str:
-    """Say which package is missing to a command that needs the pages or the site; the extra ``cli`` is there."""
+    """Say which package is missing to a command that needs the site; the extra ``cli`` is there."""
     return words.gettext("%(name)s is not installed: run `pip install 'reference-ws[serve]'`") % {
         "name": _module(error)
     }

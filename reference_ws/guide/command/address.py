@@ -9,8 +9,6 @@ import anyio
 
 from reference_ws.guide.command import Problem
 
-__all__ = ["reach", "read"]
-
 
 def read(words: NullTranslations, url: str) -> SplitResult:
     """Take `url` apart; raises `Problem` for one that isn't ``ws://`` or ``wss://``."""

@@ -21,8 +21,6 @@ from reference_ws.guide.words.catalogs import (
 )
 from reference_ws.transcript.mistakes import TranscriptError
 
-__all__ = ["run"]
-
 Action = Callable[[], int | None]
 """What a command does once all arguments are read; an exit code other than 0 is returned."""
 

@@ -44,8 +44,6 @@ from reference_ws.transcript.steps import (
     Transcript,
 )
 
-__all__ = ["run"]
-
 QUIET_S: Final = 0.2
 """The next line is read when the application has been silent for so long: input from a pipe comes all at once."""
 PATIENCE_S: Final = 1.0
@@ -91,11 +89,9 @@ async def _talk(words: NullTranslations, base: str, first: Transcript) -> int:
                 "dim",
             )
         await client.do(first.steps[0])
-        if not client.answered:
-            tasks.cancel_scope.cancel()
-        else:
+        if client.answered:
             await client.converse()
-            tasks.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()
     if not client.answered:
         raise Problem(client.how)
     return 2 if client.mistakes and not sys.stdin.isatty() else 0

@@ -11,8 +11,6 @@ from reference_ws.guide.words import explanations
 from reference_ws.guide.words.catalogs import LANGUAGES, pages_language
 from reference_ws.lifecycle import CLOSE_CODES, ERRORS, RECEIVE, SEND, CloseCode, WebSocketState, close_code
 
-__all__ = ["show"]
-
 SITE = "http://127.0.0.1:8000/"
 """Where `reference-ws serve` shows the pages unless it is told otherwise."""
 

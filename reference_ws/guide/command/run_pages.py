@@ -6,7 +6,8 @@ import asyncio
 import importlib
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from gettext import NullTranslations
 from itertools import groupby
@@ -17,16 +18,26 @@ from starlette.types import ASGIApp
 
 from reference_ws.guide.command import Problem, address
 from reference_ws.guide.command.screen import Screen, unknown
-from reference_ws.guide.pages import KINDS, Block, Fence, Page, PageError, live_path, read_blocks, read_page, read_pages
-from reference_ws.guide.running import PageRun, failure_text, transcript
+from reference_ws.guide.pages import (
+    KINDS,
+    Block,
+    Fence,
+    Page,
+    PageError,
+    live_path,
+    read_blocks,
+    read_page,
+    read_pages,
+    source_root,
+)
+from reference_ws.guide.running import PageRun, failure_text
 from reference_ws.guide.words.catalogs import pages_language
 from reference_ws.testing.held_time import run_in_held_time
+from reference_ws.testing.inmemory import asgi, is_the_users
 from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.player import Report, play
 from reference_ws.transcript.steps import Connect, Transcript
-
-__all__ = ["play_file", "run", "show_examples"]
 
 DIFFERS = 1
 SERVER = "ws://127.0.0.1:8000"
@@ -35,8 +46,6 @@ SERVER = "ws://127.0.0.1:8000"
 
 def show_examples(words: NullTranslations, language: str) -> None:
     """List the pages, their sections with transcripts, and the live addresses of these. Raises `Problem`."""
-    from reference_ws.guide.site import source_root  # MkDocs takes long to load
-
     screen = Screen(words)
     try:
         pages = read_pages(source_root() / "docs", pages_language(language))
@@ -51,7 +60,7 @@ def show_examples(words: NullTranslations, language: str) -> None:
             addresses = [
                 f"{SERVER}{live_path(page.name, fence.app, fence.denial)}{step.target}"
                 for fence in group
-                for step in transcript(page, fence).steps
+                for step in page.transcript(fence).steps
                 if isinstance(step, Connect)
             ]
             for live in dict.fromkeys(addresses):
@@ -64,8 +73,6 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
     In memory all that stands above the section runs too, as on the page; with `url` (``ws://127.0.0.1:8000``) only the
     transcripts are played, against the live addresses of `reference-ws serve`.
     """
-    from reference_ws.guide.site import source_root  # MkDocs takes long to load
-
     _ = words.gettext
     name, _hash, anchor = page.partition("#")
     files = {file.stem: file for file in (source_root() / "docs" / pages_language(language)).glob("*.md")}
@@ -84,7 +91,7 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
         return run_in_held_time(performance.run(read, chosen))
     live = url.rstrip("/")
     scenes = [
-        (live + live_path(read.name, fence.app, fence.denial), transcript(read, fence), fence.denial)
+        (live + live_path(read.name, fence.app, fence.denial), read.transcript(fence), fence.denial)
         for fence in transcripts
     ]
     return asyncio.run(performance.perform(scenes, url))
@@ -183,7 +190,14 @@ class _Performance:
         if not self.quiet:
             self.screen.line(f"{script.file}:{script.steps[0].line}", "underline")
         on_step = None if self.quiet else self.screen.follow(script)
-        report: Report = await play(app, script, denial=denial, on_step=on_step)
+        try:
+            report: Report = await play(app, script, denial=denial, on_step=on_step)
+        except Exception as error:  # of the application's lifespan
+            if isinstance(app, str):
+                raise
+            told = self.words.gettext("the application could not start or stop: %(reason)s")
+            self.screen.line(told % {"reason": _reason(error)}, "red")
+            return False
         self.transcripts += 1
         self.steps += len(report.played)
         self.unchecked += len(report.unchecked)
@@ -243,8 +257,8 @@ def _markdown(words: NullTranslations, path: Path, text: str) -> Page:
 
 
 def _application(words: NullTranslations, name: str) -> ASGIApp:
-    """Import ``module:app``, the current folder included. Raises `Problem`."""
-    module, _, attribute = name.partition(":")
+    """Import ``module:app``, or call ``module:factory()``, the current folder included. Raises `Problem`."""
+    module, _, attribute = name.removesuffix("()").partition(":")
     if not module or not attribute:
         problem = words.gettext("%(name)r is no application: write --app module:name")
         raise Problem(problem % {"name": name})
@@ -252,10 +266,27 @@ def _application(words: NullTranslations, name: str) -> ASGIApp:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except Exception as error:  # the module's own code may raise anything
+        if name.endswith("()"):
+            found = found()
+    except (Exception, SystemExit) as error:  # the module's own code may raise anything
         problem = words.gettext("the application %(name)s can't be imported: %(reason)s")
-        raise Problem(problem % {"name": name, "reason": f"{type(error).__name__}: {error}"}) from None
+        raise Problem(problem % {"name": name, "reason": _reason(error)}) from None
     if not callable(found):
         raise Problem(words.gettext("%(name)s is no ASGI application: it can't be called") % {"name": name})
-    app: Callable[..., Awaitable[None]] = found
-    return app
+    try:
+        return asgi(found)
+    except TypeError:
+        problem = words.gettext("%(name)s takes no scope, receive and send: is it a factory? Call it: %(name)s()")
+        raise Problem(problem % {"name": name}) from None
+
+
+def _reason(error: BaseException) -> str:
+    """Tell an exception in one line, with the file and line of the person's own code that has raised it."""
+    told = " ".join(f"{type(error).__name__}: {error}".split())
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_the_users(frame.filename)]
+    file, line = (frames[-1].filename, frames[-1].lineno) if frames else ("", None)
+    if isinstance(error, SyntaxError) and error.filename:
+        file, line, told = error.filename, error.lineno, f"{type(error).__name__}: {error.msg}"
+    if Path(file).is_relative_to(Path.cwd()):
+        file = str(Path(file).relative_to(Path.cwd()))
+    return f"{file}:{line}: {told}" if file else told

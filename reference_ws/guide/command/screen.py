@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from gettext import NullTranslations
 from typing import Final
@@ -17,9 +19,16 @@ from reference_ws.transcript.diagram import states
 from reference_ws.transcript.grammar import format_step
 from reference_ws.transcript.steps import States, Step, Transcript, headers_of
 
-__all__ = ["Screen", "unknown"]
-
 _ARROWS: Final = {"->": "cyan", "<-": "green", "!!": "red", "==": "magenta", "..": "yellow"}
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """End the command as Ctrl-C does, wherever it is: ``| head`` has read enough."""
+        with suppress(SystemExit):  # which a task group would wrap
+            super().on_broken_pipe()
+        self.quiet = True
+        signal.raise_signal(signal.SIGINT)
 
 
 class Screen:
@@ -27,7 +36,7 @@ class Screen:
 
     def __init__(self, words: NullTranslations) -> None:
         self.words = words
-        self._console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+        self._console = _Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line."""

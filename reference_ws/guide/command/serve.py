@@ -13,17 +13,15 @@ from gettext import NullTranslations
 from rich.console import Console
 
 from reference_ws.guide.command import Problem
-from reference_ws.guide.pages import PageError, read_pages
+from reference_ws.guide.pages import PageError, read_pages, source_root
 from reference_ws.guide.words.catalogs import LANGUAGES
-
-__all__ = ["run"]
 
 
 def run(words: NullTranslations, host: str, port: int, *, allow_hosts: Collection[str], browser: bool) -> None:
     """Build the site if its sources have changed, and serve it until Ctrl-C. Raises `Problem`."""
     # What builds and serves takes long to load: no other command should wait for it.
     from reference_ws.guide import serving
-    from reference_ws.guide.site import BuildError, build, default_output, is_stale, source_root
+    from reference_ws.guide.site import BuildError, build, default_output, is_stale
 
     _ = words.gettext
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)

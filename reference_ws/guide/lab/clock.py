@@ -13,8 +13,6 @@ from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final
 
-__all__ = ["CLOCK", "Clock", "LabLoop"]
-
 
 class LabLoop(asyncio.SelectorEventLoop):
     """An event loop whose time is, for some of its tasks, that of their `CLOCK`."""

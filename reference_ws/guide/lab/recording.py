@@ -21,8 +21,6 @@ from reference_ws.transcript.memory import MemoryPeer, World
 from reference_ws.transcript.player import Player, TranscriptFailure
 from reference_ws.transcript.steps import Step
 
-__all__ = ["record"]
-
 log = logging.getLogger(__name__)
 
 Recording = dict[str, Any]

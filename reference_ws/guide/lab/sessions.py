@@ -34,8 +34,6 @@ from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.websocket import WebSocket
 
-__all__ = ["MAX_SECONDS", "MAX_SESSIONS", "PREFIX", "Lab"]
-
 logger = logging.getLogger(__name__)
 
 PREFIX: Final = "/lab"

@@ -42,8 +42,6 @@ from reference_ws.transcript.steps import (
     Transcript,
 )
 
-__all__ = ["Mode", "Refused", "Stage", "TooMuch"]
-
 Mode = Literal["run", "step", "play"]
 
 MAX_STEPS: Final = 500

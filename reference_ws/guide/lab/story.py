@@ -39,8 +39,6 @@ from reference_ws.transcript.steps import (
     Transcript,
 )
 
-__all__ = ["Show", "Story", "ended", "problem"]
-
 Show = dict[str, Any]
 """What the page's scripts get: see `Story.show`."""
 

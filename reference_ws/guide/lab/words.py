@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from gettext import NullTranslations
 
-__all__ = ["script", "words_of"]
-
 
 def words_of(words: NullTranslations) -> dict[str, str]:
     """Collect the lab's words in one language: the scripts' name for each -> the words."""

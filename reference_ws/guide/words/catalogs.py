@@ -1,8 +1,7 @@
 """The sentences that the documentation and the program show a person, in the reader's language.
 
 English is the source and the key; the translations are gettext catalogs, in ``locales/<language>/LC_MESSAGES``, read as
-they are: nothing has to be compiled. Run ``python -m reference_ws.guide.words.catalogs`` in a checkout when a sentence
-has changed: it brings the three files up to date and leaves the new sentences for a translator.
+they are: nothing has to be compiled.
 """
 
 from __future__ import annotations
@@ -18,28 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from babel import negotiate_locale
-from babel.messages import Catalog
-from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
-from babel.messages.pofile import PoFileError, read_po, write_po
-
-from reference_ws.guide.words import explanations
-from reference_ws.lifecycle import CLOSE_CODES, ERRORS
-from reference_ws.transcript import mistakes
-
-__all__ = [
-    "ENGLISH",
-    "LANGUAGES",
-    "CatalogError",
-    "catalog",
-    "catalog_file",
-    "click_speaks",
-    "language_called",
-    "language_of",
-    "language_of_environment",
-    "pages_language",
-    "source_messages",
-]
+from babel.messages.pofile import PoFileError, read_po
 
 LANGUAGES: Final = ("zh", "pt", "ru")
 """The languages of the pages; the first one is for readers of any other."""
@@ -126,7 +105,7 @@ def _negotiate(tags: Iterable[str]) -> str | None:
 
 @contextmanager
 def click_speaks(language: str) -> Iterator[None]:
-    """Let click say its own words (`CLICK`) in `language` meanwhile.
+    """Let click say its own words in `language` meanwhile.
 
     Click asks gettext for the domain "messages" in the language of the environment, and gettext reads compiled files.
     """
@@ -144,73 +123,3 @@ def click_speaks(language: str) -> Iterator[None]:
         finally:
             gettext.bindtextdomain("messages", folder_before)
             os.environ.pop("LANGUAGE") if before is None else os.environ.update(LANGUAGE=before)
-
-
-# --- the sentences to translate ---------------------------------------------------------------------------------------
-
-CLICK: Final = (
-    "Usage:",
-    "Options",
-    "Commands",
-    "default: {default}",
-    "Show this message and exit.",
-    "Show the version and exit.",
-    "No such command {name!r}.",
-    "No such option {name!r}.",
-    ("Did you mean {possibility}?", "(Did you mean one of: {possibilities}?)"),
-    ("Option {name!r} requires an argument.", "Option {name!r} requires {nargs} arguments."),
-    "Option {name!r} does not take a value.",
-    ("Got unexpected extra argument ({args})", "Got unexpected extra arguments ({args})"),
-    "Missing argument",
-    "Invalid value for {param_hint}: {message}",
-    "{value!r} is not a valid {number_type}.",
-    "{value} is not in the range {range}.",
-    "{name} {filename!r} does not exist.",
-    "{name} {filename!r} is a directory.",
-    "{name} {filename!r} is not readable.",
-    "file",
-)
-"""What click itself says in help texts and about mistakes on this command line."""
-
-
-def source_messages() -> Catalog:
-    """Collect the sentences that have to be translated: those in gettext calls, and the texts of the life cycle."""
-    messages = Catalog(project="reference-ws", fuzzy=False)
-    for file, _, message, comments, context in extract_from_dir(_PACKAGE, [("**.py", "python")]):
-        messages.add(message, locations=[(f"reference_ws/{file}", 1)], auto_comments=comments, context=context)
-    for message in _life_cycle_texts():
-        messages.add(message, locations=[("reference_ws/lifecycle.py", 1)])
-    for message in explanations.sentences():
-        messages.add(message, locations=[("reference_ws/guide/words/explanations.py", 1)])
-    for message in mistakes.sentences():
-        messages.add(message, locations=[("reference_ws/transcript/mistakes.py", 1)])
-    for message in CLICK:
-        messages.add(message, locations=[("click", 1)])
-    return messages
-
-
-def _life_cycle_texts() -> Iterator[str]:
-    for error in ERRORS.values():
-        yield error.problem
-        yield error.remedy
-    for code in CLOSE_CODES:
-        yield code.sender
-        yield code.meaning
-
-
-def _update() -> None:
-    source = source_messages()
-    for language in LANGUAGES:
-        file = catalog_file(language)
-        with file.open("rb") as text:
-            translated = read_po(text, locale=language)
-        translated.update(source, no_fuzzy_matching=True, update_creation_date=False)
-        translated.obsolete.clear()
-        with file.open("wb") as output:
-            write_po(output, translated, width=120, include_lineno=False)
-        missing = sum(1 for message in translated if message.id and not message.string)
-        print(f"{file}: {missing} of {len(translated)} sentences to translate")
-
-
-if __name__ == "__main__":
-    _update()

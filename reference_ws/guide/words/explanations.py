@@ -7,7 +7,7 @@ codes) is said only there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from reference_ws import guards
@@ -32,6 +32,7 @@ from reference_ws.lifecycle import (
 )
 from reference_ws.transcript.messages import messages_of
 from reference_ws.transcript.steps import (
+    AnyMessage,
     ApplicationClose,
     Deny,
     Drop,
@@ -42,21 +43,6 @@ from reference_ws.transcript.steps import (
     States,
     Step,
 )
-
-__all__ = [
-    "ENDS",
-    "MESSAGES",
-    "PLACES",
-    "REASONS",
-    "SIDES",
-    "STATES",
-    "STEPS",
-    "TRANSITIONS",
-    "of_step",
-    "place",
-    "reason",
-    "sentences",
-]
 
 SIDES: Final[Mapping[str, str]] = {
     "client_state": "The client's side: moved by what the application receives",
@@ -101,6 +87,7 @@ TRANSITIONS: Final[Mapping[tuple[WebSocketState, str], str]] = {
 STEPS: Final[Mapping[type[Step], str]] = {
     Drop: "The client vanishes without a close frame: the application receives close code 1006.",
     Deny: "The application refuses the handshake: the client gets an HTTP response instead of a connection.",
+    AnyMessage: "The application sends one message, whatever it is.",
     Raised: "This exception left the handler; the client doesn't see it.",
     States: "Both sides are in these states at this point.",
     Silence: "The application sends nothing for this long.",
@@ -173,10 +160,3 @@ def of_step(step: Step, client: WebSocketState, application: WebSocketState) -> 
     if isinstance(entry, str):
         return ERRORS[entry].problem
     return TRANSITIONS[client if received else application, event]
-
-
-def sentences() -> Iterator[str]:
-    """Give every sentence of this module, to be translated."""
-    for table in (SIDES, STATES, MESSAGES, TRANSITIONS, STEPS, REASONS):
-        yield from table.values()
-    yield ENDS
