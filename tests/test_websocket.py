@@ -1111,8 +1111,12 @@ async def test_a_loop_that_only_sends_lets_others_run_and_notices_the_end(data, 
     await websocket.accept()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(client)
-        with pytest.raises(WebSocketDisconnect) as ended:
+
+        async def loop():
             while sent < 1000:
                 await websocket.send_text(data)
+
+        with pytest.raises(WebSocketDisconnect) as ended:
+            await loop()
     assert others[0] in passed
     assert (4001, "bored") == (ended.value.code, ended.value.reason) == websocket.end
