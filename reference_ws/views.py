@@ -11,7 +11,7 @@ import anyio
 from reference_ws.binding import Bound
 from reference_ws.errors import UnwantedMessageError
 from reference_ws.lifecycle import CONNECTED, DISCONNECT, DISCONNECTED
-from reference_ws.parameters import plan, refuse_unread, signature, where
+from reference_ws.parameters import plan, refuse_unread, signature, signature_of, where
 from reference_ws.typed import reader
 from reference_ws.websocket import WebSocket
 
@@ -72,7 +72,7 @@ class SocketView:
 def _check_call(method: Any, name: str, view: type[SocketView], given: str) -> None:
     """Refuse what can't be called with what is there, such as the parameters of Starlette's ``WebSocketEndpoint``."""
     try:
-        inspect.signature(method).bind(view, *([given] if given else []))
+        signature_of(method).bind(view, *([given] if given else []))
     except TypeError as error:
         called = f"{name}({given})"
         raise TypeError(

@@ -101,4 +101,4 @@ async def test_what_wraps_starlette_itself_sees_every_connection(monkeypatch: py
 
     monkeypatch.setattr(Starlette, "__call__", traced)
     await check(app, '-> connect /secret\n<- accept\n<- text "the secret"\n<- close 1000')
-    assert ["websocket"] == seen
+    assert ["lifespan", "websocket"] == seen

@@ -19,9 +19,9 @@ CACHE: Final = PROJECT / ".cache/py314"
 
 FROM_NPM: Final = ("pyodide@314.0.7", "ws@8.23.0")
 WHEELS: Final = (
-    "anyio", "click", "h11", "httpx2", "httpx2-jsfetch", "hypothesis", "idna", "iniconfig", "Markdown", "msgspec",
-    "packaging", "pluggy", "Pygments", "pymdown-extensions", "pytest", "sortedcontainers", "starlette", "sybil",
-    "typing_extensions", "uvicorn", "babel", "websockets",
+    "anyio", "attrs", "click", "h11", "httpx2", "httpx2-jsfetch", "hypothesis", "idna", "iniconfig",
+    "Markdown", "msgspec", "packaging", "pluggy", "Pygments", "pymdown-extensions", "pytest",
+    "sortedcontainers", "starlette", "sybil", "typing_extensions", "uvicorn", "babel", "websockets",
 )  # fmt: skip
 """Names in constraints.txt, which has the versions."""
 PLATFORM: Final = {"python_version": "3.14", "python_full_version": "3.14.2", "sys_platform": "emscripten"}
