@@ -6,7 +6,7 @@ PORT ?= 8000
 ALLOW_HOST ?=
 BIN := .venv/bin
 
-.PHONY: help serve test py314 check servers faults lab bench format clean
+.PHONY: help serve test py314 check servers faults mutants lab bench format clean
 
 help:
 	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=, ALLOW_HOST=)"
@@ -15,6 +15,7 @@ help:
 	@echo "make check   ruff, types, parity of the languages, layout, strict site build"
 	@echo "make servers play every transcript on uvicorn, hypercorn, granian and daphne"
 	@echo "make faults  let clients vanish, handlers be cancelled and servers stop, thousands of times; prints the numbers"
+	@echo "make mutants change the library in 300 places, one at a time, and see what notices (MUTANTS='--only guards --count 50')"
 	@echo "make lab     run, step and play an example of every page in every language, in a real Chromium"
 	@echo "make bench   measure this library beside its peers (QUICK=1: under two minutes; NOTE=: a remark for the result)"
 	@echo "make format  let ruff put the code in order"
@@ -45,8 +46,11 @@ bench: .cache/bench/ready
 servers: .venv/servers
 	$(BIN)/python -m pytest tests/servers --tb=short
 
-faults: .venv/dev
-	$(BIN)/python -m pytest tests/faults --full
+faults: .venv/servers
+	$(BIN)/python -m pytest tests/faults tests/servers/test_nothing_is_lost.py --full
+
+mutants: .venv/dev
+	@PYTHONPATH=tests $(BIN)/python -m mutants $(MUTANTS)
 
 lab: .venv/dev
 	$(BIN)/python -m reference_ws.guide.site # once, before two workers want it

@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
+from types import BuiltinFunctionType
 from typing import Final
 
 import anyio
@@ -18,13 +19,38 @@ from starlette.types import Message, Receive
 
 from reference_ws.lifecycle import DISCONNECT
 
-__all__ = ["READ_AHEAD", "TURNS", "ReadAhead"]
+__all__ = ["READ_AHEAD", "TURNS", "ReadAhead", "kept"]
 
 READ_AHEAD: Final = 64
 """How many messages are kept for later receives before reading ahead stops."""
 
 # A message that is there is handed over within one turn of the event loop by most servers; the others need a few.
 TURNS: Final = 4
+
+
+def kept(receive: Receive) -> Receive:
+    """Return a server's ``receive`` such that no message is lost when the wait for it is cancelled.
+
+    A ``receive`` that is written in Python waits for a queue, which keeps its message when the wait is cancelled: it is
+    returned as it is. One that is not (granian's) gives futures of its own, and what they bring after they were
+    cancelled, nobody gets. Those are never cancelled here: who asks next waits for the same one.
+    """
+    if not isinstance(receive, BuiltinFunctionType):
+        return receive
+    pending: asyncio.Future[Message] | None = None
+
+    async def next_message() -> Message:
+        nonlocal pending
+        while True:
+            if pending is None:
+                pending = asyncio.ensure_future(receive())
+            asked = pending
+            message: Message = await asyncio.shield(asked)
+            if pending is asked:  # of two tasks that wait for it, the first one takes it
+                pending = None
+                return message
+
+    return next_message
 
 
 class ReadAhead:
@@ -67,6 +93,20 @@ class ReadAhead:
                 return False
             self._take(pending)
         return self.saw_disconnect
+
+    async def glance(self) -> bool:
+        """Look, and leave no receive behind that this has begun.
+
+        It is for who wants no messages: a guard that ends what waits for one too long would end it.
+        """
+        begun_before = self._pending is not None
+        left = await self.look()
+        if not begun_before and (pending := self._pending) is not None:
+            pending.scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await pending.done.wait()
+            self._take(pending)
+        return left or self.saw_disconnect
 
     async def watch(self, limit: int) -> bool:
         """Wait until the client's end has come, and return True; False when nothing is wanted any more.

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ExceptionHandler, Lifespan, Receive, Scope, Send
 
+from reference_ws.ahead import kept
 from reference_ws.binding import Middleware as Wrapper
 from reference_ws.conversation import last
 from reference_ws.routing import Handler, Router, Routes
@@ -63,8 +64,10 @@ class App(Starlette):
                 "This is an ASGI application, and it was called as WSGI, which knows no WebSocket: serve it with an "
                 "ASGI server such as uvicorn, or see the page sse.md for server-sent events, which WSGI can send."
             )
-        called = super().__call__(scope, receive, send)
-        return last(called, scope, self.exception_handlers) if scope["type"] == "websocket" else called
+        if scope["type"] != "websocket":
+            return super().__call__(scope, receive, send)
+        # Here, so that what stands around the handlers asks the same one: a second one would miss what the first keeps.
+        return last(super().__call__(scope, kept(receive), send), scope, self.exception_handlers)
 
     def websocket(
         self, path: str, name: str | None = "", *, middlewares: Sequence[Wrapper] = ()

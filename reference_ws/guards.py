@@ -20,6 +20,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reference_ws.ahead import kept
 from reference_ws.conversation import refuse
 from reference_ws.lifecycle import ACCEPT, CLOSE, DISCONNECT, RECEIVED
 from reference_ws.websocket import WebSocket
@@ -152,7 +153,7 @@ class _Guarded:
 
     def __init__(self, guard: LimitGuard, receive: Receive, send: Send) -> None:
         self._guard = guard
-        self._receive = receive
+        self._receive = kept(receive)
         self._send = send
         self._accepted = False
         self._closed = False

@@ -11,6 +11,7 @@ What a failed send means stands behind `_deliver`, and which errors are made of 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Generic, Literal, TypeVar, overload
@@ -24,7 +25,7 @@ from starlette.websockets import WebSocket as StarletteWebSocket
 from starlette.websockets import WebSocketState
 
 from reference_ws import lifecycle
-from reference_ws.ahead import READ_AHEAD, TURNS, ReadAhead
+from reference_ws.ahead import READ_AHEAD, TURNS, ReadAhead, kept
 from reference_ws.codec import dumps, loads
 from reference_ws.connection import Connection
 from reference_ws.errors import (
@@ -62,6 +63,13 @@ HeaderPair = tuple[bytes, bytes] | tuple[str, str]
 VANISHED: Final = (1006, "")
 """How a connection ended whose client sent no close frame."""
 
+FAIR: Final = 65_536
+"""How much may be sent before other tasks run: the length of the data, and `A_SEND` for each message.
+
+To let them run costs some turns of the event loop, which 64 short messages share.
+"""
+A_SEND: Final = 1024
+
 
 class WebSocket(Connection, StarletteWebSocket):
     """One WebSocket connection, from the handshake to its end.
@@ -76,13 +84,16 @@ class WebSocket(Connection, StarletteWebSocket):
     # Class attributes serve as defaults: an idle connection should weigh little.
     _in_doubt = False  # an accept was cancelled under way
     _end: tuple[int, str] | None = None
+    _sending = False  # a message is being handed to the server
+    _turns: deque[anyio.Event] | None = None  # of the tasks that wait until theirs can be, made when the first one must
+    _run = 0  # how much was sent since a task last received, or let others run; see FAIR
     _bindings: Any = None  # the Bindings of reference_ws.binding, while a route's handler runs
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
             raise TypeError(f"WebSocket() takes a scope of type 'websocket', not {scope['type']!r}.")
         self.scope = scope
-        self._receive = receive
+        self._receive = kept(receive)
         self._send = send
         self.client_state = CONNECTING
         self.application_state = CONNECTING
@@ -123,7 +134,7 @@ class WebSocket(Connection, StarletteWebSocket):
         # The state moves before the send is awaited: of two tasks that close at once, the second must find the
         # connection closed. Moved afterwards, both would pass the check while the first one waits.
         self.application_state = entry
-        await self._deliver(message)
+        await self._deliver(message, len(message.get("text") or message.get("bytes") or "") if event == SENT else 0)
 
     # --- the handshake ----------------------------------------------------------------------------------------------
 
@@ -246,14 +257,15 @@ class WebSocket(Connection, StarletteWebSocket):
         if not isinstance(data, str):
             raise TypeError(f"send_text() takes a str, not {type(data).__name__}; use send_bytes() or send_json().")
         self._check_send("send_text()")
-        await self._deliver({"type": SENT, "text": data})
+        await self._deliver({"type": SENT, "text": data}, len(data))
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary frame; raises like `send_text`."""
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}; use send_text() or send_json().")
         self._check_send("send_bytes()")
-        await self._deliver({"type": SENT, "bytes": bytes(data)})
+        data = bytes(data)
+        await self._deliver({"type": SENT, "bytes": data}, len(data))
 
     async def send_json(self, data: Any, mode: Mode = "text") -> None:  # type: ignore[override]
         """Send JSON, compact, non-ASCII as itself: in a text frame, or with ``mode="binary"`` in a binary one.
@@ -265,7 +277,8 @@ class WebSocket(Connection, StarletteWebSocket):
             self._check_mode(mode, "send_json()", "binary")
         self._check_send("send_json()")
         text = dumps(data)
-        await self._deliver({"type": SENT, "text": text} if mode == "text" else {"type": SENT, "bytes": text.encode()})
+        message = {"type": SENT, "text": text} if mode == "text" else {"type": SENT, "bytes": text.encode()}
+        await self._deliver(message, len(text))
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -392,6 +405,7 @@ class WebSocket(Connection, StarletteWebSocket):
                     message = await self._receive()
                 finally:
                     self._receiving -= 1
+            self._run = 0
         except WebSocketDisconnect:
             if take is not None:
                 raise StopAsyncIteration from None
@@ -440,13 +454,64 @@ class WebSocket(Connection, StarletteWebSocket):
         if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
             raise self._send_error(SENT, tried)
 
-    async def _deliver(self, message: Message) -> None:
-        """Hand a message that is legal here to the server."""
+    async def _deliver(self, message: Message, length: int = 0) -> None:
+        """Hand a message that is legal here to the server, after those that began before it.
+
+        Some servers take one message at a time: while the first one waits for a slow reader, a second one is an error,
+        or overtakes it. So the second one waits, here. Whoever waits was legal when it began, and stays so when a close
+        comes in behind it.
+        """
+        if self._sending:
+            await self._turn()
+        self._sending = True
         try:
+            self._run += A_SEND + length
+            if self._run > FAIR:
+                await self._let_others_run()
             await self._send(message)
         except (OSError, RuntimeError) as error:
             await self._failed(error, ended_by_this=self.application_state is DISCONNECTED and message["type"] != SENT)
             raise
+        finally:
+            self._sending = False
+            if self._turns:
+                self._pass_on()
+
+    async def _turn(self) -> None:
+        """Wait until the server has taken what came before; raise `ConnectionOver` if the client has left meanwhile."""
+        turn = anyio.Event()
+        if self._turns is None:
+            self._turns = deque()
+        self._turns.append(turn)
+        try:
+            await turn.wait()
+            if self.client_state is DISCONNECTED:
+                raise self._send_error(SENT, "send()")
+        except BaseException:
+            if turn.is_set():
+                self._pass_on()  # it was this one's turn already: without this, nobody's would come any more
+            else:
+                self._turns.remove(turn)
+            raise
+
+    def _pass_on(self) -> None:
+        # The flag stays set until the next one runs, or a task that comes just then would overtake it.
+        self._sending = bool(self._turns)
+        if self._turns:
+            self._turns.popleft().set()
+
+    async def _let_others_run(self) -> None:
+        """Let other tasks run, and raise `OSError` when the client has left.
+
+        With most servers a send that has room doesn't suspend, and with some none fails after the client has left: a
+        loop that only sends would stop the whole server, and never end.
+        """
+        self._run = 0
+        await anyio.lowlevel.checkpoint()
+        # Who waits for a message sees the end: another task, or the watch of a cancel_on_disconnect().
+        seen = self._receiving or (self._ahead is not None and self._ahead.watched)
+        if self.client_state is DISCONNECTED or (not seen and await self._read_ahead().glance()):
+            raise OSError("the client has left")
 
     async def _failed(self, error: OSError | RuntimeError, *, ended_by_this: bool) -> None:
         """Raise `WebSocketDisconnect` if a send has failed because the connection is over, and end both sides.

@@ -10,7 +10,7 @@ import pytest
 
 from reference_ws.testing import HeldTimeLoop
 
-pytest_plugins = ["pytester", "tools", "wheel"]
+pytest_plugins = ["counted", "pytester", "tools", "wheel"]
 
 
 def pytest_configure() -> None:

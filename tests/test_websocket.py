@@ -1039,3 +1039,84 @@ async def test_arguments_of_another_kind_are_a_type_error_before_anything_is_sen
         await websocket.accept()
 
     await check(app, "-> connect /\n<- accept")
+
+
+# --- order, fairness, loss --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("cancelled", [None, 1, 2])
+async def test_sends_at_once_reach_the_server_one_by_one_in_order(cancelled):
+    """Also when one that waits is cancelled, or the one whose turn it is."""
+    under_way, sent = 0, []
+
+    async def send(message):
+        nonlocal under_way
+        under_way += 1
+        assert 1 == under_way, "a server may take one message at a time"
+        try:
+            await anyio.sleep(1)
+            sent.append(message.get("text") or message["type"])
+        finally:
+            under_way -= 1
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    websocket = WebSocket({"type": "websocket"}, receive, send)
+    await websocket.accept()
+    async with anyio.create_task_group() as tasks:
+        scopes = []
+
+        async def one(number):
+            with scopes[number]:
+                await websocket.send_text(str(number))
+
+        for number in range(4):
+            scopes.append(anyio.CancelScope())
+            tasks.start_soon(one, number)
+            await anyio.sleep(0.01)
+        if cancelled is not None:
+            await anyio.sleep(0.5 if cancelled == 1 else 2.5)
+            scopes[cancelled].cancel()
+        await websocket.close()
+    assert ["websocket.accept", *(str(n) for n in range(4) if n != cancelled), "websocket.close"] == sent
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("data", "passed"), [("Hello", range(60, 65)), ("x" * 65_536, range(1))])
+async def test_a_loop_that_only_sends_lets_others_run_and_notices_the_end(data, passed):
+    """The server takes everything at once and never complains: nothing but the library's own look can end the loop."""
+    sent, left, others = 0, anyio.Event(), []
+
+    async def send(message):
+        nonlocal sent
+        sent += message["type"] == "websocket.send"
+
+    async def receive():
+        if not left.is_set():
+            await left.wait()
+        return {"type": "websocket.disconnect", "code": 4001, "reason": "bored"}
+
+    async def client():
+        others.append(sent)
+        left.set()
+
+    connected = [{"type": "websocket.connect"}]
+
+    async def first():
+        return connected.pop() if connected else await receive()
+
+    websocket = WebSocket({"type": "websocket"}, first, send)
+    await websocket.accept()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client)
+
+        async def loop():
+            while sent < 1000:
+                await websocket.send_text(data)
+
+        with pytest.raises(WebSocketDisconnect) as ended:
+            await loop()
+    assert others[0] in passed
+    assert (4001, "bored") == (ended.value.code, ended.value.reason) == websocket.end

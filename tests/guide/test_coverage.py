@@ -176,7 +176,7 @@ def test_no_behaviour_is_dropped():
         "views": 8,
         "connection": 10,
         "messages": 9,
-        "closing": 10,
+        "closing": 11,
         "routing": 10,
         "parameters": 13,
         "middleware": 3,

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import itertools
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import anyio
+from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reference_ws import App, WebSocket, WebSocketDisconnect
+from reference_ws.guards import LimitGuard
 from reference_ws.guide.live import without_denial
 from reference_ws.guide.pages import live_path, read_page
 from reference_ws.guide.running import PageRun
@@ -25,6 +28,7 @@ records: list[list[object]] = []
 """What the handlers below have seen: each adds one entry when it has ended."""
 
 tests = App()
+guarded = App(middleware=[Middleware(LimitGuard, messages_per_s=1e9, idle_timeout_s=60)])
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +46,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if base in mounts:
             await mounts[base]({**scope, "root_path": base}, receive, send)
         else:
-            await tests(scope, receive, send)
+            await (guarded if scope["path"].startswith("/guarded/") else tests)(scope, receive, send)
 
 
 async def run_page(name: str) -> None:
@@ -123,3 +127,55 @@ async def application_closes(websocket: WebSocket):
     with recording(websocket):
         code, reason = await websocket.receive_json()
         await websocket.close(code, reason)
+
+
+# --- nothing is lost --------------------------------------------------------------------------------------------------
+
+
+@guarded.router.websocket("/guarded/impatient")
+@tests.router.websocket("/impatient")
+async def impatient(websocket: WebSocket):
+    """Receive numbers under short time limits; tell how many came, came in a wrong place, and were cut off."""
+    await websocket.accept()
+    came, misplaced, cut = 0, 0, 0
+    waits_s = itertools.cycle([0, 0.0002, 0.0005, 0.001, 0.002])
+    while True:
+        with anyio.move_on_after(next(waits_s)) as wait:
+            text = await websocket.receive_text()
+        if wait.cancelled_caught:
+            cut += 1
+            continue
+        if text == "all sent":
+            break
+        misplaced += int(text) != came
+        came += 1
+    await websocket.send_json([came, misplaced, cut])
+
+
+@tests.router.websocket("/together/{count:int}")
+async def together(websocket: WebSocket, count: int):
+    """Send long messages from as many tasks at once; then the numbers of the tasks as they began."""
+    await websocket.accept()
+    began: list[int] = []
+
+    async def one(number: int) -> None:
+        began.append(number)
+        await websocket.send_text(f"{number:<200000}")
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(count):
+            tasks.start_soon(one, number)
+    await websocket.send_json(began)
+
+
+@tests.router.websocket("/only-sends/{how}")
+async def only_sends(websocket: WebSocket, how: str):
+    await websocket.accept()
+    with recording(websocket):
+        try:
+            async with websocket.cancel_on_disconnect() if how == "watched" else nullcontext():
+                while True:
+                    await websocket.send_text("Hello")
+            await websocket.receive()  # the end, which the block has kept
+        except WebSocketDisconnect:
+            pass

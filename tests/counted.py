@@ -1,4 +1,4 @@
-"""Faults, each with a number: a few of each in every test run, the whole numbers with ``make faults``."""
+"""Numbers that a full run (``make faults``) says in its last lines; a few of each are part of every test run."""
 
 from collections import Counter
 from collections.abc import Callable

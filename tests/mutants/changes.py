@@ -1,0 +1,134 @@
+"""What a mutant is: one place of a module, changed as a slip of the pen would change it."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """The ``number``-th node of a module, in the order of `ast.walk`, changed."""
+
+    file: Path
+    number: int
+    line: int
+    before: str
+    after: str
+
+    @property
+    def module(self) -> str:
+        package = self.file.parent.name
+        return package if self.file.stem == "__init__" else f"{package}.{self.file.stem}"
+
+    def __str__(self) -> str:
+        return f"{self.file.parent.name}/{self.file.name}:{self.line}: {self.before}  ->  {self.after}"
+
+
+def changes(file: Path) -> Iterator[Change]:
+    """Yield all the changes of a module."""
+    tree = ast.parse(file.read_text())
+    nodes = list(ast.walk(tree))
+    unseen = _never_run(tree)
+    for number, node in enumerate(nodes):
+        line = getattr(node, "lineno", 0)
+        if not line or id(node) in unseen:
+            continue
+        after = _changed(copy.deepcopy(node))
+        if after is not None:
+            yield Change(file, number, line, _shown(node), _shown(after))
+
+
+def changed(change: Change) -> ast.Module:
+    """Parse a module, and change it."""
+    tree = ast.parse(change.file.read_text())
+    node = list(ast.walk(tree))[change.number]
+    after = _changed(copy.deepcopy(node))
+    assert after is not None
+    ast.copy_location(after, node)
+    for above in ast.walk(tree):
+        for name, value in ast.iter_fields(above):
+            if value is node:
+                setattr(above, name, after)
+            elif isinstance(value, list):
+                value[:] = [after if each is node else each for each in value]
+    return ast.fix_missing_locations(tree)
+
+
+def _changed(node: ast.AST) -> ast.AST | None:
+    match node:
+        case ast.Compare(ops=[operator]) if type(operator) in OPERATORS:
+            node.ops = [OPERATORS[type(operator)]()]  # type: ignore[list-item]
+        case ast.BinOp() | ast.BoolOp() if type(node.op) in OPERATORS:
+            node.op = OPERATORS[type(node.op)]()  # type: ignore[assignment]
+        case ast.UnaryOp(op=ast.Not()):
+            return node.operand
+        case ast.Constant(value=bool()):
+            node.value = not node.value
+        case ast.Constant(value=int()):
+            node.value += 1  # type: ignore[operator]
+        case ast.Constant(value=str()) if node.value:
+            node.value = f"{node.value}?"  # type: ignore[str-bytes-safe]
+        case ast.If() | ast.While() | ast.IfExp():
+            node.test = ast.UnaryOp(ast.Not(), node.test)
+        case ast.Return(value=ast.expr()):
+            node.value = ast.Constant(None)
+        case ast.Expr() | ast.Assign() | ast.AugAssign() | ast.Raise() | ast.Delete() | ast.Break() | ast.Continue():
+            return ast.Pass()
+        case _:
+            return None
+    return node
+
+
+def _never_run(tree: ast.Module) -> set[int]:
+    """Find what no test can notice: documentation, annotations, imports and ``__all__``, blocks for type checkers."""
+    roots: list[ast.AST] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str())):
+                roots.append(node)
+            case ast.Expr(value=ast.Constant(value=other)) if other is Ellipsis:
+                roots.append(node)
+            case ast.Import() | ast.ImportFrom() | ast.Assert():
+                roots.append(node)
+            case ast.Assign(targets=[ast.Name(id="__all__")]) | ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                roots.append(node)
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                roots += [each for each in (node.returns,) if each]
+                roots += [
+                    each
+                    for each in node.decorator_list
+                    if isinstance(each, ast.Name) and each.id in ("overload", "override")
+                ]
+            case ast.arg(annotation=ast.expr() as annotation) | ast.AnnAssign(annotation=annotation):
+                roots.append(annotation)
+    return {id(node) for root in roots for node in ast.walk(root)}
+
+
+def _shown(node: ast.AST) -> str:
+    text = " ".join(ast.unparse(node).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
