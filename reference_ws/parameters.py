@@ -723,7 +723,7 @@ class _Unknown(type):
 
     def __getattr__(cls, name: str) -> Any:
         if name == "__typing_unpacked_tuple_args__":
-            # Python 3.14 reads ``Ignore[User]`` with a stand-in for User that has every attribute, and unpacks this one.
+            # Python 3.14 reads ``Ignore[User]`` with a stand-in that has every attribute, and unpacks this one.
             return (cls,)
         if name.startswith("__"):  # typing looks for what makes a type special
             raise AttributeError(name)
