@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reference_ws import codec
 from reference_ws.codec import dumps, loads
 from reference_ws.typed import convert
 
@@ -178,3 +179,13 @@ def test_defaults_of_a_dataclass_are_written_again():
 def test_a_value_that_does_not_fit_names_the_field():
     with pytest.raises(msgspec.ValidationError, match=r"\$\.points\[0\]\.x"):
         convert({"points": [{"x": "1"}], "ends": {}}, Line)
+
+
+@pytest.mark.parametrize("key", [None, True])
+def test_a_key_that_only_the_standard_library_writes_is_asked_for_once(key, monkeypatch):
+    asked = []
+    monkeypatch.setattr(codec, "builtins", lambda value: asked.append(value) or value)
+    monkeypatch.setattr(codec, "_finite", lambda _: True)
+
+    assert json.dumps({key: 1}, separators=(",", ":")) == dumps({key: 1})
+    assert [key] == asked
