@@ -45,9 +45,7 @@ def test_sends_at_once_arrive_in_the_order_in_which_they_began(server):
     async def read_slowly() -> tuple[list[int], list[int]]:
         async with open_client(f"{server.url}/together/{count}", max_queue=1) as client:
             client.transport.pause_reading()
-            await asyncio.sleep(
-                0.5
-            )  # else no buffer is full yet, and the test is lenient
+            await asyncio.sleep(0.5)  # else no buffer is full yet, and the test is lenient
             client.transport.resume_reading()
             came = [int(await client.recv()) for _ in range(count)]
             began = json.loads(await client.recv())
