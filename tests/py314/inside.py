@@ -64,6 +64,11 @@ REFUSALS: Final = {
     ),
     "emscripten does not support processes": (
         "tests/test_testing_time.py::test_the_plugin_gives_marked_tests_the_loop",
+        "tests/transcript/test_plugin.py::test_a_difference_is_shown_with_the_exception_behind_it_and_nothing_else",
+        "tests/transcript/test_plugin.py::test_a_fixture_that_fails_is_shown_as_always",
+        "tests/transcript/test_plugin.py::test_a_line_that_is_not_understood_fails_its_own_file_alone",
+        "tests/transcript/test_plugin.py::test_a_missing_fixture_is_told",
+        "tests/transcript/test_plugin.py::test_each_file_is_a_test_with_the_fixture_of_its_folder",
     ),
     NO_TRIO: ("tests/test_testing_time.py::test_in_trio_the_way_to_hold_time_is_told",),
 }
