@@ -308,7 +308,10 @@ async def _call(handler: Any, websocket: WebSocket, error: Exception) -> None:
 async def _answered_last(websocket: WebSocket, error: Exception) -> bool:
     """End the connection as an exception asks for; tell whether that is all that has to be said about it."""
     try:
-        return await _end_for(websocket, _alone(error))
+        try:
+            raise error
+        except Exception:  # what fails from here on is told together with what it comes from
+            return await _end_for(websocket, _alone(error))
     except Exception:
         await _end(websocket, 1011)
         raise
@@ -319,6 +322,7 @@ async def _answered_last(websocket: WebSocket, error: Exception) -> bool:
         raise
     finally:
         websocket.release()
+        del error  # its traceback holds this frame: no cycle
 
 
 async def _end_for(websocket: WebSocket, error: Exception) -> bool:
@@ -328,7 +332,7 @@ async def _end_for(websocket: WebSocket, error: Exception) -> bool:
         await websocket.close(error.code, error.reason)
     elif isinstance(error, UnwantedMessageError):  # the client's fault: a line for who reads the log, no traceback
         logger.info("%s: closed with 1003: %s", websocket.scope["path"], error)
-        await _end(websocket, 1003)
+        await websocket.close(1003)  # what the server can't do it has to end itself
     else:
         await _end(websocket, 1011)
         return False

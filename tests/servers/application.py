@@ -166,6 +166,7 @@ async def together(websocket: WebSocket, count: int):
         for number in range(count):
             tasks.start_soon(one, number)
     await websocket.send_json(began)
+    await websocket.receive_text()  # a server may cut off a slow reader soon after the close frame
 
 
 @tests.router.websocket("/only-sends/{how}")
