@@ -15,9 +15,9 @@ from typing import Final
 
 import anyio
 import anyio.lowlevel
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Send
 
-from reference_ws.lifecycle import DISCONNECT
+from reference_ws.lifecycle import CLOSE, DISCONNECT, RESPONSE_LAST_BODY, sent_event
 
 __all__ = ["READ_AHEAD", "TURNS", "ReadAhead", "kept"]
 
@@ -28,16 +28,20 @@ READ_AHEAD: Final = 64
 TURNS: Final = 4
 
 
-def kept(receive: Receive) -> Receive:
-    """Return a server's ``receive`` such that no message is lost when the wait for it is cancelled.
+def kept(receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """Return a server's ``receive`` and ``send`` such that a wait that is cancelled loses no message.
 
-    A ``receive`` that is written in Python waits for a queue, which keeps its message when the wait is cancelled: it is
-    returned as it is. One that is not (granian's) gives futures of its own, and what they bring after they were
-    cancelled, nobody gets. Those are never cancelled here: who asks next waits for the same one.
+    A ``receive`` that is written in Python waits for a queue, which keeps its message when the wait is cancelled: both
+    are returned as they are. One that is not (granian's) gives futures of its own, and what they bring after they were
+    cancelled, nobody gets. So they are left pending: who asks next waits for the same one.
+
+    The application's end cancels the one that is pending: the server would hold the end back until that one is done.
+    Who still waits for it gets a disconnect, and must not ask anew, for that might hold the end back as well.
     """
     if not isinstance(receive, BuiltinFunctionType):
-        return receive
+        return receive, send
     pending: asyncio.Future[Message] | None = None
+    end: Message | None = None
 
     async def next_message() -> Message:
         nonlocal pending
@@ -45,12 +49,23 @@ def kept(receive: Receive) -> Receive:
             if pending is None:
                 pending = asyncio.ensure_future(receive())
             asked = pending
-            message: Message = await asyncio.shield(asked)
+            await asyncio.wait([asked])  # who is cancelled here leaves it pending
             if pending is asked:  # of two tasks that wait for it, the first one takes it
                 pending = None
-                return message
+                return asked.result()
+            if end is not None:
+                return end
 
-    return next_message
+    async def send_on(message: Message) -> None:
+        nonlocal pending, end
+        if sent_event(message) in (CLOSE, RESPONSE_LAST_BODY):
+            end = {"type": DISCONNECT, "code": message.get("code", 1006), "reason": message.get("reason") or ""}
+            if pending is not None and not pending.done():
+                asked, pending = pending, None
+                asked.cancel()
+        await send(message)
+
+    return next_message, send_on
 
 
 class ReadAhead:

@@ -67,7 +67,7 @@ class App(Starlette):
         if scope["type"] != "websocket":
             return super().__call__(scope, receive, send)
         # Here, so that what stands around the handlers asks the same one: a second one would miss what the first keeps.
-        return last(super().__call__(scope, kept(receive), send), scope, self.exception_handlers)
+        return last(super().__call__(scope, *kept(receive, send)), scope, self.exception_handlers)
 
     def websocket(
         self, path: str, name: str | None = "", *, middlewares: Sequence[Wrapper] = ()

@@ -153,8 +153,7 @@ class _Guarded:
 
     def __init__(self, guard: LimitGuard, receive: Receive, send: Send) -> None:
         self._guard = guard
-        self._receive = kept(receive)
-        self._send = send
+        self._receive, self._send = kept(receive, send)
         self._accepted = False
         self._closed = False
         self._end: Message | None = None

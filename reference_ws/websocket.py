@@ -93,8 +93,7 @@ class WebSocket(Connection, StarletteWebSocket):
         if scope["type"] != "websocket":
             raise TypeError(f"WebSocket() takes a scope of type 'websocket', not {scope['type']!r}.")
         self.scope = scope
-        self._receive = kept(receive)
-        self._send = send
+        self._receive, self._send = kept(receive, send)
         self.client_state = CONNECTING
         self.application_state = CONNECTING
         self._ahead: ReadAhead | None = None  # made when somebody looks ahead; most connections never do

@@ -12,12 +12,14 @@ import anyio
 import anyio.lowlevel
 import msgspec
 import pytest
+from starlette.middleware import Middleware
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.websockets import WebSocket as StarletteWebSocket
 from starlette.websockets import WebSocketDisconnected
 from starlette.websockets import WebSocketState as StarletteState
 
 from reference_ws import (
+    App,
     CloseError,
     ConnectionOver,
     LifecycleError,
@@ -28,6 +30,7 @@ from reference_ws import (
     WebSocketTypeError,
     lifecycle,
 )
+from reference_ws.guards import LimitGuard
 from reference_ws.lifecycle import CONNECTED, CONNECTING, DISCONNECTED, RECEIVE, RESPONSE, SEND
 from reference_ws.testing import HandshakeRefused, connect, handshake
 from reference_ws.testing.inmemory import InMemoryConnection
@@ -1120,3 +1123,107 @@ async def test_a_loop_that_only_sends_lets_others_run_and_notices_the_end(data, 
             await loop()
     assert others[0] in passed
     assert (4001, "bored") == (ended.value.code, ended.value.reason) == websocket.end
+
+
+# --- a server whose receive() gives futures ---------------------------------------------------------------------------
+
+
+class ServerOfFutures:
+    """Like granian: receive() is a builtin and gives a future, and the end doesn't go out while one is pending."""
+
+    def __init__(self) -> None:
+        self.futures = [asyncio.get_running_loop().create_future() for _ in range(5)]
+        left = deque(self.futures)
+        self.receive = left.popleft
+        self.sent = []
+        self.asked = lambda: self.futures[: len(self.futures) - len(left)]
+        self.futures[0].set_result({"type": "websocket.connect"})
+
+    async def send(self, message):
+        if message["type"] in ("websocket.close", "websocket.http.response.body"):
+            assert all(future.done() for future in self.asked()), "this end would be held back"
+        self.sent.append(message)
+
+    async def serve(self, handler, *middleware):
+        app = App(middleware=middleware)
+        app.router.websocket("/")(handler)
+        scope = handshake("/")
+        with anyio.fail_after(60):
+            await app(scope, self.receive, self.send)
+
+
+async def ask(websocket):
+    assert not await websocket.is_disconnected()
+
+
+async def receive_in_vain(websocket):
+    with anyio.move_on_after(0.001):
+        await websocket.receive_text()
+
+
+async def receive_beside(websocket):
+    async with anyio.create_task_group() as tasks:
+
+        async def receive():
+            with pytest.raises(WebSocketDisconnect) as raised:
+                await websocket.receive_text()
+            assert (4000, "done") == (raised.value.code, raised.value.reason)
+
+        tasks.start_soon(receive)
+        tasks.start_soon(receive)
+        await anyio.sleep(0.001)
+        await websocket.close(4000, "done")
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("leave_pending", [ask, receive_in_vain, receive_beside])
+@pytest.mark.parametrize("middleware", [(), (Middleware(LimitGuard, max_connections=1),)], ids=["bare", "guarded"])
+async def test_the_end_gives_up_a_receive_that_the_server_would_hold_it_back_for(leave_pending, middleware):
+    async def handler(websocket: WebSocket):
+        await websocket.accept()
+        await leave_pending(websocket)
+        await websocket.close(4000, "done")
+
+    server = ServerOfFutures()
+    await server.serve(handler, *middleware)
+    assert {"type": "websocket.close", "code": 4000, "reason": "done"} == server.sent[-1]
+    assert 2 == len(server.asked())
+    assert server.futures[1].cancelled()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_denial_gives_up_a_receive_that_the_server_would_hold_it_back_for():
+    async def handler(websocket: WebSocket):
+        await ask(websocket)
+        await websocket.send_denial_response(PlainTextResponse("no", 401))
+
+    server = ServerOfFutures()
+    await server.serve(handler)
+    assert b"no" == server.sent[-1]["body"]
+    assert server.futures[1].cancelled()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_guards_own_end_gives_up_a_receive_that_the_server_would_hold_it_back_for():
+    async def handler(websocket: WebSocket):
+        await websocket.accept()
+        with pytest.raises(WebSocketDisconnect):
+            await websocket.receive_text()
+
+    server = ServerOfFutures()
+    await server.serve(handler, Middleware(LimitGuard, idle_timeout_s=0.001))
+    assert 1001 == server.sent[-1]["code"]
+    assert server.futures[1].cancelled()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_cancelled_receive_of_a_server_of_futures_loses_nothing():
+    async def handler(websocket: WebSocket):
+        await websocket.accept()
+        await receive_in_vain(websocket)
+        server.futures[1].set_result(data(text="late"))
+        came.append(await websocket.receive_text())
+
+    came, server = [], ServerOfFutures()
+    await server.serve(handler)
+    assert ["late"] == came
