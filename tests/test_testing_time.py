@@ -133,11 +133,11 @@ def test_a_deadlock_fails_at_once_and_says_where_everybody_waits():
         await anyio.sleep_forever()
 
     async def asks_the_deaf():
-        asyncio.create_task(other(), name="other")  # noqa: RUF006 - the deadlock is its end
+        running.append(asyncio.create_task(other(), name="other"))  # else it may be collected before its time
         async with connect(app, "/deaf", timeout_s=float("inf")) as client:
             await client.receive_text()
 
-    ended = []
+    ended, running = [], []
     with pytest.raises(DeadlockError) as failure:
         run_in_held_time(asks_the_deaf())
     told = str(failure.value)
