@@ -40,12 +40,6 @@ MAX_CONNECTIONS: Final = 900
 MAX_CONNECTIONS_PER_CLIENT: Final = 600
 # The foreign origin that a transcript comes from (production#origin). Nobody can have a name in .example (RFC 2606).
 ALLOWED_ORIGINS: Final = ("https://friend.example",)
-SAFE_HEADERS: Final = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "x-frame-options": "SAMEORIGIN",
-}
-"""What every answer forbids a browser: to guess types, to tell others its address, to be shown inside of others."""
 POLICY: Final = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'{scripts}; style-src 'self' 'unsafe-inline';"
     " img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
@@ -53,6 +47,15 @@ POLICY: Final = (
 """The Content-Security-Policy: nothing from elsewhere, and of the scripts that stand in a page only the page's own.
 
 Pictures have their sizes in ``style`` attributes; WebAssembly may run, in the pages and in their workers.
+"""
+SAFE_HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "x-frame-options": "SAMEORIGIN",
+    "content-security-policy": POLICY.format(scripts=""),
+}
+"""What every answer forbids a browser: to guess types, to tell others its address, to be shown inside of others, to run
+what is not ours; a page has a policy of its own, for the scripts that stand in it.
 """
 LANGUAGE_COOKIE: Final = "ws-language"
 """The language that a reader has chosen with the switcher: docs/assets/site.js sets it."""
@@ -96,7 +99,7 @@ def application(site: Path, docs: Path, *, host: str | None = None, allow_hosts:
             # What a browser kept keeps its policy: an answer of 304 would replace it.
             if message["type"] == "http.response.start" and message["status"] != 304:
                 headers = MutableHeaders(scope=message)
-                for name, value in {**SAFE_HEADERS, "content-security-policy": POLICY.format(scripts="")}.items():
+                for name, value in SAFE_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 

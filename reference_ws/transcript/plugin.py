@@ -17,8 +17,6 @@ from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.player import TranscriptFailure, play
 
-__all__: list[str] = []
-
 __tracebackhide__ = True
 
 
