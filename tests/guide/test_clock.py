@@ -7,6 +7,9 @@ from lab_loop import on_lab_loop
 
 from reference_ws.guide.lab.clock import CLOCK, Clock
 
+#: Long enough that even a busy machine stops the clock before a wait is over.
+SPAN_S = 0.5
+
 
 def started(clock: Clock, function: Callable[[], Awaitable[object]]) -> "asyncio.Task[object]":
     """Start a task that sees this clock."""
@@ -19,28 +22,28 @@ def started(clock: Clock, function: Callable[[], Awaitable[object]]) -> "asyncio
 
 async def call_later() -> None:
     done = asyncio.Event()
-    asyncio.get_running_loop().call_later(0.05, done.set)
+    asyncio.get_running_loop().call_later(SPAN_S, done.set)
     await done.wait()
 
 
 async def wait_in_vain() -> None:
-    with anyio.move_on_after(0.05):
+    with anyio.move_on_after(SPAN_S):
         await anyio.sleep_forever()
 
 
 async def time_out() -> None:
     with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(anyio.sleep_forever(), 0.05)
+        await asyncio.wait_for(anyio.sleep_forever(), SPAN_S)
 
 
 async def in_a_task_of_its_own() -> None:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(anyio.sleep, 0.05)
+        tasks.start_soon(anyio.sleep, SPAN_S)
 
 
 WAITS = [
-    lambda: asyncio.sleep(0.05),
-    lambda: anyio.sleep(0.05),
+    lambda: asyncio.sleep(SPAN_S),
+    lambda: anyio.sleep(SPAN_S),
     call_later,
     wait_in_vain,
     time_out,
@@ -54,14 +57,14 @@ def test_a_wait_ends_only_while_the_clock_runs(wait):
         clock = Clock()
         began = clock.time()
         task = started(clock, wait)
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         clock.stop()
         before = clock.time()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(SPAN_S + 0.1)
         assert (False, before) == (task.done(), clock.time())
         clock.go_on()
-        await asyncio.wait_for(task, 1)
-        assert clock.time() - began >= 0.049
+        await asyncio.wait_for(task, 60)
+        assert clock.time() - began >= SPAN_S - 0.001
 
     on_lab_loop(main())
 
@@ -74,7 +77,7 @@ def test_what_begins_while_the_clock_stands_still_waits_for_it():
         await asyncio.sleep(0.05)
         assert not task.done()
         clock.go_on()
-        await asyncio.wait_for(task, 1)
+        await asyncio.wait_for(task, 60)
 
     on_lab_loop(main())
 
