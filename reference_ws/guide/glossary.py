@@ -35,14 +35,15 @@ class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_terms(docs: Path) -> list[Term]:
-    """Read ``docs/glossary.toml``, in its order. Raises `msgspec.ValidationError` when it has another shape."""
-    return msgspec.toml.decode((docs / "glossary.toml").read_bytes(), type=dict[str, list[Term]])["term"]
+    """Read ``docs/glossary.toml``, in its order; without one there are none. Raises `msgspec.ValidationError` when it has another shape."""
+    file = docs / "glossary.toml"
+    return msgspec.toml.decode(file.read_bytes(), type=dict[str, list[Term]])["term"] if file.exists() else []
 
 
 def search_words(docs: Path) -> dict[str, dict[str, list[str]]]:
     """Tell by which words a reader looks for a section: language -> section -> the terms it is about, and `called`."""
     words: dict[str, dict[str, list[str]]] = {language: {} for language in LANGUAGES}
-    for term in read_terms(docs) if (docs / "glossary.toml").exists() else ():
+    for term in read_terms(docs):
         for language in LANGUAGES if term.at else ():
             words[language].setdefault(term.at, []).extend([getattr(term, language), *term.called(language)])
     return words

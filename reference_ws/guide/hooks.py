@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
+import jieba  # type: ignore[import-untyped]
 from jinja2 import BytecodeCache, Environment, Template
 from jinja2.bccache import Bucket
 from mkdocs.config.defaults import MkDocsConfig
@@ -23,7 +24,7 @@ from mkdocs.plugins import CombinedEvent, event_priority, get_plugin_logger
 from mkdocs.structure.pages import Page
 
 from reference_ws.guide import fences, links, search
-from reference_ws.guide.glossary import search_words
+from reference_ws.guide.glossary import read_terms, search_words
 from reference_ws.guide.lab.recording import record
 from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
@@ -116,6 +117,8 @@ def on_pre_build(*, config: MkDocsConfig) -> None:
     """Check the pages of all languages before any is rendered: Markdown shows a mistyped fence as plain text."""
     if _language(config)[1]:
         return
+    for term in read_terms(Path(config.docs_dir)):
+        jieba.add_word(term.zh)  # else it takes some of the terms apart, and the search finds only their parts
     missing = [f"docs/{language}/{page}" for language in LANGUAGES for page in _nav_pages(config.nav)]
     missing = [page for page in missing if not Path(config.docs_dir, page.removeprefix("docs/")).is_file()]
     if missing:

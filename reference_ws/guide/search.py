@@ -51,12 +51,14 @@ _STEM_QUERIES: Final = f"""
   }}
 }})();
 """
-# People type Portuguese without its accents; unfolded, the stems of conexão, conexões and conexao differ.
+# People type Portuguese without its accents. The stemmer wants those of its endings (autenticacao is no word to it);
+# unfolded afterwards, the stems of conexão, conexões and conexao differ.
 _FOLD_PORTUGUESE: Final = """
 ;(function () {
   const lunr = (typeof self === "undefined" ? this : self).lunr, stem = lunr.pt.stemmer
+  const accents = word => word.replace(/c(?=(ao|oes)$)/, "ç").replace(/a(?=o$)|o(?=es$)/, "$&\\u0303").normalize("NFC")
   lunr.pt.stemmer = token => {
-    const stemmed = stem(token)
+    const stemmed = stem(token.update(accents))
     return stemmed && stemmed.update(
       word => word.normalize("NFD").replace(/[\\u0300-\\u036f]/g, "").replace(/oe?$|a$/, ""))
   }
@@ -108,7 +110,14 @@ def split_index(site: Path, words: Mapping[str, Mapping[str, Sequence[str]]]) ->
 
 
 def teach_lunr(site: Path) -> None:
-    """Append to the site's copies of lunr: stems in queries, accents folded in Portuguese. Leave out other languages."""
+    """Append to the site's copies of lunr: stems in queries, accents folded in Portuguese. Leave out other languages.
+
+    And let the theme's script find a Chinese word that is the whole query: it looks at all its beginnings but this one,
+    and would search for the first character.
+    """
+    for worker in (site / "assets/javascripts/workers").glob("search.*.js"):
+        beginnings = re.compile(r"(for\(let (\w)=\w\+1;\2<)(\w)(\.length;\2\+\+\)\3\.slice\(\w,\2\)in )")
+        worker.write_text(beginnings.sub(r"\1=\3\4", worker.read_text("utf-8")), "utf-8")
     scripts = site / "assets/javascripts/lunr"
     needed = {f"lunr.{name}.min.js" for name in ("stemmer.support", *_STEMMED)}
     for script in scripts.rglob("*.js"):
