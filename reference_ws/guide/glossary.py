@@ -54,6 +54,7 @@ def table(docs: Path, language: str) -> str:
 
     A term leads to the section that is about it.
     """
+    comma = "、" if language == "zh" else ", "
     others = ["en", *(other for other in LANGUAGES if other != language)]
     also = escape(catalog(language).gettext("also called"))
     head = "".join(f'<th scope="col" lang="{column}">{_NAMES[column]}</th>' for column in others)
@@ -63,7 +64,7 @@ def table(docs: Path, language: str) -> str:
         name = escape(getattr(term, language))
         if page:
             name = f'<a href="../{"" if page == "index" else f"{page}/"}{anchor and f"#{anchor}"}">{name}</a>'
-        rows += f"<tr><td>{name}</td><td>{escape(', '.join(term.called(language)))}</td>"
+        rows += f"<tr><td>{name}</td><td>{escape(comma.join(term.called(language)))}</td>"
         rows += "".join(f'<td lang="{column}">{escape(getattr(term, column))}</td>' for column in others) + "</tr>"
     first = f'<th scope="col">{_NAMES[language]}</th><th scope="col">{also}</th>'
     return f"<table><thead><tr>{first}{head}</tr></thead><tbody>{rows}</tbody></table>"

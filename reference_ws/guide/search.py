@@ -73,7 +73,7 @@ def use_index_of(html: str, prefix: str) -> str:
     def deeper(match: re.Match[str]) -> str:
         base = match[2]
         # An error page has an absolute base, all others climb to the root: one step less ends in the language's folder.
-        inner = f"{base}{prefix.rstrip('/')}" if base.startswith("/") else base.removesuffix("..").rstrip("/") or "."
+        inner = f"{base}{prefix}" if base.startswith("/") else base.removesuffix("..").rstrip("/") or "."
         return match[1] + inner
 
     return re.sub(r'("base":\s*")([^"]*)', deeper, html, count=1) if prefix else html

@@ -250,7 +250,7 @@ def test_the_search_index_leaves_out_diagrams_and_addresses(small_site, language
 
 @pytest.mark.parametrize(
     ("base", "prefix", "expected"),
-    [("..", "", ".."), ("..", "pt/", "."), ("../..", "pt/", ".."), ("/", "ru/", "/ru"), ("/", "", "/")],
+    [("..", "", ".."), ("..", "pt/", "."), ("../..", "pt/", ".."), ("/", "ru/", "/ru/"), ("/", "", "/")],
 )
 def test_a_page_fetches_the_index_of_its_language(base, prefix, expected):
     assert f'{{"base": "{expected}", "x": 1}}' == use_index_of(f'{{"base": "{base}", "x": 1}}', prefix)
