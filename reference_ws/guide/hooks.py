@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import jieba  # type: ignore[import-untyped]
 from jinja2 import BytecodeCache, Environment, Template
@@ -186,7 +186,7 @@ def _after_search(context: Any, *, page: Page, config: MkDocsConfig, **_: Any) -
     page.content = re.sub(r'\s?data-search-\w+="[^"]+"', "", context.pop("whole"))  # as the search does
     extra: Any = config.extra  # the plugin sets an attribute that stands before the item of the same name
     for alternate in extra.alternate:
-        alternate["link"] = alternate["link"].removeprefix("/") or "./"
+        alternate["link"] = alternate["link"].removeprefix(urlsplit(config.site_url or "/").path) or "./"
     return context
 
 
@@ -310,6 +310,8 @@ def _finish(_: Any = None, /, *, config: MkDocsConfig) -> None:
         log.warning(problem)
     search.teach_lunr(site)
     _leave_out_maps(site)
+    if config.site_url:  # read only at the root of a host, and no harm elsewhere
+        (site / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {config.site_url}sitemap.xml\n", "utf-8")
     for problem in links.check(site, config.site_url or "http://localhost/"):
         log.warning(problem)
 
