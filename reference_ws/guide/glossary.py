@@ -35,7 +35,10 @@ class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_terms(docs: Path) -> list[Term]:
-    """Read ``docs/glossary.toml``, in its order; without one there are none. Raises `msgspec.ValidationError` when it has another shape."""
+    """Read ``docs/glossary.toml``, in its order; where there is none, nothing.
+
+    Raises `msgspec.ValidationError` when it has another shape.
+    """
     file = docs / "glossary.toml"
     return msgspec.toml.decode(file.read_bytes(), type=dict[str, list[Term]])["term"] if file.exists() else []
 

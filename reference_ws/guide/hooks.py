@@ -262,7 +262,10 @@ def on_pre_template(template: Template, *, template_name: str, config: MkDocsCon
     words = catalog(language)
     heading = escape(words.gettext("There is no such page"))
     # Material opens its search where an address has ?q=.
-    links = {"?q=": words.gettext("Search for it"), f"{{{{ base_url }}}}{prefix}": words.gettext("Back to the first page")}
+    links = {
+        "?q=": words.gettext("Search for it"),
+        f"{{{{ base_url }}}}{prefix}": words.gettext("Back to the first page"),
+    }
     items = "".join(f'<li><a href="{link}">{escape(text)}</a></li>' for link, text in links.items())
     return template.environment.from_string(
         '{% extends "main.html" %}'

@@ -22,8 +22,8 @@ _SEPARATOR: Final = r"[\s\u200b\u3000\-、。，．？！；.,:;()\[\]«»\"'`=/
 # this much to put a whole word in a text before a word in a title that only begins alike.
 _BEGINS_ALIKE: Final = 1e-6
 # Material gives every word of a query a trailing wildcard, and a wildcard keeps lunr from looking for the word's stem.
-# Instead: first what has the same stem, far below it what begins alike, and last what begins with the stem alone (обрыв:
-# "обр", and so does обработчик). Of a Chinese word that no page has, Material keeps single characters: with a wildcard
+# Instead: first what has the same stem, far below it what begins alike, and last what begins with the stem alone (that
+# of обрыв is "обр", and so обработчик begins). Of a Chinese word that no page has, Material keeps single characters: with a wildcard
 # each would find all words that begin with it. A result names the word that it was found by, not the word's stem: else
 # the page would be said to lack it.
 _STEM_QUERIES: Final = f"""
@@ -82,11 +82,11 @@ def use_index_of(html: str, prefix: str) -> str:
 def split_index(site: Path, words: Mapping[str, Mapping[str, Sequence[str]]]) -> Iterator[str]:
     """Split ``search/search_index.json`` below `site` into one index a language, each beside its language's pages.
 
-    `words` holds, for each language, the words by which a section is found too: ``{"ru": {"production#pings": [...]}}``.
+    `words` holds, for each language, the words by which a section is found too: ``{"ru": {"closing#denial": [...]}}``.
     Yields a problem for each section that there isn't.
     """
     whole = json.loads((site / "search/search_index.json").read_text("utf-8"))
-    # Tags are what the theme shows below a title: a reader sees why the section was found. They count as its title does.
+    # Tags are shown below a title: a reader sees why the section was found. They count as the title does.
     fields = {**whole["config"]["fields"], "tags": {"boost": whole["config"]["fields"]["title"]["boost"]}}
     entries: dict[str, dict[str, dict[str, Any]]] = {language: {} for language in _STEMMED}
     for entry in whole["docs"]:
@@ -102,7 +102,13 @@ def split_index(site: Path, words: Mapping[str, Mapping[str, Sequence[str]]]) ->
             else:
                 yield f"docs/glossary.toml: the pages in {language} have no section {section}"
         pipeline = ["stemmer"] if stemmed else []
-        config = {**whole["config"], "fields": fields, "lang": [language], "pipeline": pipeline, "separator": _SEPARATOR}
+        config = {
+            **whole["config"],
+            "fields": fields,
+            "lang": [language],
+            "pipeline": pipeline,
+            "separator": _SEPARATOR,
+        }
         folder = site / ("" if language == "zh" else language) / "search"
         folder.mkdir(parents=True, exist_ok=True)
         index = json.dumps({"config": config, "docs": list(entries[language].values())}, ensure_ascii=False)

@@ -73,7 +73,9 @@ def application(site: Path, docs: Path, *, host: str | None = None, allow_hosts:
     name or address that is listened on, only requests to it are answered, and to the names `allow_hosts`: `HostGuard`.
     """
     live, lab = live_application(docs), Lab(docs)
-    live_here = Response("export const live = true\n", headers={"cache-control": "no-cache"}, media_type="text/javascript")
+    live_here = Response(
+        "export const live = true\n", headers={"cache-control": "no-cache"}, media_type="text/javascript"
+    )
     mode = Route(f"/{LAB_MODE}", lambda _: live_here)
     pages = Starlette(routes=[mode, Mount("/", _Site(lab, directory=site, html=True))])
 
@@ -179,8 +181,10 @@ def _policy(page: Path, _changed: int) -> str:
 
 # What never changes under its address, because a hash of its content stands there: the theme's scripts and styles (its
 # search excepted, which `reference_ws.guide.search` changes) and what runs Python in the page.
-_IMMUTABLE: Final = re.compile(r"assets/(?:(?:javascripts|stylesheets)/[^/]+\.[0-9a-f]{8}\.min\.\w+|python/[0-9a-f]{8,}/.+)")
-_COMPRESSIBLE: Final = frozenset(".css .html .js .json .mjs .svg .txt .wasm .webmanifest .xml".split())
+_IMMUTABLE: Final = re.compile(
+    r"assets/(?:(?:javascripts|stylesheets)/[^/]+\.[0-9a-f]{8}\.min\.\w+|python/[0-9a-f]{8,}/.+)"
+)
+_COMPRESSIBLE: Final = {".css", ".html", ".js", ".json", ".mjs", ".svg", ".txt", ".wasm", ".webmanifest", ".xml"}
 _compressing: Final = Lock()
 
 
@@ -249,7 +253,9 @@ async def _encoded(response: Response, suffix: str, asked: Headers) -> Response:
         return response
     body = await to_thread.run_sync(_compressed, Path(response.path))
     # The same content in other bytes: by a weak tag of the same name, a browser that has it in either form is told so.
-    headers = {name: value for name, value in response.headers.items() if name not in ("accept-ranges", "content-length")}
+    headers = {
+        name: value for name, value in response.headers.items() if name not in ("accept-ranges", "content-length")
+    }
     headers |= {"content-encoding": "gzip", "etag": f"W/{headers['etag']}"}
     return Response(body, response.status_code, headers)
 

@@ -182,7 +182,9 @@ def test_no_page_asks_another_host_or_logs_an_error(fresh, address):
 @contextmanager
 def served(page: Page, url: str) -> Iterator[Page]:
     """Open a page as `reference-ws serve` answers it: with a server behind its addresses."""
-    page.route("**/lab/mode.js", lambda route: route.fulfill(body="export const live = true", content_type="text/javascript"))
+    page.route(
+        "**/lab/mode.js", lambda route: route.fulfill(body="export const live = true", content_type="text/javascript")
+    )
     with opened(page, url):
         page.wait_for_selector(":root.ws-live")
         yield page
@@ -203,13 +205,17 @@ def test_addresses_in_prose_and_console_name_the_server_of_the_page(fresh, addre
             f"http://{host}",
             f'ws = new WebSocket("ws://{host}/live/index/echo")',
             "http://127.0.0.1:80001",
-        ] == page.eval_on_selector_all("article p:not([hidden]) > code:not([data-live])", "all => all.map(it => it.textContent)")
+        ] == page.eval_on_selector_all(
+            "article p:not([hidden]) > code:not([data-live])", "all => all.map(it => it.textContent)"
+        )
         shown = page.locator(".language-console code").text_content()
         assert f"$ python -m websockets ws://{host}/live/index/echo" == shown.strip()
         expect(page.locator(".ws-elsewhere")).to_be_hidden()
 
 
-@pytest.mark.parametrize(("language", "told"), [("zh", "本页上的地址"), ("pt", "Os endereços"), ("ru", "Адреса на этой")])
+@pytest.mark.parametrize(
+    ("language", "told"), [("zh", "本页上的地址"), ("pt", "Os endereços"), ("ru", "Адреса на этой")]
+)
 def test_where_only_files_are_no_address_is_shown_as_if_it_answered(tab, address, language, told):
     with opened(tab, f"{address}{HOMES[language]}closing/") as page:
         expect(page.locator("[data-live]").first).to_be_hidden()

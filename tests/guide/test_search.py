@@ -16,7 +16,7 @@ pytestmark = pytest.mark.needs("chromium")
 
 FOLDERS = {"zh": "/", "pt": "/pt/", "ru": "/ru/"}
 
-# Asks the theme's worker as its page does. Gives for each query the sections found, best first, those of a page together.
+# Asks the theme's worker as its page does. For each query: the pages found, and of each the sections, best first.
 ASK = """async ([folder, queries]) => {
   const home = await (await fetch(folder)).text()
   const worker = new Worker(new URL(JSON.parse(home.match(/id="__config"[^>]*>(.*?)<\\/script>/)[1]).search, origin))

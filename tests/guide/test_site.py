@@ -183,7 +183,9 @@ def test_a_site_that_does_not_know_its_address_names_none(small_site, language):
 
 def test_a_sitemap_names_every_page_and_its_translations_by_their_addresses(addressed_site):
     sitemap = (addressed_site / "sitemap.xml").read_text("utf-8")
-    pages = {f"{ADDRESS}{folder}{'' if page == 'index' else f'{page}/'}" for folder in FOLDERS.values() for page in PAGES}
+    pages = {
+        f"{ADDRESS}{folder}{'' if page == 'index' else f'{page}/'}" for folder in FOLDERS.values() for page in PAGES
+    }
     assert pages == set(re.findall("<loc>(.*?)</loc>", sitemap))
     assert {(TAGS[language], f"{ADDRESS}{FOLDERS[language]}closing/") for language in LANGUAGES} <= set(
         re.findall('hreflang="(.*?)" href="(.*?)"', sitemap)
@@ -193,7 +195,9 @@ def test_a_sitemap_names_every_page_and_its_translations_by_their_addresses(addr
 
 @pytest.mark.parametrize("page", ["index.html", "ru/index.html", "pt/closing/index.html"])
 def test_the_language_switcher_works_below_any_path(small_site, addressed_site, page):
-    links = [re.findall(r'<a href="([^"]*)" hreflang', (s / page).read_text("utf-8")) for s in (small_site, addressed_site)]
+    links = [
+        re.findall(r'<a href="([^"]*)" hreflang', (s / page).read_text("utf-8")) for s in (small_site, addressed_site)
+    ]
     assert links[0] == links[1]
 
 
@@ -369,7 +373,9 @@ def test_a_term_of_a_section_that_there_is_not_is_a_problem(tmp_path):
     (tmp_path / "docs/glossary.toml").write_text(term, "utf-8")
     with pytest.raises(BuildError) as caught:
         build(output=tmp_path / "site", progress=lambda _: None, config=config)
-    expected = [f"docs/glossary.toml: the pages in {language} have no section closing#nowhere" for language in LANGUAGES]
+    expected = [
+        f"docs/glossary.toml: the pages in {language} have no section closing#nowhere" for language in LANGUAGES
+    ]
     assert expected == [problem.removeprefix("site: ") for problem in caught.value.problems]
 
 
