@@ -23,9 +23,9 @@ _SEPARATOR: Final = r"[\s\u200b\u3000\-、。，．？！；.,:;()\[\]«»\"'`=/
 _BEGINS_ALIKE: Final = 1e-6
 # Material gives every word of a query a trailing wildcard, and a wildcard keeps lunr from looking for the word's stem.
 # Instead: first what has the same stem, far below it what begins alike, and last what begins with the stem alone (that
-# of обрыв is "обр", and so обработчик begins). Of a Chinese word that no page has, Material keeps single characters: with a wildcard
-# each would find all words that begin with it. A result names the word that it was found by, not the word's stem: else
-# the page would be said to lack it.
+# of обрыв is "обр", as обработчик begins). Of a Chinese word that no page has, Material keeps single characters: with a
+# wildcard each would find all words that begin with it. A result names the word that it was found by, not the word's
+# stem: else the page would be said to lack it.
 _STEM_QUERIES: Final = f"""
 ;(function () {{
   const lunr = (typeof self === "undefined" ? this : self).lunr, query = lunr.Index.prototype.query
