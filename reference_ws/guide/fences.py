@@ -94,7 +94,7 @@ _lex: Final = PythonLexer.get_tokens_unprocessed
 
 @lru_cache(4096)
 def _lexed(kind: Any, source: str, stack: Iterable[str]) -> tuple[tuple[int, Any, str], ...]:
-    """Read Python code once: a sample is coloured on its page and for the lab, the API's sources in each language."""
+    """Read Python code once: a sample is the same on the pages of each language, and so are the API's sources."""
     return tuple(_lex(kind(), source, stack))
 
 

@@ -418,7 +418,7 @@ class _Play:
         elif isinstance(got, Ended):
             told = _("the application has ended")
         raised = [
-            {"client": name, **raising(self.page, error)}
+            self.story.raised(name, error)
             for name, connection in self.world.latest.items()
             if name not in player.expected_to_raise and (error := connection.error)
         ]
