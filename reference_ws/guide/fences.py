@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final
 
-from markdown import markdown
+from markdown import markdown  # type: ignore[import-untyped]
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
@@ -75,7 +75,7 @@ def format_hint(source: str, _language: str, css_class: str, *_: object, **__: A
 
 def hint(fence: Fence) -> str:
     """Render the Markdown of a hint, whose links lead to sections of its own page: ``[...](#anchor)``."""
-    return markdown(fence.source)
+    return str(markdown(fence.source))
 
 
 def format_transcript(

@@ -353,7 +353,7 @@ def test_exercise_is_framed_with_hints_and_solution_folded(shown):
     solution = mend[mend.index('<details class="ws-exercise__solution"') :]
     assert "<summary>Решение</summary>" in solution
     assert "<p>Because it was accepted.</p>\n</details>" in solution
-    assert "exercise=" not in shown
+    assert " exercise=" not in shown
     assert "{" not in re.sub(r"<[^>]*>", "", mend)
 
 
