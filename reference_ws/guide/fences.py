@@ -40,8 +40,10 @@ def take_options(_language: str, inputs: dict[str, str], options: dict[str, str]
 def frame_exercises(text: str) -> str:
     """Put each exercise of a page's Markdown into an element of its own, and fold its solution with what follows it."""
     page = PAGE.get()
+    text = text.strip("\n")
     lines = text.split("\n")
-    skipped = page.path.read_text("utf-8").count("\n") - len(lines) + 1  # front matter
+    whole = page.path.read_text("utf-8")
+    skipped = whole.count("\n", 0, whole.index(text))  # MkDocs has taken the front matter away
     ends = [heading.line - 1 for heading in page.headings[1:]] + [len(lines) + skipped]
     solution = catalog(page.language).gettext("Solution")
     for heading, end in reversed(

@@ -306,7 +306,7 @@ def shown(read: Callable[..., Page]) -> str:
     ]
     try:
         return markdown(
-            fences.frame_exercises(PAGE),  # MkDocs has taken the front matter away
+            fences.frame_exercises(PAGE.strip()),  # as MkDocs hands it over
             extensions=["pymdownx.superfences", "attr_list", "md_in_html"],
             extension_configs={"pymdownx.superfences": {"custom_fences": custom}},
         )
@@ -354,7 +354,8 @@ def test_exercise_is_framed_with_hints_and_solution_folded(shown):
     assert "<summary>Решение</summary>" in solution
     assert "<p>Because it was accepted.</p>\n</details>" in solution
     assert " exercise=" not in shown
-    assert "{" not in re.sub(r"<[^>]*>", "", mend)
+    assert "{" not in (text := re.sub(r"<[^>]*>", "", mend))
+    assert "```" not in text
 
 
 def test_solution_of_kind_script_is_a_listing(shown):
