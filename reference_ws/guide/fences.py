@@ -41,18 +41,17 @@ def take_options(_language: str, inputs: dict[str, str], options: dict[str, str]
 def frame_exercises(text: str) -> str:
     """Put each exercise of a page's Markdown into an element of its own, and fold its solution with what follows it."""
     page = PAGE.get()
-    text = text.strip("\n")
-    whole = page.path.read_text("utf-8")
-    first = whole.count("\n", 0, whole.index(text)) + 1  # MkDocs has taken the front matter away
-    lines = dict(enumerate([*_OPTIONS_OF_PYTHON.sub("```python", text).split("\n"), ""], first))
-    summary = f"<summary>{catalog(page.language).gettext('Solution')}</summary>"
+    source = [*_OPTIONS_OF_PYTHON.sub("```python", text.strip("\n")).split("\n"), ""]
+    whole = page.path.read_text("utf-8").rstrip("\n").count("\n") + 2  # MkDocs has taken the front matter away
+    lines = dict(enumerate(source, whole - len(source) + 1))
+    title = catalog(page.language).gettext("Solution")
     for exercise in page.exercises:
         begin = next(heading.line for heading in page.headings if heading.anchor == exercise.name)
         end = next((heading.line for heading in page.headings if heading.line > begin), max(lines))
         data = f'data-exercise="{exercise.name}" data-kind="{exercise.kind}"'
-        details = f'<details class="ws-exercise__solution" data-search-exclude="true" markdown="1">{summary}\n\n'
+        details = '<details class="ws-exercise__solution" data-search-exclude="true" markdown="1">'
         lines[begin] += f'\n\n<div class="ws-exercise" {data} markdown="1">\n'
-        lines[exercise.solution.line] = details + lines[exercise.solution.line]
+        lines[exercise.solution.line] = f"{details}<summary>{title}</summary>\n\n{lines[exercise.solution.line]}"
         lines[end] = "</details>\n\n</div>\n\n" + lines[end]
     return "\n".join(lines.values())
 
