@@ -66,10 +66,10 @@ def format_hint(source: str, _language: str, css_class: str, *_: object, **__: A
     hints = [other for other in page.fences if (other.kind, other.anchor) == ("hint", fence.anchor)]
     title = catalog(page.language).gettext("Hint %(number)d") % {"number": hints.index(fence) + 1}
     summary = f"<summary>{title}</summary>"
-    return f'<details class="{css_class}" data-search-exclude="true">{summary}{hint_html(fence)}</details>'
+    return f'<details class="{css_class}" data-search-exclude="true">{summary}{hint(fence)}</details>'
 
 
-def hint_html(fence: Fence) -> str:
+def hint(fence: Fence) -> str:
     """Render the Markdown of a hint, whose links lead to sections of its own page: ``[...](#anchor)``."""
     return str(markdown(fence.source))
 
