@@ -25,7 +25,7 @@ from mkdocs.structure.pages import Page
 
 from reference_ws.guide import fences, links, search
 from reference_ws.guide.glossary import read_terms, search_words
-from reference_ws.guide.lab.recording import record
+from reference_ws.guide.lab.contents import contents
 from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
 from reference_ws.guide.tables import prose
@@ -149,9 +149,9 @@ def _problem(file: Path) -> str | None:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
-    """Tell the fences which page they are on."""
+    """Tell the fences which page they are on, and put its exercises in their frames."""
     fences.PAGE.set(read_page(Path(page.file.src_dir or "", page.file.src_uri)))
-    return markdown
+    return fences.frame_exercises(markdown)
 
 
 def on_page_content(html: str, *, page: Page, config: MkDocsConfig, **_: Any) -> str:
@@ -293,13 +293,12 @@ def on_post_template(output: str, *, template_name: str, config: MkDocsConfig) -
     return ""
 
 
-def _record(_: Any = None, /, *, config: MkDocsConfig) -> None:
-    """Leave beside each page of a language what the lab shows of it where no server is behind the site."""
+def _leave_lab(_: Any = None, /, *, config: MkDocsConfig) -> None:
+    """Leave beside each page of a language what the lab plays there: its code, its examples, its exercises."""
     language, prefix = _language(config)
-    pages = [read_page(path) for path in sorted(Path(config.docs_dir, language).glob("*.md"))]
-    for name, recording in record(pages).items():
-        folder = Path(config.site_dir, prefix, "" if name == "index" else name)
-        text = json.dumps(recording, ensure_ascii=False, separators=(",", ":"))
+    for path in sorted(Path(config.docs_dir, language).glob("*.md")):
+        folder = Path(config.site_dir, prefix, "" if path.stem == "index" else path.stem)
+        text = json.dumps(contents(read_page(path)), ensure_ascii=False, separators=(",", ":"))
         (folder / "lab.json").write_text(text, "utf-8")
 
 
@@ -328,4 +327,4 @@ def _leave_out_maps(site: Path) -> None:
 
 
 # The i18n plugin, which builds the other languages and writes the search index, comes between the two.
-on_post_build = CombinedEvent(event_priority(0)(_record), event_priority(-200)(_finish))
+on_post_build = CombinedEvent(event_priority(0)(_leave_lab), event_priority(-200)(_finish))
