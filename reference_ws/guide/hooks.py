@@ -21,7 +21,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import CombinedEvent, event_priority, get_plugin_logger
 from mkdocs.structure.pages import Page
 
-from reference_ws.guide import fences, links, search
+from reference_ws.guide import fences, links, policy, search
 from reference_ws.guide.lab.recording import record
 from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
@@ -240,6 +240,7 @@ def _finish(_: Any = None, /, *, config: MkDocsConfig) -> None:
     site = Path(config.site_dir)
     search.split_index(site)
     search.teach_lunr(site)
+    policy.write(site)
     for problem in links.check(site, config.site_url or "/"):
         log.warning(problem)
 

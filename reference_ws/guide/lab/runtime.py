@@ -1,7 +1,7 @@
 """Python for the reader's browser: Pyodide, the packages that the pages' code imports, and the editor.
 
-They are fetched once, by exact version, with the registries' own clients, checked against the hashes that stand here, and
-kept in a cache; `add` puts them into a built site, below names that tell their content. Nothing is loaded from another host.
+They are fetched once, by exact version, with the registries' own clients, checked against the hashes that stand here,
+and kept in a cache; `add` puts them into a built site, below names that tell their content.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import posixpath
 import re
 import shutil
 import subprocess
@@ -81,7 +82,7 @@ def from_npm(cache: Path, wanted: dict[str, tuple[str, str]]) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         names = [f"{name}@{version}" for name, (version, _) in missing.items()]
-        _run([*_npm(Path(folder)), "pack", "--silent", "--ignore-scripts", "--fetch-retries=1", *names], folder)
+        _run([*_npm(Path(folder)), "pack", "--loglevel=error", "--ignore-scripts", "--fetch-retries=1", *names], folder)
         for name, (version, digest) in missing.items():
             archive = Path(folder, f"{name}-{version}.tgz")
             if not archive.is_file():
@@ -104,7 +105,7 @@ def from_npm(cache: Path, wanted: dict[str, tuple[str, str]]) -> None:
 def wheels(requirements: Iterable[str], folder: Path) -> None:
     """Download wheels for Pyodide's platform into `folder`. Raises `RuntimeMissingError`.
 
-    Installing would look at the Python that runs pip. A line may demand a hash, as in a requirements file; then all must.
+    Installing would look at the Python that runs pip. Lines may demand hashes, as in a requirements file: all or none.
     """
     (folder / "wanted.txt").write_text("\n".join(requirements), "utf-8")
     where = ["--python-version", PYTHON, "--implementation", "cp", "--abi", f"cp{PYTHON.replace('.', '')}"]
@@ -145,7 +146,7 @@ def _run(command: list[str | Path], folder: str | Path) -> None:
         raise RuntimeMissingError(f"{Path(command[0]).name}: {error.strerror}") from error
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
-        reason = next((line for line in lines if "error" in line.lower()), lines[-1])
+        reason = next((line for line in lines if re.match("(npm )?error", line, re.IGNORECASE)), lines[-1])
         raise RuntimeMissingError(f"{Path(command[0]).stem}: {reason}")
 
 
@@ -185,8 +186,8 @@ def add(site: Path, cache: Path) -> None:
                 sha256 = hashlib.sha256(data).hexdigest()
                 files.append({"name": f"{folders[group]}{name}", "bytes": len(data), "sha256": sha256})
     lock = {**json.loads((pyodide / "pyodide-lock.json").read_bytes()), "packages": {}}
-    # The library's own files lie in its folder "dist".
-    told = {"folder": folders["pyodide"], "files": files, "editor": {"folder": f"{folders['editor']}dist/"}, "lock": lock}
+    library = {"folder": f"{folders['editor']}dist/"}
+    told = {"folder": folders["pyodide"], "files": files, "editor": library, "lock": lock}
     (place / "runtime.json.new").write_text(json.dumps(told), "utf-8")
     (place / "runtime.json.new").replace(place / "runtime.json")
 
@@ -200,8 +201,9 @@ def _editor_files(editor: Path) -> list[str]:
             continue
         found.add(name)
         if name.endswith(".js"):
+            folder = posixpath.dirname(name)
             imported = _IMPORT.findall((editor / name).read_text("utf-8"))
-            todo += [(editor / name).parent.joinpath(each).resolve().relative_to(editor.resolve()).as_posix() for each in imported]
+            todo += [posixpath.normpath(posixpath.join(folder, each)) for each in imported]
     return sorted(found)
 
 
