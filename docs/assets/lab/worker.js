@@ -2,8 +2,7 @@
 // What the page says goes to the stage, reference_ws/guide/lab/stage.py; what the stage tells goes to the page.
 //
 // From the page:  {do: "load", runtime, page} (python.js does it), then what `Stage.do` understands
-// To the page:    {do: "progress", bytes, total}, {do: "ready"}, {do: "failed", text}, {do: "printed", number, text},
-//                 and what `Stage` tells
+// To the page:    {do: "progress", bytes, total}, {do: "ready"}, {do: "failed", text}, and what `Stage` tells
 "use strict"
 {
   // Code that takes more gets a MemoryError; the browser would end the tab.
@@ -13,7 +12,6 @@
     if (this.buffer.byteLength + pages * PAGE > MEMORY) throw new RangeError("out of memory")
     return grow.call(this, pages)
   }
-  const PRINTED = 20_000 // characters that one play may print
 
   const BEGIN = `
 import asyncio, json
@@ -32,22 +30,14 @@ begin`
     globalThis.fetch = async url => new Response(files[String(url).split("/").pop()], { headers: { "content-type": "application/wasm" } })
     const [{ loadPyodide }, { default: createPyodideModule }] =
       await Promise.all(["pyodide.mjs", "pyodide.asm.mjs"].map(name => imported(files[name])))
-    let number = 0, printed = 0
-    const print = text => {
-      if (printed > PRINTED) return
-      printed += text.length + 1
-      tell({ do: "printed", number, text: printed > PRINTED ? "…" : text })
-    }
+    const ignored = () => {} // what the page's code prints, the stage tells
     const python = await loadPyodide({
-      indexURL: "https://python.invalid/", createPyodideModule, lockFileContents: lock, stdout: print, stderr: print,
+      indexURL: "https://python.invalid/", createPyodideModule, lockFileContents: lock, stdout: ignored, stderr: ignored,
     })
     python.unpackArchive(await files["packages.zip"].arrayBuffer(), "zip", { extractDir: "/lib/python3.14/site-packages" })
     const take = python.runPython(BEGIN)(JSON.stringify(page), text => tell(JSON.parse(text)))
     tell({ do: "ready" })
-    return message => {
-      if (number !== message.number) [number, printed] = [message.number, 0]
-      take(JSON.stringify(message))
-    }
+    return message => take(JSON.stringify(message))
   }
 
   onmessage = async ({ data, ports: [port] }) => {
