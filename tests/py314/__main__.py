@@ -1,7 +1,7 @@
 """Run the library's tests on CPython 3.14 with no such interpreter installed: ``python -m py314 [pytest's arguments]``.
 
 Pyodide is CPython 3.14 in WebAssembly, and runs in Node. It is fetched once, with the packages that the tests need.
-Without arguments all examples of all pages are played, too, as in a reader's browser, and what is told of them compared.
+Without arguments all examples of all pages are played too, as in a reader's browser, and what is told is compared.
 """
 
 import json
@@ -16,8 +16,8 @@ from zipfile import ZipFile
 
 import tools
 from packaging.requirements import Requirement
-
 from py314.playing import play_all
+
 from reference_ws.guide.lab import runtime
 from reference_ws.guide.pages import read_page
 

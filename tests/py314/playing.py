@@ -7,7 +7,7 @@ from reference_ws.guide.lab.stage import Stage
 
 
 def play_all(pages: str) -> str:
-    """Take pages as a JSON list of {name, language, source, examples: how many}; give a list of what was told of each."""
+    """Take pages as JSON, [{name, language, source, examples: how many}]; give a list of what was told of each."""
     asyncio._set_running_loop(None)  # Pyodide's own loop is said to be running
     told = []
     for page in json.loads(pages):
