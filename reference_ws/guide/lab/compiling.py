@@ -18,23 +18,17 @@ def pack(archive: Path, given: Iterable[Path], place: str, *, optimize: int) -> 
     In `site-packages` the ``__init__.py`` stay sources: anyio's reads its own, to import later what it names.
     """
     with ZipFile(archive, "w", ZIP_DEFLATED) as packed:
-        for each in map(ZipFile, given):
-            for name in sorted(each.namelist()):
-                data = each.read(name)
+        for path in given:
+            with ZipFile(path) as each:
+                contents = [(name, each.read(name)) for name in sorted(each.namelist())]
+            for name, data in contents:
                 if name.endswith((".pyi", "/RECORD", "/")):
                     continue
                 if name.endswith(".py") and (optimize or not name.endswith("/__init__.py")):
                     code = compile(data, f"{place}/{name}", "exec", dont_inherit=True, optimize=optimize)
                     # 1: the sources it was made from are named by a hash, which nobody checks.
-                    data = b"".join(
-                        (
-                            importlib.util.MAGIC_NUMBER,
-                            b"\1\0\0\0",
-                            importlib.util.source_hash(data),
-                            marshal.dumps(code),
-                        )
-                    )
-                    name += "c"
+                    head = importlib.util.MAGIC_NUMBER + b"\1\0\0\0" + importlib.util.source_hash(data)
+                    name, data = f"{name}c", head + marshal.dumps(code)
                 packed.writestr(ZipInfo(name), data, ZIP_DEFLATED, 9)
 
 
