@@ -23,7 +23,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import CombinedEvent, event_priority, get_plugin_logger
 from mkdocs.structure.pages import Page
 
-from reference_ws.guide import fences, links, search
+from reference_ws.guide import fences, links, policy, search
 from reference_ws.guide.glossary import read_terms, search_words
 from reference_ws.guide.lab.contents import contents
 from reference_ws.guide.lab.words import script
@@ -314,6 +314,7 @@ def _finish(_: Any = None, /, *, config: MkDocsConfig) -> None:
     _leave_out_maps(site)
     if config.site_url:  # read only at the root of a host, and no harm elsewhere
         (site / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {config.site_url}sitemap.xml\n", "utf-8")
+    policy.write(site)
     for problem in links.check(site, config.site_url or "http://localhost/"):
         log.warning(problem)
 
