@@ -210,6 +210,18 @@ async def test_the_clients_fault_closes_with_1003_and_is_one_line(handler, frame
     assert [("INFO", None)] == [(record.levelname, record.exc_info) for record in caplog.records]
 
 
+async def test_the_line_does_not_claim_a_code_that_the_handler_has_not_sent(caplog):
+    async def handler(ws: WebSocket):
+        try:
+            await reads_json(ws)
+        finally:
+            await ws.close(1000)
+
+    with caplog.at_level(logging.INFO, "reference_ws"):
+        await plays(inner(handler=handler), '-> connect /ws\n<- accept\n-> text "a"\n<- close 1000')
+    assert ["/ws: closed already: "] == [record.getMessage()[:21] for record in caplog.records]
+
+
 async def test_a_frame_of_the_other_kind_closes_with_1003():
     await plays(inner(handler=reads_text), "-> connect /ws\n<- accept\n-> bytes ff\n<- close 1003")
 
