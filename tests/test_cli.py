@@ -360,14 +360,14 @@ def test_broken_page_is_one_line(run, tmp_path):
 
 
 @pytest.mark.usefixtures("empty")
-def test_ctrl_c_while_building_is_a_good_end(run, monkeypatch):
+def test_ctrl_c_while_building_is_no_error(run, monkeypatch):
     def build(**_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(site, "is_stale", lambda _: True)
     monkeypatch.setattr(site, "build", build)
 
-    assert (0, "", "") == run("serve", "--port", "0", "--no-browser")
+    assert (130, "", "") == run("serve", "--port", "0", "--no-browser")
 
 
 # --- the process ------------------------------------------------------------------------------------------------------

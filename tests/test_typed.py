@@ -260,7 +260,9 @@ async def test_what_a_factory_itself_gets_wrong_is_not_the_clients_fault():
 async def test_a_decimal_that_no_set_can_hold_is_the_clients_fault():
     async def handler(ws: WebSocket, prices: set[Decimal]): ...
 
-    await plays(handler, "-> connect /ws?prices=1&prices=sNaN\n" + denied("prices", ["1", "sNaN"], "set[decimal.Decimal]"))
+    await plays(
+        handler, "-> connect /ws?prices=1&prices=sNaN\n" + denied("prices", ["1", "sNaN"], "set[decimal.Decimal]")
+    )
 
 
 async def test_words_of_pydantics_count_in_signatures():

@@ -11,6 +11,7 @@ import click
 
 from reference_ws import __version__
 from reference_ws.guide.command import Problem, connect, explain, missing, run_pages, serve, tell
+from reference_ws.guide.command.screen import Screen
 from reference_ws.guide.words.catalogs import (
     ENGLISH,
     LANGUAGES,
@@ -41,7 +42,7 @@ def run(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         return tell(missing(error, catalog(language)))
     except (KeyboardInterrupt, CancelledError):  # the latter is what Python 3.10 makes of Ctrl-C in an event loop
-        return 0
+        return 0 if Screen.unread else 130
 
 
 def _read(arguments: list[str], language: str) -> Action | int:

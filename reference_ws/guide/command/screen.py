@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from difflib import get_close_matches
 from gettext import NullTranslations
-from typing import Final
+from typing import ClassVar, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -27,12 +27,15 @@ class _Console(Console):
         """End the command as Ctrl-C does, wherever it is: ``| head`` has read enough."""
         with suppress(SystemExit):  # which a task group would wrap
             super().on_broken_pipe()
-        self.quiet = True
+        self.quiet = Screen.unread = True
         signal.raise_signal(signal.SIGINT)
 
 
 class Screen:
     """Stdout: in colour on a terminal; elsewhere plain text, a line of which is never broken."""
+
+    unread: ClassVar = False
+    """True once nobody reads any more what is written."""
 
     def __init__(self, words: NullTranslations) -> None:
         self.words = words
