@@ -315,7 +315,10 @@ class _Connection(H11Protocol):
         super().connection_lost(exc)
 
     def _end_if_idle(self, before: object) -> None:
-        if self.transport.get_protocol() is not self:  # it is a WebSocket now
+        websocket: Any = self.transport.get_protocol()
+        if websocket is not self:  # to a handshake with long lines or many headers uvicorn 0.54 says nothing at all
+            if websocket.conn.handshake_exc is not None:
+                self.transport.abort()
             return
         if self.cycle is before:  # the request that was answered when it was last looked, or none at all
             self.transport.abort()

@@ -247,17 +247,20 @@ def test_silent_clients_keep_nobody_out_and_the_log_is_short(root):
     command = (sys.executable, "-c", program, root, "serve", "--no-browser", "--port", "0")
     with in_process(*command, preexec_fn=few_files) as server:
         silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
-        half = socket.create_connection(("127.0.0.1", server.port))
+        half, long = (socket.create_connection(("127.0.0.1", server.port)) for _ in range(2))
         half.sendall(b"GET / HTTP/1.1\r\nhost:")
+        lines = f"host: a\r\nconnection: upgrade\r\nupgrade: websocket\r\ncookie: {'a' * 9_000}\r\n\r\n"
+        long.sendall(f"GET /live/closing/echo HTTP/1.1\r\n{lines}".encode())
         with connect(f"{server.url}/live/closing/echo", open_timeout=WAIT_S) as client:  # once those are ended
-            half.settimeout(WAIT_S)
-            with suppress(ConnectionResetError):
-                assert b"" == half.recv(1)
+            for each in (half, long):
+                each.settimeout(WAIT_S)
+                with suppress(ConnectionResetError):
+                    assert b"" == each.recv(1)
+                each.close()
             client.send("still here")  # what has shaken hands may be silent for longer
             assert "still here" == client.recv(timeout=WAIT_S)
             for each in silent:
                 each.close()
-        half.close()
         server.process.send_signal(signal.SIGINT)
         _, errors = server.process.communicate(timeout=WAIT_S)
 
