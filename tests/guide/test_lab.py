@@ -221,7 +221,7 @@ def test_what_comes_instead_is_told(docs, monkeypatch):
         } == over
         assert None is script.shows[-1]["line"]
         over = await script.play("echo", "ru", 1, script="-> connect /echo\n<- accept\n<- text ...\n")
-        assert "ничего за 0.3 секунд" == over["got"]
+        assert "ничего за 0.3 с" == over["got"]
         over = await script.play("echo", "ru", 1, script='-> connect /echo\n<- accept\n-> text "a"\n')
         assert "больше ничего" == over["expected"]
 

@@ -235,12 +235,7 @@ def ended(words: NullTranslations, report: Report) -> Show:
         title = words.ngettext("Played as written: %(count)d step", "Played as written: %(count)d steps", count)
         return {"ok": True, "title": title % {"count": count}, "expected": None, "got": None}
     got = report.got
-    if isinstance(got, Nothing):
-        told = words.gettext("nothing within %(seconds)g seconds") % {"seconds": got.seconds}
-    elif isinstance(got, Ended):
-        told = words.gettext("the application has ended")
-    else:
-        told = format_step(got)
+    told = got.told(words.gettext) if isinstance(got, Ended | Nothing) else format_step(got)
     expected = format_step(report.expected) if report.expected else words.gettext("nothing more")
     return {
         "ok": False,
