@@ -87,5 +87,5 @@ def unknown(words: NullTranslations, problem: str, word: str, known: Iterable[st
     elif len(everything) <= FEW:
         hint = words.gettext(": there are %(names)s")
     else:
-        hint = words.gettext(": leave it out, and all that there is is listed")
+        hint = words.gettext(": without a word, everything is listed")
     return Problem(f"{problem}{hint % {'names': ', '.join(near or everything)}}")

@@ -123,7 +123,10 @@ EXCEPTIONS: Final[Mapping[str, str]] = {
     "CloseError": "The close code, or the reason, can't be sent. Nothing was sent.",
     "NoConnectionError": "`websocket` of the context was used where no handler runs.",
     "ParameterError": "What the handshake holds doesn't fit the signature; the client is refused with 422.",
-    "UnwantedMessageError": "The client sent something else than was asked for: the base of the three that follow.",
+    "UnwantedMessageError": (
+        "The client sent something else than was asked for: the base of WebSocketDataError, WebSocketJSONError and"
+        " WebSocketTypeError."
+    ),
     "WebSocketDataError": "A frame of the other kind came: bytes instead of text, or text instead of bytes.",
     "WebSocketJSONError": "The message is no JSON.",
     "WebSocketTypeError": "The JSON value doesn't fit the type that was asked for; the text names the field.",
