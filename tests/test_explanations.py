@@ -99,12 +99,16 @@ def test_what_crosses_with_the_application_s_close_is_not_received_any_more():
 
 
 def test_places_are_of_errors_that_exist():
-    assert set(explanations.PLACES) <= {*ERRORS, *REASONS}
+    assert set(explanations.PLACES) <= {*ERRORS, *REASONS, *EXCEPTIONS}
 
 
 @pytest.mark.parametrize("language", ["zh", "pt", "ru"])
 def test_every_place_is_a_section(language):
-    for place in {*map(explanations.place, (*ERRORS, *REASONS)), "lifecycle#states", "lifecycle#close-codes"}:
+    for place in {
+        *map(explanations.place, (*ERRORS, *REASONS, *EXCEPTIONS)),
+        "lifecycle#states",
+        "lifecycle#close-codes",
+    }:
         page, _, anchor = place.partition("#")
         assert anchor in {heading.anchor for heading in read_page(DOCS / language / f"{page}.md").headings}
 
