@@ -1,6 +1,8 @@
 """Who answers an exception: whoever stands nearest to the handler and wants to, and the outermost application last."""
 
+import gc
 import logging
+import weakref
 
 import anyio
 import pytest
@@ -266,3 +268,62 @@ async def test_a_cancellation_while_somebody_answers_says_goodbye(key):
         tasks.cancel_scope.cancel()
     assert "websocket.accept" == connection.take()["type"]
     assert 1001 == connection.take()["code"]
+
+
+# --- exception handlers that fail -------------------------------------------------------------------------------------
+
+
+async def test_the_error_of_an_exception_handler_takes_the_place_of_what_it_was_for():
+    async def on_error(ws, error):
+        raise KeyError("other")
+
+    app = inner(exception_handlers={MineError: on_error})
+    await plays(app, '-> connect /ws\n<- accept\n<- close 1011\n!! KeyError "other"')
+
+
+async def test_what_a_task_group_wraps_is_answered_as_if_it_were_alone():
+    async def grouped(ws: WebSocket):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(fails, ws)
+
+    app = inner(handler=grouped, exception_handlers={MineError: on_mine})
+    await plays(app, '-> connect /ws\n<- accept\n<- text "sorry"\n<- close 4000 "mine"')
+
+
+async def test_an_exception_whose_answer_is_cancelled_is_logged(caplog):
+    asked = anyio.Event()
+
+    async def never_answers(ws, error):
+        asked.set()
+        await anyio.sleep_forever()
+
+    app = inner(exception_handlers={MineError: never_answers})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(InMemoryConnection(handshake("/ws")).run, app)
+        await asked.wait()
+        tasks.cancel_scope.cancel()
+
+    logged = [(record.getMessage(), record.exc_info[0]) for record in caplog.records if record.exc_info]
+    assert [("The handler had failed before it was cancelled", MineError)] == logged
+
+
+async def test_an_exception_that_has_left_the_application_is_held_by_nobody():
+    """Else it would live until the collector comes, with all that its frames hold."""
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        pass
+
+    async def run():
+        try:
+            await inner()(handshake("/ws"), receive, send)
+        except MineError as error:
+            return weakref.ref(error)
+
+    gc.disable()
+    try:
+        assert (await run())() is None
+    finally:
+        gc.enable()

@@ -134,6 +134,20 @@ def test_what_is_wrong_with_a_validator_is_not_the_datas():
         convert(1, Annotated[int, pydantic.AfterValidator(validate)])
 
 
+@dataclasses.dataclass
+class Node:
+    value: int
+    after: "Node | None" = None
+    others: "list[Node]" = dataclasses.field(default_factory=list)
+
+
+def test_a_type_may_contain_itself():
+    data = {"value": 1, "after": {"value": 2}, "others": [{"value": 3}]}
+    assert Node(1, Node(2), [Node(3)]) == convert(data, Node)
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.after\.value"):
+        convert({"value": 1, "after": {"value": "two"}}, Node)
+
+
 class Mixed(msgspec.Struct):
     user: User
 
