@@ -1,8 +1,6 @@
 """Who answers an exception: whoever stands nearest to the handler and wants to, and the outermost application last."""
 
-import gc
 import logging
-import weakref
 
 import anyio
 import pytest
@@ -305,25 +303,3 @@ async def test_an_exception_whose_answer_is_cancelled_is_logged(caplog):
 
     logged = [(record.getMessage(), record.exc_info[0]) for record in caplog.records if record.exc_info]
     assert [("The handler had failed before it was cancelled", MineError)] == logged
-
-
-async def test_an_exception_that_has_left_the_application_is_held_by_nobody():
-    """Else it would live until the collector comes, with all that its frames hold."""
-
-    async def receive():
-        return {"type": "websocket.connect"}
-
-    async def send(message):
-        pass
-
-    async def run():
-        try:
-            await inner()(handshake("/ws"), receive, send)
-        except MineError as error:
-            return weakref.ref(error)
-
-    gc.disable()
-    try:
-        assert (await run())() is None
-    finally:
-        gc.enable()
