@@ -80,7 +80,7 @@ class Report:
         if isinstance(self.got, Nothing) and self.got.where:
             lines.append(gettext("the application waits at %(place)s") % {"place": self.got.where})
         if self.cause is not None:
-            for error in _leaves(self.cause):
+            for error in leaves(self.cause):
                 lines.append(gettext("the application raised %(error)s") % {"error": _told(error)})
                 lines.append("  " + gettext("at %(place)s") % {"place": raised_at(error)})
         return "\n".join(lines)
@@ -271,10 +271,10 @@ class Player:
         return got[0] if got else None
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def leaves(error: BaseException) -> Iterator[BaseException]:
     """Give the exceptions that a group consists of, as a task group raises it; others are alone."""
     for inner in getattr(error, "exceptions", (error,)):
-        yield from (inner,) if inner is error else _leaves(inner)
+        yield from (inner,) if inner is error else leaves(inner)
 
 
 def _told(error: BaseException) -> str:

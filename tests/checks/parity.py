@@ -8,10 +8,11 @@ each page is checked by itself, for its terms, its register and its typography: 
 from __future__ import annotations
 
 import io
+import re
 import sys
 import tokenize
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -20,20 +21,20 @@ import msgspec
 from checks import prose
 
 from reference_ws.guide.glossary import read_terms
-from reference_ws.guide.pages import Fence, Page, PageError, read_page
+from reference_ws.guide.pages import Fence, Page, PageError, read_page, read_pages
 from reference_ws.guide.words.catalogs import LANGUAGES
 from reference_ws.transcript.grammar import format_step
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.steps import Step
 
-__all__ = ["check", "summary"]
+__all__ = ["check", "check_descriptions", "summary"]
 
 Token = tuple[int, str]
 """The line in the page, and what stands there."""
 
 
 class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many fences of each kind a page has: an entry of ``docs/pages.toml``."""
+    """How many fences of each kind a page has, and how many exercises: an entry of ``docs/pages.toml``."""
 
     python: int = 0
     transcript: int = 0
@@ -41,6 +42,8 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lifecycle: int = 0
     glossary: int = 0
     servers: int = 0
+    hint: int = 0
+    exercise: int = 0
 
 
 def read_counts(docs: Path) -> dict[str, Counts]:
@@ -50,7 +53,7 @@ def read_counts(docs: Path) -> dict[str, Counts]:
 
 def count_problem(page: Page, written: Mapping[str, Counts]) -> str | None:
     """Compare a page with the written counts: ``None``, or what differs."""
-    got = Counts(**Counter(fence.kind for fence in page.fences))
+    got = Counts(**Counter(fence.kind for fence in page.fences), exercise=len(page.exercises))
     if page.name not in written:
         return f"{page.file}:1: docs/pages.toml has no entry [{page.name}]; the page has {got}"
     if got != written[page.name]:
@@ -90,10 +93,12 @@ def check(docs: Path) -> list[str]:
 def summary(docs: Path) -> str:
     """Count what one language has (the others have the same): one line."""
     counts = read_counts(docs)
-    samples, transcripts = (sum(getattr(page, kind) for page in counts.values()) for kind in ("python", "transcript"))
+    kinds = ("python", "transcript", "exercise")
+    samples, transcripts, exercises = (sum(getattr(page, kind) for page in counts.values()) for kind in kinds)
     languages = ", ".join(LANGUAGES)
     return (
-        f"{len(counts)} pages, {samples} executed samples and {transcripts} transcripts a language; {languages} agree"
+        f"{len(counts)} pages, {samples} executed samples, {transcripts} transcripts and {exercises} exercises"
+        f" a language; {languages} agree"
     )
 
 
@@ -159,6 +164,8 @@ def _tokens(page: Page, fence: Fence) -> list[Token]:
         return [(fence.line + token.start[0], token.string) for token in found if token.type not in ignored]
     if fence.kind == "transcript":
         return [(step.line, _words(step)) for step in page.transcript(fence).steps]
+    if fence.kind == "hint":  # prose
+        return []
     lines = enumerate(fence.source.splitlines(), fence.line + 1)
     return [(line, text.rstrip()) for line, text in lines if not text.lstrip().startswith("#")]
 
@@ -168,12 +175,26 @@ def _words(step: Step) -> str:
     return format_step(replace(step, note="")) + headers
 
 
+def check_descriptions(pages: Iterable[Page]) -> Iterator[str]:
+    """Tell which pages lack a description of their own, as long as what a list of results shows: one line on top."""
+    taken: dict[str, Page] = {}
+    for page in pages:
+        found = re.match(r"---\ndescription: (.+)\n---\n", page.path.read_text("utf-8"))
+        shortest, longest = (30, 80) if page.language == "zh" else (50, 160)  # a Chinese character is as wide as two
+        if not found:
+            yield f"{page.file}:1: the page has no description: begin it with ---, description: ..., ---"
+        elif not shortest <= len(found[1]) <= longest:
+            yield f"{page.file}:2: the description has {len(found[1])} characters, not {shortest} to {longest}"
+        elif (first := taken.setdefault(found[1], page)) is not page:
+            yield f"{page.file}:2: the description is that of {first.file}"
+
+
 def main() -> int:
     """Print the findings, or one line with the counts; the exit code is 1 with findings."""
     from reference_ws.guide.pages import source_root
 
     docs = source_root() / "docs"
-    findings = check(docs)
+    findings = check(docs) or list(check_descriptions(read_pages(docs)))
     print("\n".join(findings) or summary(docs))
     return 1 if findings else 0
 

@@ -3,7 +3,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checks.parity import check, summary
+from checks.parity import check, check_descriptions, summary
+
+from reference_ws.guide.pages import read_pages, source_root
 
 MODEL = """\
 # Closing {#closing}
@@ -75,7 +77,7 @@ def test_equal_pages_have_no_findings(docs):
 
 
 def test_summary_counts_what_one_language_runs(docs):
-    assert "1 pages, 1 executed samples and 1 transcripts a language; zh, pt, ru agree" == summary(docs)
+    assert "1 pages, 1 executed samples, 1 transcripts and 0 exercises a language; zh, pt, ru agree" == summary(docs)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +191,7 @@ def test_prose_and_comments_may_differ(findings, old, new):
             "```pyton",
             [
                 "docs/pt/closing.md:3: pyton is no fence of ours:"
-                " use python, transcript, console, lifecycle, glossary, servers",
+                " use python, transcript, console, lifecycle, glossary, servers, hint",
             ],
         ),
         (
@@ -197,8 +199,9 @@ def test_prose_and_comments_may_differ(findings, old, new):
             "",
             [
                 "docs/pt/closing.md:1: docs/pages.toml says"
-                " Counts(python=1, transcript=1, console=1, lifecycle=1, glossary=0, servers=0),"
-                " the page has Counts(python=1, transcript=1, console=1, lifecycle=0, glossary=0, servers=0)",
+                " Counts(python=1, transcript=1, console=1, lifecycle=1, glossary=0, servers=0, hint=0, exercise=0),"
+                " the page has Counts(python=1, transcript=1, console=1, lifecycle=0, glossary=0, servers=0, hint=0,"
+                " exercise=0)",
                 "docs/pt/closing.md:1: the lifecycle fence of docs/zh/closing.md:26 is missing",
             ],
         ),
@@ -255,3 +258,24 @@ def test_counts_of_no_page_are_found(docs):
     (docs / "pages.toml").write_text(COUNTS + "[opening]\n")
 
     assert ["docs/pages.toml:1: there is no page opening"] == check(docs)
+
+
+@pytest.mark.parametrize(
+    ("description", "finding"),
+    [
+        ("", "docs/pt/closing.md:1: the page has no description: begin it with ---, description: ..., ---"),
+        ("Too short.", "docs/pt/closing.md:2: the description has 10 characters, not 50 to 160"),
+        ("long " * 40, "docs/pt/closing.md:2: the description has 200 characters, not 50 to 160"),
+        ("ru " * 20, "docs/ru/closing.md:2: the description is that of docs/pt/closing.md"),
+    ],
+)
+def test_each_page_has_a_description_of_its_own(docs, description, finding):
+    for language, text in (("zh", "zh " * 20), ("pt", description), ("ru", "ru " * 20)):
+        front = f"---\ndescription: {text}\n---\n" if text else ""
+        (docs / language / "closing.md").write_text(front + MODEL)
+
+    assert [finding] == list(check_descriptions(read_pages(docs)))
+
+
+def test_the_documents_have_descriptions():
+    assert [] == list(check_descriptions(read_pages(source_root() / "docs")))
