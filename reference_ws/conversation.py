@@ -331,7 +331,8 @@ async def _end_for(websocket: WebSocket, error: Exception) -> bool:
     elif isinstance(error, WebSocketException):  # outside of an application
         await websocket.close(error.code, error.reason)
     elif isinstance(error, UnwantedMessageError):  # the client's fault: a line for who reads the log, no traceback
-        logger.info("%s: closed with 1003: %s", websocket.scope["path"], error)
+        closed = websocket.application_state is DISCONNECTED  # by a `finally`, for one
+        logger.info("%s: closed%s: %s", websocket.scope["path"], " already" if closed else " with 1003", error)
         await websocket.close(1003)  # what the server can't do it has to end itself
     else:
         await _end(websocket, 1011)

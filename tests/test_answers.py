@@ -210,6 +210,18 @@ async def test_the_clients_fault_closes_with_1003_and_is_one_line(handler, frame
     assert [("INFO", None)] == [(record.levelname, record.exc_info) for record in caplog.records]
 
 
+async def test_the_line_does_not_claim_a_code_that_the_handler_has_not_sent(caplog):
+    async def handler(ws: WebSocket):
+        try:
+            await reads_json(ws)
+        finally:
+            await ws.close(1000)
+
+    with caplog.at_level(logging.INFO, "reference_ws"):
+        await plays(inner(handler=handler), '-> connect /ws\n<- accept\n-> text "a"\n<- close 1000')
+    assert ["/ws: closed already: "] == [record.getMessage()[:21] for record in caplog.records]
+
+
 async def test_a_frame_of_the_other_kind_closes_with_1003():
     await plays(inner(handler=reads_text), "-> connect /ws\n<- accept\n-> bytes ff\n<- close 1003")
 
@@ -254,3 +266,40 @@ async def test_a_cancellation_while_somebody_answers_says_goodbye(key):
         tasks.cancel_scope.cancel()
     assert "websocket.accept" == connection.take()["type"]
     assert 1001 == connection.take()["code"]
+
+
+# --- exception handlers that fail -------------------------------------------------------------------------------------
+
+
+async def test_the_error_of_an_exception_handler_takes_the_place_of_what_it_was_for():
+    async def on_error(ws, error):
+        raise KeyError("other")
+
+    app = inner(exception_handlers={MineError: on_error})
+    await plays(app, '-> connect /ws\n<- accept\n<- close 1011\n!! KeyError "other"')
+
+
+async def test_what_a_task_group_wraps_is_answered_as_if_it_were_alone():
+    async def grouped(ws: WebSocket):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(fails, ws)
+
+    app = inner(handler=grouped, exception_handlers={MineError: on_mine})
+    await plays(app, '-> connect /ws\n<- accept\n<- text "sorry"\n<- close 4000 "mine"')
+
+
+async def test_an_exception_whose_answer_is_cancelled_is_logged(caplog):
+    asked = anyio.Event()
+
+    async def never_answers(ws, error):
+        asked.set()
+        await anyio.sleep_forever()
+
+    app = inner(exception_handlers={MineError: never_answers})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(InMemoryConnection(handshake("/ws")).run, app)
+        await asked.wait()
+        tasks.cancel_scope.cancel()
+
+    logged = [(record.getMessage(), record.exc_info[0]) for record in caplog.records if record.exc_info]
+    assert [("The handler had failed before it was cancelled", MineError)] == logged

@@ -133,6 +133,12 @@ def test_what_is_not_finite_is_a_value_error_wherever_it_stands(around, x):
         dumps(around(x))
 
 
+@pytest.mark.parametrize("key", [math.nan, math.inf, -math.inf])
+def test_a_key_that_is_no_number_is_an_error_where_nothing_else_is(key):
+    with pytest.raises(ValueError, match="Out of range float"):
+        dumps({key: 1})
+
+
 def test_an_enumeration_may_hold_it():
     with pytest.raises(ValueError, match="Out of range float"):
         dumps({"a": Weight.HEAVY})

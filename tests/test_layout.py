@@ -48,6 +48,7 @@ STANDARD = {
     "json",
     "math",
     "re",
+    "traceback",
 }
 STANDARD |= {"__future__", "time", "urllib", "enum", "itertools", "logging", "sys", "types", "typing"}
 

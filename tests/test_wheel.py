@@ -270,7 +270,7 @@ def test_the_site_is_built_and_served(installed, home_with_site, run):
 
     assert 3 == len(set(titles))
     assert (0, "") == closing[::2]
-    assert (0, "", "") == (server.process.returncode, output, errors)
+    assert (130, "", "") == (server.process.returncode, output, errors)
 
 
 def test_pytest_finds_the_plugins(install, reader):

@@ -103,5 +103,8 @@ def run(
                 # A browser in the terminal would hold up the server until it is closed.
                 threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
+        def full() -> None:
+            tell(_("Too many connections at once: new ones wait until others end (too many open files)."))
+
         app = serving.application(site, docs, host="0.0.0.0" if everywhere else host, allow_hosts=allow_hosts)
-        serving.serve(app, listener, ready=ready)
+        serving.serve(app, listener, ready=ready, full=full)

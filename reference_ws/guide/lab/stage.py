@@ -419,21 +419,19 @@ class _Play:
                 "Played as written: %(count)d step", "Played as written: %(count)d steps", count
             )
             return {"ok": True, "title": title % {"count": count}}
-        title, told = _("Something else came than what is written"), ""
+        title = _("Something else came than what is written")
         if isinstance(got, Nothing):
             title = _("What is written doesn't come")
-            told = _("nothing within %(seconds)g seconds") % {"seconds": got.seconds}
             if not self.loop.has_timers():
                 title = _("Everything waits, and nothing can happen any more")
-        elif isinstance(got, Ended):
-            told = _("the application has ended")
+        told = got.told(_) if isinstance(got, Nothing | Ended) else format_step(got)
         raised = [
             self.story.raised(name, error)
             for name, connection in self.world.latest.items()
             if name not in player.expected_to_raise and (error := connection.error)
         ]
         expected = format_step(report.expected) if report.expected else _("nothing more")
-        return {"title": title, "expected": expected, "got": told or format_step(got), "raised": raised}
+        return {"title": title, "expected": expected, "got": told, "raised": raised}
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
