@@ -13,8 +13,9 @@ import anyio
 import anyio.lowlevel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException, WebSocketException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from reference_ws.binding import Bindings, Bound
 from reference_ws.context import enter, leave
@@ -23,7 +24,7 @@ from reference_ws.lifecycle import CONNECTING, DISCONNECTED
 from reference_ws.parameters import ParameterError, function_of
 from reference_ws.websocket import WebSocket, WebSocketDisconnect
 
-__all__ = ["HANDLERS", "UNANSWERED", "converse", "handled", "last", "refuse"]
+__all__ = ["Answers", "converse", "last", "refuse"]
 
 logger = logging.getLogger(__name__)
 
@@ -222,7 +223,7 @@ async def _ended_by(websocket: WebSocket, error: Exception) -> Exception | None:
     the outermost App answers what nobody has (see `last`). A route alone is the outermost itself.
     """
     try:
-        if await handled(websocket, error, websocket.scope.get(HANDLERS)):
+        if await _handled(websocket, error, websocket.scope.get(HANDLERS)):
             return None
     except Exception as further:
         error = further
@@ -269,7 +270,34 @@ async def last(call: Awaitable[None], scope: Scope, handlers: Mapping[Any, Any])
             del error, failure
 
 
-async def handled(websocket: WebSocket, error: Exception, handlers: Any) -> bool:
+class Answers:
+    """Does for WebSockets what Starlette's ``ExceptionMiddleware`` does, in its place and with its handlers.
+
+    Starlette's calls a handler with a connection that knows nothing of its states. It also wraps ``send``, which only a
+    response needs: that would be paid for with every message.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.starlettes: ExceptionMiddleware = app
+        self.handlers = app._exception_handlers, app._status_handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lead a connection or a request on, and answer what nobody inside has answered."""
+        if scope["type"] != "websocket":
+            await self.starlettes(scope, receive, send)
+            return
+        scope[HANDLERS] = self.handlers
+        try:
+            await self.starlettes.app(scope, receive, send)
+        except Exception as error:
+            failed = scope.get(UNANSWERED)  # empty where what has failed is no handler of ours
+            if not await _handled(failed[-1] if failed else WebSocket(scope, receive, send), error, self.handlers):
+                raise
+            if failed:
+                await failed.pop().close()
+
+
+async def _handled(websocket: WebSocket, error: Exception, handlers: Any) -> bool:
     """Let the exception handlers of one application deal with an error, Starlette's own two among them."""
     error = _alone(error)
     handler = _found(handlers, error)
