@@ -39,7 +39,7 @@ Middleware = Callable[[Endpoint], Endpoint]
 class Bindings:
     """What is bound to one connection: the values from its handshake, the dependencies, and their clean-ups."""
 
-    __slots__ = ("_generators", "_made", "_plans", "_values", "websocket", "yields")
+    __slots__ = ("_made", "_plans", "_values", "unfinished", "websocket", "yields")
 
     def __init__(self, websocket: WebSocket, bound: Bound) -> None:
         self.websocket = websocket
@@ -53,7 +53,7 @@ class Bindings:
             self.yields = any(each.yields for each in self._plans.values())
         self._values = read(websocket, wanted)
         self._made: dict[Hashable, Any] = {}
-        self._generators: list[tuple[Any, Callable[..., Any]]] = []
+        self.unfinished: list[tuple[Any, Callable[..., Any]]] = []  # what waits at its yield, and its factory
 
     async def arguments(self, plan: Plan) -> tuple[list[Any], dict[str, Any]]:
         """Collect the arguments of a function, making what it depends on."""
@@ -86,17 +86,12 @@ class Bindings:
                 value = await generator.__anext__() if isinstance(generator, AsyncGeneratorType) else next(generator)
             except (StopIteration, StopAsyncIteration):
                 raise RuntimeError(f"{where(factory)}: a dependency must yield its value once.") from None
-            self._generators.append((generator, factory))  # one that did not get so far has nothing left to clean up
+            self.unfinished.append((generator, factory))  # one that did not get so far has nothing left to clean up
         elif inspect.isawaitable(value):
             value = await value
         if dependency.reuse:
             self._made[dependency.key] = value
         return value
-
-    @property
-    def unfinished(self) -> bool:
-        """True while a generator waits at its ``yield``."""
-        return bool(self._generators)
 
     async def clean_up(self, ended: BaseException | None) -> BaseException | None:
         """Let the latest generator go on after its ``yield``, as leaving the innermost of nested ``with`` blocks would.
@@ -105,7 +100,7 @@ class Bindings:
         ``yield``. A generator that catches it has dealt with it; an exception of its own takes its place. What is
         there afterwards is returned, for the generator before.
         """
-        generator, factory = self._generators.pop()
+        generator, factory = self.unfinished.pop()
         asynchronous = isinstance(generator, AsyncGeneratorType)
         traceback = ended.__traceback__ if ended is not None else None
         try:
