@@ -7,11 +7,13 @@ Markdown calls the ``format_`` functions while it renders a page; `hooks` tells 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final
 
+from markdown import markdown  # type: ignore[import-untyped]
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
@@ -36,12 +38,51 @@ def take_options(_language: str, inputs: dict[str, str], options: dict[str, str]
     return True
 
 
+def frame_exercises(text: str) -> str:
+    """Put each exercise of a page's Markdown into an element of its own, and fold its solution with what follows it."""
+    page = PAGE.get()
+    source = [*_OPTIONS_OF_PYTHON.sub("```python", text.strip("\n")).split("\n"), ""]
+    whole = page.path.read_text("utf-8").rstrip("\n").count("\n") + 2  # MkDocs has taken the front matter away
+    lines = dict(enumerate(source, whole - len(source) + 1))
+    title = catalog(page.language).gettext("Solution")
+    for exercise in page.exercises:
+        begin = next(heading.line for heading in page.headings if heading.anchor == exercise.name)
+        end = next((heading.line for heading in page.headings if heading.line > begin), max(lines))
+        data = f'data-exercise="{exercise.name}" data-kind="{exercise.kind}"'
+        details = '<details class="ws-exercise__solution" data-search-exclude="true" markdown="1">'
+        lines[begin] += f'\n\n<div class="ws-exercise" {data} markdown="1">\n'
+        lines[exercise.solution.line] = f"{details}<summary>{title}</summary>\n\n{lines[exercise.solution.line]}"
+        lines[end] = "</details>\n\n</div>\n\n" + lines[end]
+    return "\n".join(lines.values())
+
+
+_OPTIONS_OF_PYTHON: Final = re.compile("^```python .*$", re.MULTILINE)  # they are an exercise's, not for Markdown
+
+
+def format_hint(source: str, _language: str, css_class: str, *_: object, **__: Any) -> str:
+    """Render a hint of an exercise, folded."""
+    page = PAGE.get()
+    fence = _fence("hint", source, {})
+    hints = [other for other in page.fences if (other.kind, other.anchor) == ("hint", fence.anchor)]
+    title = catalog(page.language).gettext("Hint %(number)d") % {"number": hints.index(fence) + 1}
+    summary = f"<summary>{title}</summary>"
+    return f'<details class="{css_class}" data-search-exclude="true">{summary}{hint(fence)}</details>'
+
+
+def hint(fence: Fence) -> str:
+    """Render the Markdown of a hint, whose links lead to sections of its own page: ``[...](#anchor)``."""
+    return str(markdown(fence.source))
+
+
 def format_transcript(
     source: str, _language: str, css_class: str, options: Mapping[str, str], _md: object, **_: Any
 ) -> str:
     """Render a transcript: its text and its live addresses beside its diagram."""
     page = PAGE.get()
     fence = _fence("transcript", source, options)
+    exercise = page.exercise(fence)
+    if exercise and fence == exercise.solution:
+        return listing(source, TranscriptLexer(), f"solution-{exercise.name}-line")
     transcript = page.transcript(fence)
     words = catalog(page.language)
     targets = list(dict.fromkeys(step.target for step in transcript.steps if isinstance(step, Connect)))
@@ -63,12 +104,13 @@ def format_transcript(
     addresses = " ".join(
         f"<code data-live>ws://127.0.0.1:8000{html.escape(mount + target)}</code>" for target in targets
     )
+    live = f'<p class="{css_class}__live" data-search-exclude="true"><span>{label}</span> {addresses}</p>'
     number = page.example(fence)
     text = listing(source, TranscriptLexer(), f"example-{number}-line")
     return (
         f'<figure class="{css_class}" id="example-{number}" data-page="{page.name}" data-example="{number}">'
         f'<div class="{css_class}__text">{text}'
-        f'<p class="{css_class}__live" data-search-exclude="true"><span>{label}</span> {addresses}</p></div>'
+        f"{'' if exercise else live}</div>"
         f'<div class="{css_class}__diagram" data-search-exclude="true">'
         f'<button type="button" class="{css_class}__enlarge" title="{enlarge}" aria-label="{enlarge}">⤢</button>'
         f'<div class="{css_class}__drawing">{drawing}</div>'
@@ -94,7 +136,7 @@ _lex: Final = PythonLexer.get_tokens_unprocessed
 
 @lru_cache(4096)
 def _lexed(kind: Any, source: str, stack: Iterable[str]) -> tuple[tuple[int, Any, str], ...]:
-    """Read Python code once: a sample is coloured on its page and for the lab, the API's sources in each language."""
+    """Read Python code once: a sample is the same on the pages of each language, and so are the API's sources."""
     return tuple(_lex(kind(), source, stack))
 
 

@@ -22,7 +22,7 @@ from mkdocs.plugins import CombinedEvent, event_priority, get_plugin_logger
 from mkdocs.structure.pages import Page
 
 from reference_ws.guide import fences, links, search
-from reference_ws.guide.lab.recording import record
+from reference_ws.guide.lab.contents import contents
 from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
@@ -142,9 +142,9 @@ def _problem(file: Path) -> str | None:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
-    """Tell the fences which page they are on."""
+    """Tell the fences which page they are on, and put its exercises in their frames."""
     fences.PAGE.set(read_page(Path(page.file.src_dir or "", page.file.src_uri)))
-    return markdown
+    return fences.frame_exercises(markdown)
 
 
 def on_page_content(html: str, *, config: MkDocsConfig, **_: Any) -> str:
@@ -222,13 +222,12 @@ def on_post_template(output: str, *, template_name: str, config: MkDocsConfig) -
     return ""
 
 
-def _record(_: Any = None, /, *, config: MkDocsConfig) -> None:
-    """Leave beside each page of a language what the lab shows of it where no server is behind the site."""
+def _leave_lab(_: Any = None, /, *, config: MkDocsConfig) -> None:
+    """Leave beside each page of a language what the lab plays there: its code, its examples, its exercises."""
     language, prefix = _language(config)
-    pages = [read_page(path) for path in sorted(Path(config.docs_dir, language).glob("*.md"))]
-    for name, recording in record(pages).items():
-        folder = Path(config.site_dir, prefix, "" if name == "index" else name)
-        text = json.dumps(recording, ensure_ascii=False, separators=(",", ":"))
+    for path in sorted(Path(config.docs_dir, language).glob("*.md")):
+        folder = Path(config.site_dir, prefix, "" if path.stem == "index" else path.stem)
+        text = json.dumps(contents(read_page(path)), ensure_ascii=False, separators=(",", ":"))
         (folder / "lab.json").write_text(text, "utf-8")
 
 
@@ -245,4 +244,4 @@ def _finish(_: Any = None, /, *, config: MkDocsConfig) -> None:
 
 
 # The i18n plugin, which builds the other languages and writes the search index, comes between the two.
-on_post_build = CombinedEvent(event_priority(0)(_record), event_priority(-200)(_finish))
+on_post_build = CombinedEvent(event_priority(0)(_leave_lab), event_priority(-200)(_finish))

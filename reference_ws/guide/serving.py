@@ -13,7 +13,7 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 from anyio import to_thread
@@ -27,8 +27,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reference_ws.conversation import refuse
 from reference_ws.guards import LimitGuard, OriginGuard
-from reference_ws.guide.lab.clock import LabLoop
-from reference_ws.guide.lab.sessions import Lab
 from reference_ws.guide.live import live_application
 from reference_ws.guide.running import failure_line
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog, language_of, pages_language
@@ -64,17 +62,15 @@ LAB_MODE: Final = "assets/lab/mode.js"
 
 
 def application(site: Path, docs: Path, *, host: str | None = None, allow_hosts: Collection[str] = ()) -> ASGIApp:
-    """Make the application that serves the built `site`, the examples of the pages in `docs` and the lab.
+    """Make the application that serves the built `site`, and the examples of the pages in `docs`.
 
     Browsers reach the examples from this site's own pages only; clients that are no browser are let in. A message of
     more than 1 MiB closes its connection, and there are at most 900 of these, 600 from one address. With `host`, the
     name or address that is listened on, only requests to it are answered, and to the names `allow_hosts`: `HostGuard`.
     """
-    live, lab = live_application(docs), Lab(docs)
+    live = live_application(docs)
     mode = Route(f"/{LAB_MODE}", lambda _: Response("export const live = true\n", media_type="text/javascript"))
-    pages = Starlette(routes=[mode, Mount("/", _Site(lab, directory=site, html=True))])
-
-    apps: dict[str, ASGIApp] = {"live": live, "lab": lab}
+    pages = Starlette(routes=[mode, Mount("/", _Site(directory=site, html=True))])
 
     # No Starlette around the examples: its exception handlers would answer for a bare ASGI function.
     async def serve_all(scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,7 +78,7 @@ def application(site: Path, docs: Path, *, host: str | None = None, allow_hosts:
             await PlainTextResponse("The path of an address starts with /.", 400)(scope, receive, send)
             return
         first = "" if scope["type"] == "lifespan" else scope["path"].split("/")[1]
-        await apps.get(first, pages)(scope, receive, send)
+        await (live if first == "live" else pages)(scope, receive, send)
 
     bounded = LimitGuard(
         serve_all,
@@ -177,10 +173,6 @@ def _policy(page: Path, _changed: int) -> str:
 class _Site(StaticFiles):
     """Static files that a browser asks for again after each build; start and 404 page in the reader's language."""
 
-    def __init__(self, lab: Lab, **options: Any) -> None:
-        super().__init__(**options)
-        self.lab = lab
-
     async def get_response(self, path: str, scope: Scope) -> Response:
         asked = _language(scope)
         if scope["path"] == "/" and asked != LANGUAGES[0]:
@@ -189,10 +181,6 @@ class _Site(StaticFiles):
             response.headers.update({"vary": "Accept-Language, Cookie", "cache-control": "no-store"})
             return response
         response = await super().get_response(path, scope)
-        if response.status_code < 400 and scope["path"].endswith("/"):
-            parts = Path(path).parts
-            language = parts[0] if parts[:1] and parts[0] in LANGUAGES else LANGUAGES[0]
-            self.lab.prepare(language, parts[-1] if parts and parts[-1] != language else "index")
         if response.status_code == 404:
             # The language is that of the path, or else the reader's; the first language's site is at the root.
             for folder in (*Path(path).parts[:1], asked, "."):
@@ -233,7 +221,7 @@ def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -
     config = uvicorn.Config(
         app,
         interface="asgi3",
-        loop=f"{LabLoop.__module__}:{LabLoop.__name__}",
+        loop="asyncio",
         log_level="error",
         access_log=False,
         ws="websockets-sansio",

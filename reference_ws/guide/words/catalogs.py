@@ -16,10 +16,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-from babel import negotiate_locale
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import PoFileError, read_po
-
 LANGUAGES: Final = ("zh", "pt", "ru")
 """The languages of the pages; the first one is for readers of any other."""
 
@@ -57,6 +53,12 @@ def _compiled(language: str) -> bytes:
     if language not in LANGUAGES:
         raise CatalogError(f"There is no catalog for {language!r}; the languages are {', '.join(LANGUAGES)}.")
     file = catalog_file(language)
+    if (compiled := file.with_suffix(".mo")).is_file():  # where babel isn't: in the pages' own Python
+        return compiled.read_bytes()
+    # Babel takes long to load, and who speaks English, or has compiled catalogs, needs none of it.
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import PoFileError, read_po
+
     binary = BytesIO()
     try:
         with file.open("rb") as text:
@@ -98,6 +100,8 @@ def pages_language(language: str) -> str:
 
 
 def _negotiate(tags: Iterable[str]) -> str | None:
+    from babel import negotiate_locale
+
     plain = [tag.partition(".")[0].partition("@")[0].replace("-", "_") for tag in tags]
     found = negotiate_locale(plain, (*LANGUAGES, ENGLISH))
     return found and found.lower()
