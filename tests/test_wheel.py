@@ -228,10 +228,9 @@ def test_with_the_extra_cli_what_needs_the_site_says_so(run):
 # --- with the extra serve ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_pages_and_words_are_there(run, language):
+def test_pages_and_words_are_there(run):
     help_, examples, explanation = (
-        run("--lang", language, *arguments) for arguments in (["--help"], ["examples"], ["explain", "accept"])
+        run("--lang", "ru", *arguments) for arguments in (["--help"], ["examples"], ["explain", "accept"])
     )
 
     assert [(0, "")] * 3 == [result[::2] for result in (help_, examples, explanation)]
