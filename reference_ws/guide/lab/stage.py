@@ -328,7 +328,7 @@ class _Play:
             await self.run.code(code)
         except Exception as error:
             # A sample that only tries something out may need what isn't here; what the reader wrote is the reader's.
-            if str(number) in self.edited or not any(str(each).endswith(_REFUSED) for each in leaves(error)):
+            if str(number) in self.edited or not any(map(_is_refused, leaves(error))):
                 raise
 
     @asynccontextmanager
@@ -594,6 +594,11 @@ class _Loop(HeldTimeLoop):
             for code in self._watched:
                 self._monitoring.set_local_events(self._tool, code, 0)
             self._monitoring.free_tool_id(self._tool)
+
+
+def _is_refused(error: BaseException) -> bool:
+    """Tell whether code needs what isn't there in every place where the stage runs: a thread, a socket, a module."""
+    return isinstance(error, ModuleNotFoundError) or str(error).endswith(_REFUSED)
 
 
 def _paths(app: Any, prefix: str = "") -> Iterator[str]:
