@@ -17,7 +17,6 @@ from collections.abc import Callable, Collection
 from contextlib import closing, suppress
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from types import FrameType
 from typing import Any, Final
 
@@ -171,7 +170,7 @@ _IMMUTABLE: Final = re.compile(
     r"assets/(?:(?:javascripts|stylesheets)/[^/]+\.[0-9a-f]{8}\.min\.\w+|python/[0-9a-f]{8,}/.+)"
 )
 _COMPRESSIBLE: Final = {".css", ".html", ".js", ".json", ".mjs", ".svg", ".txt", ".wasm", ".webmanifest", ".xml"}
-_compressing: Final = Lock()
+_compressing: Final = threading.Lock()
 
 
 def _compressed(file: Path) -> bytes:
