@@ -31,15 +31,6 @@ if (wanted && wanted.hreflang !== document.documentElement.lang && !chosen()) {
   document.querySelector(".md-content__inner")?.prepend(offer)
 }
 
-// Addresses to try out name the server that this page came from; what a transcript or a sample says stays as it is.
-const secure = location.protocol === "https:" ? "s" : ""
-for (const code of document.querySelectorAll(".md-content :not(pre) > code, .md-content .language-console code")) {
-  const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT)
-  while (texts.nextNode())
-    texts.currentNode.data = texts.currentNode.data
-      .replace(/\b(ws|http):\/\/127\.0\.0\.1:8000(?!\d)/g, (_, scheme) => `${scheme}${secure}://${location.host}`)
-}
-
 // A diagram opens over the whole screen, for a projector.
 document.addEventListener("click", event => {
   const diagram = event.target.closest?.(".ws-transcript__enlarge, .ws-transcript__drawing")?.parentElement
