@@ -73,8 +73,9 @@ export function freePlay(lab) {
     button("large", () => line(`text ${JSON.stringify("x".repeat(LARGE))}`), words.large_hint),
     button("bad_text", () => line("close 1007"), words.bad_text_hint))
 
+  sending.append(undo, anew)
   const element = make("div", { class: "ws-lab__fields", hidden: true }, connecting, sending,
-    make("div", { class: "ws-lab__more" }, closing, breaking, make("div", { class: "ws-lab__form" }, undo, anew)))
+    make("details", {}, make("summary", {}, words.more), make("div", { class: "ws-lab__more" }, closing, breaking)))
 
   // Where playing begins: what the example's first client does.
   function know({ script, targets }) {

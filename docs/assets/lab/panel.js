@@ -295,7 +295,7 @@ export class Panel {
     const heads = this.svg.cloneNode(true)
     for (const part of heads.querySelectorAll(".step")) part.remove()
     const [, , width] = heads.getAttribute("viewBox").split(" ")
-    const height = 2 + Math.min(...[...heads.querySelectorAll(".life")].map(line => Number(line.getAttribute("y1"))))
+    const height = Math.min(...[...heads.querySelectorAll(".life")].map(line => Number(line.getAttribute("y1"))))
     heads.setAttribute("viewBox", `0 0 ${width} ${height}`)
     this.heads.replaceChildren(heads)
   }

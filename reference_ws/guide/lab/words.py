@@ -70,6 +70,7 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "close_code": _("Close code"),
         "reason": _("Reason"),
         "close_connection": _("Close"),
+        "more": _("Close, break"),
         "undo": _("Undo the last line"),
         "anew": _("Begin anew"),
         "break_it": _("Break it:"),
