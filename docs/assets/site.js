@@ -6,6 +6,17 @@ const choose = language => {
 }
 const chosen = () => { try { return localStorage.getItem("ws-language") } catch { return null } }
 
+// What was read once is read without a network too: docs/sw.js. Its scope is the site, so it stands at the root.
+document.head.append(Object.assign(document.createElement("link"), { rel: "manifest", href: `${root}manifest.webmanifest` }))
+if (/^http/.test(location.protocol) && navigator.serviceWorker) {
+  navigator.serviceWorker.register(`${root}sw.js`).catch(() => {})
+  // The first page came before the service worker, and tells it what it has loaded.
+  addEventListener("load", async () => {
+    const { active } = await navigator.serviceWorker.ready
+    active.postMessage([location.href, ...performance.getEntriesByType("resource").map(({ name }) => name)])
+  })
+}
+
 // The language switcher keeps the place on the page: anchors are the same in all languages.
 document.addEventListener("click", event => {
   const link = event.target.closest?.(".md-select__link, .ws-offer a")

@@ -21,8 +21,8 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import CombinedEvent, event_priority, get_plugin_logger
 from mkdocs.structure.pages import Page
 
-from reference_ws.guide import fences, links, search
-from reference_ws.guide.lab.recording import record
+from reference_ws.guide import fences, links, policy, search
+from reference_ws.guide.lab.contents import contents
 from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
@@ -222,13 +222,12 @@ def on_post_template(output: str, *, template_name: str, config: MkDocsConfig) -
     return ""
 
 
-def _record(_: Any = None, /, *, config: MkDocsConfig) -> None:
-    """Leave beside each page of a language what the lab shows of it where no server is behind the site."""
+def _leave_lab(_: Any = None, /, *, config: MkDocsConfig) -> None:
+    """Leave beside each page of a language what the lab plays there: its code, its examples, its exercises."""
     language, prefix = _language(config)
-    pages = [read_page(path) for path in sorted(Path(config.docs_dir, language).glob("*.md"))]
-    for name, recording in record(pages).items():
-        folder = Path(config.site_dir, prefix, "" if name == "index" else name)
-        text = json.dumps(recording, ensure_ascii=False, separators=(",", ":"))
+    for path in sorted(Path(config.docs_dir, language).glob("*.md")):
+        folder = Path(config.site_dir, prefix, "" if path.stem == "index" else path.stem)
+        text = json.dumps(contents(read_page(path)), ensure_ascii=False, separators=(",", ":"))
         (folder / "lab.json").write_text(text, "utf-8")
 
 
@@ -240,9 +239,10 @@ def _finish(_: Any = None, /, *, config: MkDocsConfig) -> None:
     site = Path(config.site_dir)
     search.split_index(site)
     search.teach_lunr(site)
+    policy.write(site)
     for problem in links.check(site, config.site_url or "/"):
         log.warning(problem)
 
 
 # The i18n plugin, which builds the other languages and writes the search index, comes between the two.
-on_post_build = CombinedEvent(event_priority(0)(_record), event_priority(-200)(_finish))
+on_post_build = CombinedEvent(event_priority(0)(_leave_lab), event_priority(-200)(_finish))

@@ -109,6 +109,10 @@ class Page:
         """The samples of Python code, in order."""
         return tuple(fence for fence in self.fences if fence.kind == "python")
 
+    def before(self, fence: Fence) -> list[int]:
+        """Give the numbers of the samples that run before a transcript: those above it."""
+        return [number for number, sample in enumerate(self.samples, 1) if sample.line < fence.line]
+
     def transcript(self, fence: Fence) -> Transcript:
         """Read a transcript of this page; its steps carry the lines of the page. Raises `TranscriptError`."""
         return _parse(fence.source, file=self.file, first_line=fence.line + 1)
@@ -142,11 +146,12 @@ def read_pages(docs: Path, *languages: str) -> list[Page]:
 def read_page(path: Path) -> Page:
     """Read one page ``docs/<language>/<name>.md``. Raises `PageError` for the first rule that it breaks."""
     path = path.resolve()
-    return _read(path, path.read_bytes())
+    return read_source(path, path.read_bytes())
 
 
 @lru_cache(256)  # a build reads each page three times
-def _read(path: Path, source: bytes) -> Page:
+def read_source(path: Path, source: bytes) -> Page:
+    """Read the page at `path`, of which this is the text. Raises `PageError`."""
     try:
         text = source.decode()
     except UnicodeDecodeError as error:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -52,7 +52,10 @@ class PageRun:
     async def python(self, fence: Fence) -> None:
         """Run a python fence, with top-level ``await``; whatever it raises comes out, with lines of the page's file."""
         self.done.add(fence.line)
-        code = compile_sample(fence, str(self.page.path))
+        await self.code(compile_sample(fence, str(self.page.path)))
+
+    async def code(self, code: CodeType) -> None:
+        """Run what `compile_sample` has compiled."""
         result = eval(code, self.module.__dict__)
         if code.co_flags & inspect.CO_COROUTINE:
             await result

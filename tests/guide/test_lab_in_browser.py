@@ -14,7 +14,6 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, T
 from server import files_alone, in_thread
 
 from reference_ws.guide.lab import stage
-from reference_ws.guide.lab.clock import LabLoop
 from reference_ws.guide.lab.words import words_of
 from reference_ws.guide.pages import Page as Source
 from reference_ws.guide.pages import read_page, source_root
@@ -73,7 +72,7 @@ def address(site) -> Iterator[str]:
     served = application(site, DOCS)
     with (
         pytest.MonkeyPatch.context() as patch,
-        in_thread(served, loop=LabLoop, lifespan="on", timeout_graceful_shutdown=0) as url,
+        in_thread(served, lifespan="on", timeout_graceful_shutdown=0) as url,
     ):
         patch.setattr(stage, "PACE_S", 0.0)
         yield url.replace("ws:", "http:")

@@ -1,10 +1,11 @@
 // The worker in which Python runs: made when the reader first wants something to be run, the same for all examples.
 // Whoever asks for a play is its actor: `actor.take(message)` gets what the worker says about it, and two messages of our
 // own: { do: "slow" } when nothing has come for a while, { do: "failed", text } when the runtime can't be had.
+import { Python } from "./python.js"
 import { words } from "./words.js"
 
 const PYTHON = new URL("../python/", import.meta.url)
-const makeWorker = () => new Worker(new URL("worker.js", import.meta.url), { type: "module" })
+const makeWorker = () => new Python()
 const PATIENCE = 2000 // milliseconds without news until the reader hears that it goes on
 
 // Fetches once, and once more after a failure.
