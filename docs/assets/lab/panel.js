@@ -341,24 +341,25 @@ export class Panel {
     const now = this.now ?? { waits: [], raised: [] }
     const atEnd = this.over && this.timeline?.isAtEnd
     const code = new Map(), script = new Map(), elsewhere = []
-    const put = (marks, line, kind, note) => {
+    const joined = (...parts) => parts.filter(Boolean).join(" · ")
+    const put = (marks, line, kind, note, short = note) => {
       const known = marks.get(line)
-      marks.set(line, { kind, note: [known?.note, note].filter(Boolean).join(" · ") })
+      marks.set(line, { kind, note: joined(known?.note, note), short: joined(known?.short, short) })
     }
     if (this.editors && this.differs) {
       for (const line of this.differs.code.changed) put(code, line, "changed", "")
       for (const line of this.differs.script.changed) put(script, line, "changed", "")
     }
-    const place = (kind, { client, block, line, where, text }, note) => {
-      const said = [client, note, text].filter(Boolean).join(" · ")
-      if (block === this.shown && line) put(code, line, kind, said)
+    const place = (kind, { client, block, line, where, text }, note, short = text) => {
+      const said = joined(client, note, text)
+      if (block === this.shown && line) put(code, line, kind, said, joined(client, note, short))
       else elsewhere.push(make("li", {}, `${said} – ${block ? say("sample_line", { number: block, line }) : where}`))
     }
     for (const wait of now.waits) place("waits", wait, words.waits)
     const raised = [...now.raised ?? []]
     const key = ({ client, block, line }) => `${client} ${block} ${line}`
     if (atEnd) raised.push(...(this.over.raised ?? []).filter(error => !raised.some(known => key(known) === key(error))))
-    for (const error of raised) place("raised", error, "")
+    for (const error of raised) place("raised", error, "", error.text.split(":")[0].split(".").at(-1))
     const { problem } = atEnd && this.over || {}
     if (problem?.block) place("wrong", problem, "")
     if (problem?.script) put(script, problem.script, "wrong", "")
