@@ -34,6 +34,7 @@ export class Panel {
     }, words[name])
     for (const mode of MODES) button(mode, () => this.lab.start(mode))
     for (const name of ["stop", "present", "close"]) button(name)
+    this.close.replaceChildren("✕ ", make("span", {}, words.close))
     this.windows = make("div", { class: "ws-lab__windows", hidden: true }, this.present, this.close)
     this.stop.hidden = true
     this.modes = make("div", { class: "ws-lab__modes" }, ...MODES.map(mode => this[mode]), this.stop)
@@ -312,6 +313,7 @@ export class Panel {
     this.states.replaceChildren(...show.states.map(state => make("tr", {}, make("th", { scope: "row" }, state.client || words.client),
       ...["client_state", "application_state"].map(side => make("td", {},
         make("b", { class: `ws-state ws-state--${state[side].toLowerCase()}` }, state[side]))))))
+    this.body.toggleAttribute("data-talks", this.lab.mode === "play" && at > 0)
     if (this.lab.mode === "play") {
       this.conversation(show.transcript)
       if (this.other) reach(this.other, linesOf(this.other).length)
@@ -355,7 +357,12 @@ export class Panel {
       if (block === this.shown && line) put(code, line, kind, said, joined(client, note, short))
       else elsewhere.push(make("li", {}, `${said} – ${block ? say("sample_line", { number: block, line }) : where}`))
     }
-    for (const wait of now.waits) place("waits", wait, words.waits)
+    const waiting = new Map() // several clients may wait in one line
+    for (const wait of now.waits) {
+      const key = `${wait.block} ${wait.line} ${wait.where}`
+      waiting.set(key, { ...wait, client: joined(waiting.get(key)?.client, wait.client) })
+    }
+    for (const wait of waiting.values()) place("waits", wait, words.waits)
     const raised = [...now.raised ?? []]
     const key = ({ client, block, line }) => `${client} ${block} ${line}`
     if (atEnd) raised.push(...(this.over.raised ?? []).filter(error => !raised.some(known => key(known) === key(error))))
