@@ -403,6 +403,9 @@ class _Play:
     def _ended(self, player: Player, report: Report) -> Show:
         """Tell how it came out, and, where it differs, what was ``expected`` and ``got``, and what raised."""
         _, got = self.words.gettext, report.got
+        exercise = self.page.exercise(self.fence)
+        if got is None and exercise and (missing := self.page.missing(exercise, report.transcript)):
+            return {"title": _("The exercise demands more of the application"), "expected": format_step(missing)}
         if got is None:
             count = len(report.played)
             title = self.words.ngettext(
@@ -418,7 +421,7 @@ class _Play:
         elif isinstance(got, Ended):
             told = _("the application has ended")
         raised = [
-            {"client": name, **raising(self.page, error)}
+            self.story.raised(name, error)
             for name, connection in self.world.latest.items()
             if name not in player.expected_to_raise and (error := connection.error)
         ]
