@@ -24,7 +24,9 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "running": _("Running…"),
         "slow": _("It is still running. If it never ends, press Stop."),
         "stopped": _("Stopped. What had happened until then is shown."),
-        "no_runtime": _("Python isn't part of this copy of the site, so nothing can be run here. The pictures show what happens."),
+        "no_runtime": _(
+            "Python isn't part of this copy of the site, so nothing can be run here. The pictures show what happens."
+        ),
         "runtime_failed": _("Python couldn't be loaded."),
         "try_again": _("Try again"),
         # the panes
