@@ -1,4 +1,4 @@
-"""The lab as readers have it: the real site, from a host of files, with the Python that it brings, in a real Chromium."""
+"""The lab as readers have it: the real site on a host of files, with the Python that it brings, in a real Chromium."""
 
 import re
 import statistics
@@ -181,12 +181,14 @@ def test_an_example_is_stepped_and_moved_on(visit, language):
             lab.root.locator(part).bounding_box()
             for part in (".ws-transcript__drawing", ".ws-lab__row", ".ws-lab__heads svg")
         )
-        assert box and row and heads
+        assert box
+        assert row
+        assert heads
         assert box["y"] <= row["y"]
         assert row["y"] + row["height"] <= box["y"] + box["height"] + 1
         assert abs(heads["y"] - box["y"]) < 3
     lab.ends(ok=True)
-    expect(lab.states.locator("tbody tr")).to_have_count(len({step.client for step in script.steps}))
+    expect(lab.states.locator("tbody tr")).to_have_count(len(script.clients))
 
     lab.button("back").click()
     lab.is_at(count - 1, count)
@@ -616,5 +618,5 @@ def test_the_server_answers_in_the_reader_s_language_and_the_policy_stops_nothin
     page.keyboard.press("End")
     expect(page.locator("a.md-search-result__link").first).to_be_attached()
 
-    assert [] == [text for text in told if not REFUSED.search(text)]
+    assert told == []
     context.close()

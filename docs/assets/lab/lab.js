@@ -147,7 +147,8 @@ export class Lab {
     this.shows = []
     this.mode = null
     this.panel.shut()
-    if (inside) (this.button ?? this.panel.run).focus()
+    if (inside) (this.button ?? this.panel.run).focus({ preventScroll: true })
+    if (!presentation) this.figure.scrollIntoView({ block: "nearest" }) // what was below it has moved up
   }
 
   async start(mode) {

@@ -53,7 +53,7 @@ export class Panel {
     this.timeline = new Timeline(at => this.show(at))
     this.alert = make("div", { class: "ws-lab__alert", role: "alert" })
     this.progress = make("div", { class: "ws-lab__progress", role: "status" })
-    this.told = make("ul", { class: "ws-lab__told", role: "status", "aria-live": "polite" })
+    this.told = make("div", { class: "ws-lab__told", role: "status", "aria-live": "polite" })
     this.verdict = make("div", { class: "ws-lab__verdict", role: "status" })
     this.printed = make("pre", { class: "ws-lab__printed" })
     this.prints = make("details", { class: "ws-lab__prints", hidden: true }, make("summary", {}, words.printed), this.printed)
@@ -308,7 +308,7 @@ export class Panel {
     this.now = show
     const focused = document.activeElement // perhaps a link of the explanation
     this.reveal(show)
-    this.told.replaceChildren(...show.told.split("\n").filter(Boolean).map(text => make("li", {}, text)))
+    this.told.replaceChildren(...show.told.split("\n").filter(Boolean).map(text => make("p", {}, text)))
     this.explanation.replaceChildren(show.explanation ? parse(show.explanation) : "")
     this.states.replaceChildren(...show.states.map(state => make("tr", {}, make("th", { scope: "row" }, state.client || words.client),
       ...["client_state", "application_state"].map(side => make("td", {},
