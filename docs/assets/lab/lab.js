@@ -84,6 +84,8 @@ export class Lab {
   }
 
   changed() {
+    // What came from a link is the reader's own now: loading the page again must not bring the link's back.
+    if (/^#lab=/.test(location.hash)) history.replaceState(history.state, "", `#${this.figure.id}`)
     this.remember()
     this.panel.showChanges()
   }
@@ -124,8 +126,9 @@ export class Lab {
     if (!this.data) {
       try {
         this.lesson = await lesson()
-      } catch {
-        this.panel.problem(words.no_runtime)
+      } catch (status) {
+        const missing = status === 404
+        this.panel.problem(missing ? words.no_runtime : words.runtime_failed, !missing && (() => this.start(this.asked)))
         return false
       }
       this.samples = this.lesson.samples
@@ -152,6 +155,7 @@ export class Lab {
   }
 
   async start(mode) {
+    this.asked = mode
     this.button = this.panel[mode]
     if (!await this.open()) return
     if (mode === "edit") return this.panel.makeEditable()
@@ -184,14 +188,13 @@ export class Lab {
   // What the worker says.
   take(message) {
     const { panel } = this
-    panel.progress.hidden = false
     switch (message.do) {
       case "progress": return panel.loads(message)
       case "ready": return panel.says(words.running)
       case "slow": return panel.says(words.slow)
       case "failed":
         panel.wait(false)
-        return panel.problem(message.text, message.again && (() => this.start(this.mode)))
+        return panel.problem(message.text, message.again && (() => this.start(this.asked)))
       case "printed": return panel.print(message.text)
       case "problem":
         this.refused = !this.answered
