@@ -23,12 +23,11 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import CombinedEvent, event_priority, get_plugin_logger
 from mkdocs.structure.pages import Page
 
-from reference_ws.guide import fences, links, search
+from reference_ws.guide import fences, links, policy, search
 from reference_ws.guide.glossary import read_terms, search_words
-from reference_ws.guide.lab.recording import record
+from reference_ws.guide.lab.contents import contents
 from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
-from reference_ws.guide.tables import prose
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 from reference_ws.transcript.diagram import STYLE
 from reference_ws.transcript.mistakes import TranscriptError
@@ -149,26 +148,18 @@ def _problem(file: Path) -> str | None:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
-    """Tell the fences which page they are on."""
+    """Tell the fences which page they are on, and put its exercises in their frames."""
     fences.PAGE.set(read_page(Path(page.file.src_dir or "", page.file.src_uri)))
-    return markdown
+    return fences.frame_exercises(markdown)
 
 
-def on_page_content(html: str, *, page: Page, config: MkDocsConfig, **_: Any) -> str:
-    """Translate Markdown's one own sentence, keep source code out of the search, and give the lab its words.
-
-    A page with addresses to try out gets the sentence that says where they answer; docs/assets/site.js shows it where
-    they don't.
-    """
+def on_page_content(html: str, *, config: MkDocsConfig, **_: Any) -> str:
+    """Translate Markdown's one own sentence, keep source code out of the search, and give the lab its words."""
     words = catalog(_language(config)[0])
     link = words.gettext("Permanent link")
     html = html.replace('title="Permanent link"', f'title="{link}"')
     source = '<details class="mkdocstrings-source"'
     html = html.replace(source, f'{source} data-search-exclude="true"')
-    if "//127.0.0.1:8000" in (page.markdown or ""):
-        told = words.gettext("The addresses on this page answer where `make serve` runs: on your own computer.")
-        told = f'<p class="ws-elsewhere" data-search-exclude="true" hidden>{prose(words, told)}</p>'
-        html = html.replace("</h1>", f"</h1>{told}", 1)
     if (example := '<figure class="ws-transcript"') not in html:
         return html
     return html.replace(example, f"<style>{STYLE}</style>{example}", 1) + script(words)
@@ -293,13 +284,12 @@ def on_post_template(output: str, *, template_name: str, config: MkDocsConfig) -
     return ""
 
 
-def _record(_: Any = None, /, *, config: MkDocsConfig) -> None:
-    """Leave beside each page of a language what the lab shows of it where no server is behind the site."""
+def _leave_lab(_: Any = None, /, *, config: MkDocsConfig) -> None:
+    """Leave beside each page of a language what the lab plays there: its code, its examples, its exercises."""
     language, prefix = _language(config)
-    pages = [read_page(path) for path in sorted(Path(config.docs_dir, language).glob("*.md"))]
-    for name, recording in record(pages).items():
-        folder = Path(config.site_dir, prefix, "" if name == "index" else name)
-        text = json.dumps(recording, ensure_ascii=False, separators=(",", ":"))
+    for path in sorted(Path(config.docs_dir, language).glob("*.md")):
+        folder = Path(config.site_dir, prefix, "" if path.stem == "index" else path.stem)
+        text = json.dumps(contents(read_page(path)), ensure_ascii=False, separators=(",", ":"))
         (folder / "lab.json").write_text(text, "utf-8")
 
 
@@ -313,6 +303,7 @@ def _finish(_: Any = None, /, *, config: MkDocsConfig) -> None:
         log.warning(problem)
     search.teach_lunr(site)
     _leave_out_maps(site)
+    policy.write(site)
     if config.site_url:  # read only at the root of a host, and no harm elsewhere
         (site / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {config.site_url}sitemap.xml\n", "utf-8")
     for problem in links.check(site, config.site_url or "http://localhost/"):
@@ -328,4 +319,4 @@ def _leave_out_maps(site: Path) -> None:
 
 
 # The i18n plugin, which builds the other languages and writes the search index, comes between the two.
-on_post_build = CombinedEvent(event_priority(0)(_record), event_priority(-200)(_finish))
+on_post_build = CombinedEvent(event_priority(0)(_leave_lab), event_priority(-200)(_finish))

@@ -7,15 +7,13 @@ import ipaddress
 import logging
 import re
 import socket
-from base64 import b64encode
 from collections.abc import Callable, Collection
 from contextlib import closing
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 from anyio import to_thread
@@ -29,8 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reference_ws.conversation import refuse
 from reference_ws.guards import LimitGuard, OriginGuard
-from reference_ws.guide.lab.clock import LabLoop
-from reference_ws.guide.lab.sessions import Lab
+from reference_ws.guide import policy
 from reference_ws.guide.live import live_application
 from reference_ws.guide.running import failure_line
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog, language_of, pages_language
@@ -42,22 +39,14 @@ MAX_CONNECTIONS: Final = 900
 MAX_CONNECTIONS_PER_CLIENT: Final = 600
 # The foreign origin that a transcript comes from (production#origin). Nobody can have a name in .example (RFC 2606).
 ALLOWED_ORIGINS: Final = ("https://friend.example",)
-POLICY: Final = (
-    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'{scripts}; style-src 'self' 'unsafe-inline';"
-    " img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
-)
-"""The Content-Security-Policy: nothing from elsewhere, and of the scripts that stand in a page only the page's own.
-
-Pictures have their sizes in ``style`` attributes; WebAssembly may run, in the pages and in their workers.
-"""
 SAFE_HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "x-frame-options": "SAMEORIGIN",
-    "content-security-policy": POLICY.format(scripts=""),
+    "content-security-policy": policy.HEADER,
 }
 """What every answer forbids a browser: to guess types, to tell others its address, to be shown inside of others, to run
-what is not ours; a page has a policy of its own, for the scripts that stand in it.
+what is not ours; a page says itself what it runs.
 """
 LANGUAGE_COOKIE: Final = "ws-language"
 """The language that a reader has chosen with the switcher: docs/assets/site.js sets it."""
@@ -66,20 +55,18 @@ LAB_MODE: Final = "assets/lab/mode.js"
 
 
 def application(site: Path, docs: Path, *, host: str | None = None, allow_hosts: Collection[str] = ()) -> ASGIApp:
-    """Make the application that serves the built `site`, the examples of the pages in `docs` and the lab.
+    """Make the application that serves the built `site`, and the examples of the pages in `docs`.
 
     Browsers reach the examples from this site's own pages only; clients that are no browser are let in. A message of
     more than 1 MiB closes its connection, and there are at most 900 of these, 600 from one address. With `host`, the
     name or address that is listened on, only requests to it are answered, and to the names `allow_hosts`: `HostGuard`.
     """
-    live, lab = live_application(docs), Lab(docs)
+    live = live_application(docs)
     live_here = Response(
         "export const live = true\n", headers={"cache-control": "no-cache"}, media_type="text/javascript"
     )
     mode = Route(f"/{LAB_MODE}", lambda _: live_here)
-    pages = Starlette(routes=[mode, Mount("/", _Site(lab, directory=site, html=True))])
-
-    apps: dict[str, ASGIApp] = {"live": live, "lab": lab}
+    pages = Starlette(routes=[mode, Mount("/", _Site(directory=site, html=True))])
 
     # No Starlette around the examples: its exception handlers would answer for a bare ASGI function.
     async def serve_all(scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,7 +74,7 @@ def application(site: Path, docs: Path, *, host: str | None = None, allow_hosts:
             await PlainTextResponse("The path of an address starts with /.", 400)(scope, receive, send)
             return
         first = "" if scope["type"] == "lifespan" else scope["path"].split("/")[1]
-        await apps.get(first, pages)(scope, receive, send)
+        await (live if first == "live" else pages)(scope, receive, send)
 
     bounded = LimitGuard(
         serve_all,
@@ -167,18 +154,6 @@ def _is_loopback(name: str) -> bool:
     return _is_address(name) and ipaddress.ip_address(name).is_loopback
 
 
-def _policy_of(page: Path) -> str:
-    return _policy(page, page.stat().st_mtime_ns)
-
-
-@lru_cache(256)
-def _policy(page: Path, _changed: int) -> str:
-    """Write the policy of an HTML file, with the hashes of the scripts that stand in it."""
-    scripts = re.findall(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", page.read_text("utf-8"), re.DOTALL)
-    hashes = sorted({b64encode(sha256(script.encode()).digest()).decode() for script in scripts})
-    return POLICY.format(scripts="".join(f" 'sha256-{digest}'" for digest in hashes))
-
-
 # What never changes under its address, because a hash of its content stands there: the theme's scripts and styles (its
 # search excepted, which `reference_ws.guide.search` changes) and what runs Python in the page.
 _IMMUTABLE: Final = re.compile(
@@ -210,10 +185,6 @@ class _Site(StaticFiles):
     Start and 404 page are in the reader's language.
     """
 
-    def __init__(self, lab: Lab, **options: Any) -> None:
-        super().__init__(**options)
-        self.lab = lab
-
     async def get_response(self, path: str, scope: Scope) -> Response:
         asked = _language(scope)
         if scope["path"] == "/" and asked != LANGUAGES[0]:
@@ -222,10 +193,6 @@ class _Site(StaticFiles):
             response.headers.update({"vary": "Accept-Language, Cookie", "cache-control": "no-store"})
             return response
         response = await super().get_response(path, scope)
-        if response.status_code < 400 and scope["path"].endswith("/"):
-            parts = Path(path).parts
-            language = parts[0] if parts[:1] and parts[0] in LANGUAGES else LANGUAGES[0]
-            self.lab.prepare(language, parts[-1] if parts and parts[-1] != language else "index")
         if response.status_code == 404:
             # The language is that of the path, or else the reader's; the first language's site is at the root.
             for folder in (*Path(path).parts[:1], asked, "."):
@@ -236,7 +203,7 @@ class _Site(StaticFiles):
         if response.status_code == 404 or scope["path"] == "/":
             response.headers["vary"] = "Accept-Language, Cookie"
         if isinstance(response, FileResponse) and response.media_type == "text/html":
-            response.headers["content-security-policy"] = await to_thread.run_sync(_policy_of, Path(response.path))
+            response.headers["content-security-policy"] = policy.PAGE_HEADER
         lasts = response.status_code < 400 and _IMMUTABLE.fullmatch(scope["path"].lstrip("/"))
         response.headers["cache-control"] = "public, max-age=31536000, immutable" if lasts else "no-cache"
         return await _encoded(response, Path(path).suffix or ".html", Headers(scope=scope))
@@ -285,7 +252,7 @@ def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -
     config = uvicorn.Config(
         app,
         interface="asgi3",
-        loop=f"{LabLoop.__module__}:{LabLoop.__name__}",
+        loop="asyncio",
         log_level="error",
         access_log=False,
         ws="websockets-sansio",

@@ -73,7 +73,7 @@ class Report:
         if isinstance(self.got, Nothing) and self.got.where:
             lines.append(f"the application waits at {self.got.where}")
         if self.cause is not None:
-            for error in _leaves(self.cause):
+            for error in leaves(self.cause):
                 lines += [f"the application raised {_told(error)}", f"  at {raised_at(error)}"]
         return "\n".join(lines)
 
@@ -271,10 +271,10 @@ def _shown(step: Step) -> str:
     return format_step(step)
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def leaves(error: BaseException) -> Iterator[BaseException]:
     """Give the exceptions that a group consists of, as a task group raises it; others are alone."""
     for inner in getattr(error, "exceptions", (error,)):
-        yield from (inner,) if inner is error else _leaves(inner)
+        yield from (inner,) if inner is error else leaves(inner)
 
 
 def _told(error: BaseException) -> str:

@@ -11,7 +11,6 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 from server import in_thread
 
-from reference_ws.guide.lab.clock import LabLoop
 from reference_ws.guide.pages import source_root
 from reference_ws.guide.serving import application
 from reference_ws.guide.site import default_output
@@ -51,7 +50,7 @@ def frames(address: str) -> list[Image.Image]:
 
 def main() -> None:
     served = application(default_output(), DOCS)
-    with in_thread(served, loop=LabLoop, lifespan="on", timeout_graceful_shutdown=0) as url:
+    with in_thread(served, lifespan="on", timeout_graceful_shutdown=0) as url:
         first, *others = frames(url.replace("ws:", "http:"))
     durations = [round(SECONDS * 1000)] * len(others) + [round(LAST_SECONDS * 1000)]
     first.save(TARGET, save_all=True, append_images=others, duration=durations, loop=0, quality=70, method=6)

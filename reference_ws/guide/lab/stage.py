@@ -1,530 +1,596 @@
-"""The lab's stage: the page's code, run afresh, serves connections whose client side is a browser's.
+"""The lab's stage: plays an example of a page, in memory and in held time, and tells what happens as it happens.
 
-The player of the transcripts plays here as it does in memory: every message of the application is held until its line
-is reached. What differs is the client's side. A `BrowserPeer` asks the page's script to connect, to send, to close;
-what the browser then does arrives on a real connection, which `Stage.serve` carries to the application and back.
+`Stage` knows neither browser nor server: the page's worker runs it, and so do the tests. It is plain and synchronous;
+its event loop runs only inside of `Stage.do`. Between two lines of free play everything stands still.
 """
 
 from __future__ import annotations
 
-import base64
-import re
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+import ast
+import asyncio
+import linecache
+import math
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
 from gettext import NullTranslations
-from typing import Any, Final, Literal, NoReturn
+from io import TextIOBase
+from pathlib import Path
+from types import CodeType
+from typing import Any, Final
 
 import anyio
-from starlette.types import Message, Receive, Scope, Send
+from starlette.routing import WebSocketRoute, compile_path
+from starlette.types import ASGIApp
 
-from reference_ws.guide.lab.clock import CLOCK, Clock
-from reference_ws.guide.lab.story import Show, Story, ended, problem
-from reference_ws.guide.live import without_denial
-from reference_ws.guide.pages import Fence, live_path
+from reference_ws.guide.lab.story import Show, Story, place, raising
+from reference_ws.guide.pages import Fence, Page, compile_sample, read_source
 from reference_ws.guide.running import PageRun
-from reference_ws.lifecycle import ACCEPT, DISCONNECT
-from reference_ws.testing.inmemory import InMemoryConnection, Signal, background, percent_encoded
-from reference_ws.transcript.grammar import parse
+from reference_ws.guide.words.catalogs import catalog
+from reference_ws.testing import DeadlockError, HeldTimeLoop, run_lifespan
+from reference_ws.testing.inmemory import DENIAL, asgi, background, waiting_frame
+from reference_ws.transcript.grammar import format_step, parse
 from reference_ws.transcript.memory import MemoryPeer, World
 from reference_ws.transcript.mistakes import TranscriptError
-from reference_ws.transcript.observer import Event, Observer
-from reference_ws.transcript.peers import act
-from reference_ws.transcript.player import Player
+from reference_ws.transcript.peers import Ended, Nothing, act
+from reference_ws.transcript.player import Player, Report, leaves
 from reference_ws.transcript.steps import (
+    ClientClose,
+    ClientData,
     Connect,
+    Drop,
     FromClient,
-    Headers,
     Silence,
-    States,
     Step,
     Transcript,
 )
 
-Mode = Literal["run", "step", "play"]
-
 MAX_STEPS: Final = 500
 MAX_CHARACTERS: Final = 200_000
-"""So long may the transcript of a performance become."""
+"""So long may the transcript of a play become."""
+MAX_SCRIPT_CHARACTERS: Final = 20_000
 MAX_CONNECTIONS: Final = 20
-"""So many may be open at once on a stage."""
-PACE_S: Final = 1.5
-"""How long a step can be looked at in a run."""
+"""So many may be open at once."""
+MAX_PRINTED: Final = 20_000
+"""So many characters of what the code prints are told."""
+MAX_LINES: Final = 1_000_000
+"""So many lines of the page's code may run, and jumps, before it awaits something."""
+MAX_TURNS: Final = 20_000
+"""So many turns may the event loop take for a step while no time passes."""
 ANSWER_S: Final = 5.0
-"""How long the application may take for a line, and the browser for what it was asked to do."""
-SETTLE_S: Final = 0.1
-"""How long to wait for the application to settle before what is there is shown."""
+"""How long, on the held clock, the application may take for a line."""
 
-# Of a browser's own headers these stay; a transcript's client says nothing but what is written.
-_KEPT: Final = frozenset({b"host", b"connection", b"upgrade"})
-
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_REFUSED: Final = ("can't start new thread", "reaches nothing outside the program")
+"""What the platform says, and the event loop, to a sample that needs threads or sockets."""
 
 
-class Refused(Exception):  # noqa: N818 - nothing failed
+class _End(BaseException):
+    """The play ends here: the code can't go on. No `Exception`, which handlers catch."""
+
+    def __init__(self, title: str, **what: Any) -> None:
+        super().__init__(title)
+        self.title = title
+        self.what = what
+
+
+class _Refused(Exception):  # noqa: N818 - nothing failed
     """What the reader typed can't be done; the text says why, in the reader's language."""
 
 
-class TooMuch(Exception):  # noqa: N818 - a bound
-    """The performance has more steps than the lab shows."""
-
-
-@dataclass
 class Stage:
-    """Where one example is performed, once.
+    """Where the examples of a page are played, one at a time: `page` has its ``name``, ``language`` and ``source``.
 
-    `tell` sends a message to the page; connections that it asked for come to `serve`.
-
-    In mode ``"run"`` the script is played at a pace that the eye can follow, in ``"step"`` each step waits for
-    `go_on`, in ``"play"`` the reader's lines are done, one by one, with `do`.
+    `tell` is called with each message for the page's panel: ``show``, ``over``, ``problem`` and ``printed``.
     """
 
-    run: PageRun
-    fence: Fence
-    words: NullTranslations
-    mode: Mode
-    script: Transcript
-    shared: bool
-    """True when the script is not the page's."""
-    address: str
-    """The path below which the reader's connections arrive; this performance's number and the connection's follow."""
-    number: int
-    tell: Callable[[Show], None]
-    story: Story = field(init=False)
-    world: World = field(init=False)
-    clock: Clock = field(init=False)
-    _began: float | None = field(init=False, default=None)
-    _expected: dict[str, _Expected] = field(init=False, default_factory=dict)
-    _may_go_on: anyio.Event = field(init=False, default_factory=anyio.Event)
-    _peers: dict[str, BrowserPeer] = field(init=False, default_factory=dict)
-    _done: int = field(init=False, default=0)
-    _over: bool = field(init=False, default=False)
-    _waiting: int = field(init=False, default=0)
-    _too_much: bool = field(init=False, default=False)
-    _asked: int = field(init=False, default=0)
-    _lines: deque[tuple[str, list[str]]] = field(init=False, default_factory=deque)
-    _told_blocks: set[int] = field(init=False, default_factory=set)
-    _last: Show = field(init=False, default_factory=dict)
+    def __init__(self, page: Mapping[str, str], tell: Callable[[Show], None]) -> None:
+        path = Path("docs", page["language"], f"{page['name']}.md")
+        self.page = read_source(path, page["source"].encode())
+        self.words = catalog(page["language"])
+        self._tell = tell
+        self._play: _Play | None = None
 
-    async def perform(self, begun: Callable[[], None]) -> None:
-        """Play to the end, or, in mode ``"play"``, until cancelled; tell when it has begun. Raises `TooMuch`."""
-        async with background() as tasks:
-            self.world = World(tasks)
-            room = None if self.mode == "play" else self.script
-            self.story = Story(self.run.page, self.words, self.world, room)
-            self.clock = Clock()
-            if self.mode != "play":
-                self.clock.stop()
-            tasks.start_soon(self._narrate)
-            begun()
-            try:
-                if self.mode == "play":
-                    await self._obey()
-                player = Player(self.script, ANSWER_S, before=self._before, after=self._after)
-                report = await player.play(lambda name: BrowserPeer(self, name))
-                await self._settle()
-                self.curtain()
-                self.tell({"do": "over", **ended(self.words, report)})
-            finally:
-                self.clock.go_on()
-                self.world.hold_no_more()
-        if self._too_much:
-            raise TooMuch
+    def do(self, message: Show) -> None:
+        """Do what the panel asks.
 
-    # --- the script's pace --------------------------------------------------------------------------------------------
-
-    async def _before(self, step: Step) -> None:
-        if self.mode == "step":
-            self.story.next = step
-            self.world.signal.notify()
-            await self._may_go_on.wait()
-            self._may_go_on = anyio.Event()
-            self.story.next = None
-        elif self.story.line is not None:
-            await anyio.sleep(PACE_S)
-
-    async def _after(self, step: Step) -> None:
-        self._done += 1
-        self.story.line = step.line
-        if isinstance(step, States | Silence):  # no message: the observer doesn't see it
-            self._happened(step)
-        await self._settle()
-        self.world.signal.notify()
-
-    def go_on(self) -> None:
-        """Let the next step happen."""
-        self._may_go_on.set()
-
-    @contextmanager
-    def time_passes(self) -> Iterator[None]:
-        """Let the example's clock run meanwhile: the reader, the browser and the network take their own time."""
-        self._waiting += 1
-        self.clock.go_on()
-        try:
-            yield
-        finally:
-            self._waiting -= 1
-            if not self._waiting and self.mode != "play":
-                self.clock.stop()
-
-    # --- what is shown ------------------------------------------------------------------------------------------------
-
-    async def _settle(self) -> None:
-        with anyio.move_on_after(SETTLE_S):
-            settled = False
-            while not settled:
-                await self.world.signal.wait(self._all_begun)
-                await self.world.settle()
-                settled = self._all_begun()  # none has arrived meanwhile
-
-    def _all_begun(self) -> bool:
-        """Tell whether the application has every connection that has arrived."""
-        arrived = sum(expected.connection is not None for expected in self._expected.values())
-        return arrived == len(self.world.connections)
-
-    async def _narrate(self) -> None:
-        """Show what has changed, each time that the application has settled."""
-        seen: Any = None
-        while True:
-            await self._settle()
-            self._show()
-            seen = self._state()
-            await self.world.signal.wait(lambda: self._state() != seen)  # noqa: B023 - waited for here
-
-    def _state(self) -> Any:
-        return self.world.steps, len(self.story.steps), self.story.line, self.story.next
-
-    @property
-    def is_done(self) -> bool:
-        """True once every line of the script has happened."""
-        return self._done == len(self.script.steps)
-
-    def curtain(self) -> None:
-        """Show how it is now, and nothing from now on: the end of what a script leaves open is no part of it."""
-        self._show()
-        self._over = True
-
-    def _show(self) -> None:
-        if self._over:
-            return
-        show = self.story.show()
-        if self.shared:  # its lines aren't on the page
-            show["line"] = None
-        for block in {place["block"] for place in show["waits"]} - self._told_blocks - {None}:
-            self._told_blocks.add(block)
-            self.tell({"do": "code", "block": block, "html": self.story.code(block)})
-        now = {key: value for key, value in show.items() if key not in ("svg", "told", "explanation")}
-        if "told" in show or now != self._last:
-            self._last = now
-            self.tell({"do": "show", **show})
-
-    def _happened(self, step: Step) -> None:
-        if self._over:
-            return
-        if len(self.story.steps) >= MAX_STEPS or self.story.size >= MAX_CHARACTERS:
-            self._too_much = True
-            self.world.tasks.cancel_scope.cancel()
-            return
-        now = self.clock.time()
-        self._began = now if self._began is None else self._began
-        self.story.add(step, now - self._began)
-        self.world.signal.notify()
-
-    # --- the connections ----------------------------------------------------------------------------------------------
-
-    async def connect(self, client: str, target: str, headers: Headers) -> BrowserConnection:
-        """Ask the browser to connect; return the connection once it has arrived."""
-        if sum(not connection.ended for connection in self.world.connections) >= MAX_CONNECTIONS:
-            raise Refused(self.words.gettext("So many connections are enough: close one first."))
-        self._asked += 1
-        number = f"{self.number}.{self._asked}"
-        offers = ",".join(value for name, value in headers if name == "sec-websocket-protocol")
-        offered = [token.strip() for token in offers.split(",") if token.strip()]
-        if not _are_protocols(offered):
-            told = self.words.gettext("Subprotocols are words without spaces, each once, with commas between.")
-            raise Refused(told)
-        expected = self._expected[number] = _Expected(client, headers)
-        path = f"{self.address}/{number}{live_path(self.run.page.name, self.fence.app, self.fence.denial)}"
-        self.tell({"do": "connect", "client": client, "path": path + percent_encoded(target), "protocols": offered})
-        with anyio.move_on_after(ANSWER_S):
-            await self.world.signal.wait(lambda: expected.connection is not None)
-        if expected.connection is None:
-            del self._expected[number]
-            raise Refused(self.words.gettext("The browser didn't connect: are the path and the subprotocols right?"))
-        return expected.connection
-
-    async def serve(self, number: str, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Serve a connection that the browser opened, until it is over; False when nobody asked for it.
-
-        Returning early cuts the connection: that is how it is dropped.
+        ``play`` plays example ``example`` to its end, with samples replaced by ``code`` (number -> source) and the
+        transcript by ``script``, unless that is None. ``open`` begins free play, in which each ``line``, with its
+        ``headers``, is done as it comes. A new play begins with fresh modules, and ends the one before.
         """
-        expected = self._expected.get(number)
-        if expected is None or expected.connection is not None:
-            return False
-        base = live_path(self.run.page.name, self.fence.app, self.fence.denial)
-        _, found, path = scope["path"].partition(base)
-        _, _, raw_path = scope["raw_path"].partition(percent_encoded(base).encode())
-        if not found:
-            return False
-        scope = {**scope, "path": path, "raw_path": raw_path, "headers": _headers(scope, expected.headers)}
-        inner = {**scope, "path": base + path, "raw_path": base.encode() + raw_path, "root_path": base}
-        connection = expected.connection = BrowserConnection(inner, signal=self.world.signal, wire=_Wire(receive))
-        app = self.run.application(self.fence)
-        app = app if self.fence.denial else without_denial(app)
 
-        async def carry(_scope: Scope, receive: Receive, send: Send) -> None:
-            """Carry messages between the browser's connection and the one that the application has."""
-            await receive()  # websocket.connect: the application gets one of its own
-            token = CLOCK.set(self.clock)
-            self.world.begin(expected.client, connection, app)
-            CLOCK.reset(token)
-            async with background() as tasks:
-                tasks.start_soon(connection.take_in, receive)
-                await connection.give_out(send)
-            if connection.error is not None:
-                raise connection.error
+        def tell(what: Show) -> None:
+            self._tell({"number": message["number"], **what})
 
-        def on_event(event: Event) -> None:
-            if event.undone:
-                self.story.undo(event.step)
-            elif not isinstance(event.step, States):
-                self._happened(event.step)
-
-        async def answer(message: Message) -> None:
-            if message["type"] == ACCEPT and scope["subprotocols"] and not message.get("subprotocol"):
-                # Browsers leave when none of their subprotocols is chosen.
-                if self.mode == "play":
-                    told = self.words.gettext("The browser leaves: the application chose none of its subprotocols.")
-                    self.tell(problem(told))
-                else:  # a transcript's client stays
-                    message = {**message, "subprotocol": scope["subprotocols"][0]}
-            await send(message)
-
-        async def observe() -> None:
+        if message["do"] == "line":
+            if self._play is None or not self._play.line(message["line"], message.get("headers") or (), tell):
+                text = self.words.gettext("Nothing is being played now: press a button.")
+                tell({"do": "problem", "text": text, "ends": True})
+            return
+        self.close()
+        fence = self.page.examples[message["example"] - 1]
+        play = _Play(self.page, fence, message.get("code") or {}, self.words)
+        if message["do"] == "open":
+            self._play = play
+            play.open(tell)
+        else:
+            script = message.get("script")
             try:
-                with suppress(Exception):  # it is on the screen
-                    await Observer(carry, on_event, client=expected.client)(scope, connection.wire.receive, answer)
+                play.script(fence.source if script is None else script, tell)
             finally:
-                connection.wire.cut()
+                play.close()
 
-        self.world.tasks.start_soon(observe)
-        await connection.wire.pump()
+    def close(self) -> None:
+        """End free play, if there is one."""
+        if self._play is not None:
+            self._play.close()
+            self._play = None
+
+
+class _Play:
+    """One play of an example: its modules, its event loop and its connections."""
+
+    def __init__(self, page: Page, fence: Fence, code: Mapping[str, str], words: NullTranslations) -> None:
+        self.page = page
+        self.fence = fence
+        self.edited = code
+        self.words = words
+        self.run = PageRun(page)
+        self.loop = _Loop(page, words)
+        self.app: ASGIApp
+        self.world: World
+        self.story: Story
+        self.over = False
+        self._tell: Callable[[Show], None]
+        self._output = _Output(self._print)
+        self._printed = 0
+        self._peers: dict[str, _Client] = {}
+        self._holding: asyncio.Task[None]
+        self._outcome: Show | None = None
+
+    # --- the two ways to play -----------------------------------------------------------------------------------------
+
+    def script(self, text: str, tell: Callable[[Show], None]) -> None:
+        """Play a transcript to its end."""
+        with self._telling(tell):
+            try:
+                script = parse(text if len(text) <= MAX_SCRIPT_CHARACTERS else "", file=self.page.file)
+            except TranscriptError as error:
+                expected = self.words.gettext("expected %(expected)s")
+                text = expected % {"expected": error.expected_in(self.words.gettext)}
+                title = self.words.gettext("This transcript can't be played")
+                raise _End(title, problem={"text": text, "script": error.line}) from None
+            try:
+                self.loop.run_until_complete(self._perform(script))
+            except (_End, DeadlockError):
+                if self._outcome is None:  # else only the end of what the application has left open is cut short
+                    raise
+            assert self._outcome is not None
+            self._over(**self._outcome)
+
+    async def _perform(self, script: Transcript) -> None:
+        steps = iter(script.steps[1:])
+        player = Player(script, ANSWER_S)
+
+        async def after(step: Step) -> None:
+            got = self._peers[step.client].got if step.client in self._peers else None
+            self._happened(replace(got, line=step.line) if got and not isinstance(step, FromClient) else step)
+            await self.world.settle()
+            self._show(line=step.line, following=next(steps, None))
+
+        player.after = after
+        await self._run()
+        async with self._open():
+            report = await player.play(self._client)
+            if not isinstance(report.got, Nothing | Ended | None):  # it has happened, though nobody expects it
+                self._happened(report.got)
+                self._show(line=report.expected.line if report.expected else None)
+            self._outcome = self._ended(player, report)
+
+    def open(self, tell: Callable[[Show], None]) -> None:
+        """Begin free play."""
+        with self._telling(tell):
+            self.loop.run_until_complete(self._run())
+            opened: asyncio.Future[None] = self.loop.create_future()
+            self._holding = self.loop.create_task(self._hold_open(opened))
+            self.loop.run_until_complete(opened)
+            self._show(drawn=True)
+
+    async def _hold_open(self, opened: asyncio.Future[None]) -> None:
+        try:
+            async with self._open():
+                opened.set_result(None)
+                await anyio.sleep_forever()
+        except BaseException as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)
+
+    def line(self, line: str, headers: Sequence[str], tell: Callable[[Show], None]) -> bool:
+        """Do one line of the notation; what can't be done is told. False when the play is over."""
+        if self.over:
+            return False
+        with self._telling(tell):
+            try:
+                self.loop.run_until_complete(self._line("\n    ".join((line, *filter(str.strip, headers)))))
+            except _Refused as refused:
+                self._problem(str(refused))
         return True
 
-    # --- what the reader does in mode "play" --------------------------------------------------------------------------
-
-    def do(self, line: str, headers: list[str]) -> None:
-        """Do one line of the notation, once those before it are done; what can't be done is told."""
-        if self.mode == "play" and len(self._lines) < MAX_STEPS:
-            self._lines.append((line, headers))
-            self.world.signal.notify()
-
-    async def _obey(self) -> NoReturn:
-        """Do the reader's lines, one after the other."""
-        while True:
-            await self.world.signal.wait(lambda: bool(self._lines))
-            try:
-                await self._do(*self._lines.popleft())
-            except Refused as refused:
-                self.tell(problem(str(refused)))
-
-    async def _do(self, line: str, headers: list[str]) -> None:
-        step = self._read("\n    ".join((line, *filter(str.strip, headers))))
-        if isinstance(step, Connect):
-            peer = BrowserPeer(self, step.client)
+    async def _line(self, line: str) -> None:
+        step = self._read(line)
+        before, connections = len(self.story.steps), self.world.latest
+        if isinstance(step, Silence):
+            await anyio.sleep(step.milliseconds / 1000)
+            await self._settle()
+            if len(self.story.steps) == before:
+                self._happened(step)
+        elif isinstance(step, Connect):
+            peer = self._client(step.client)
             await peer.connect(step.target, step.headers)
-            self.world.tasks.start_soon(self._release, peer.connection)
+            self._happened(step)
+            self.world.tasks.start_soon(self._listen, peer)
         else:
+            self._refuse_unheard(step)
+            self._happened(step)
             await act(self._peers[step.client], step)
+        await self._settle()
+        if isinstance(step, Connect | ClientData) and not self._answered(before):
+            # Nothing came yet: as long as a player would wait, time passes up to the first thing that happens.
+            with anyio.move_on_after(ANSWER_S if self.loop.has_timers() else 0):
+                await self.world.signal.wait(lambda: self._answered(before) or connections[step.client].ended)
+            await self._settle()
+        self._show(drawn=True)
+        if isinstance(step, Connect):
+            self._name_paths(step)
 
-    def _read(self, line: str) -> FromClient:
+    async def _settle(self) -> None:
+        """Let the application run until it waits, and all that it has sent is told."""
+        busy = True
+        while busy:
+            await self.world.settle()
+            busy = any(not peer.idle or peer.connection.sent for peer in self._peers.values())
+
+    def _answered(self, before: int) -> bool:
+        return any(not isinstance(step, FromClient) for step in self.story.steps[before:])
+
+    def _read(self, line: str) -> FromClient | Silence:
         try:
             item = parse(self.story.text() + line + "\n").items[-1]
         except TranscriptError as error:
             told = self.words.gettext("This can't be done. Expected: %(expected)s")
-            raise Refused(told % {"expected": error.expected_in(self.words.gettext)}) from None
-        if not isinstance(item, FromClient):
-            raise Refused(self.words.gettext("Only what a client does can be done here."))
+            raise _Refused(told % {"expected": error.expected_in(self.words.gettext)}) from None
+        if not isinstance(item, FromClient | Silence):
+            raise _Refused(self.words.gettext("Only what a client does can be done here, and time can pass: .. 2s"))
         return item
 
-    async def _release(self, connection: BrowserConnection) -> None:
+    def _refuse_unheard(self, step: ClientData | ClientClose | Drop) -> None:
+        """Refuse what the application would never get to know. Raises `_Refused`."""
+        connection = self.world.latest[step.client]
+        if connection.gone and connection.end:
+            told = self.words.gettext(
+                "The application has ended this connection with code %(code)d: nobody receives this any more."
+                " Connect again."
+            )
+            raise _Refused(told % {"code": connection.end[0]})
+        if connection.ended and isinstance(step, ClientData):
+            told = self.words.gettext("The handler has ended: nobody receives this any more. Close, and connect again.")
+            raise _Refused(told)
+
+    async def _listen(self, peer: _Client) -> None:
         """Let every message of the application go as it comes."""
-        while True:
-            await self.world.signal.wait(lambda: connection.sent or connection.ended)
-            if not connection.sent:
-                return
-            connection.take()
-            await connection.given_out()
+        try:
+            while not isinstance(step := await peer.answer(math.inf), Ended):
+                self._happened(step)
+                self.world.signal.notify()
+        finally:
+            peer.idle = True
+
+    def _name_paths(self, step: Connect) -> None:
+        """Say which paths the application has, if it has none for this one."""
+        paths = list(_paths(self.app))
+        path = step.target.partition("?")[0]
+        if paths and not any(compile_path(each)[0].match(path) for each in paths):
+            told = self.words.gettext("The application has no path %(path)s for WebSockets. It has: %(paths)s")
+            self._problem(told % {"path": path, "paths": ", ".join(paths)})
+
+    # --- the code and the application ---------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        """Run the code and find the application."""
+        for number in self.page.before(self.fence):
+            await self._sample(number)
+        app = self.run.module.__dict__.get(self.fence.app)
+        if app is None:
+            title = self.words.gettext("The code defines no application called %(name)s")
+            raise _End(title % {"name": self.fence.app})
+        try:
+            self.app = asgi(app)
+        except TypeError as error:
+            problem = {"text": f"TypeError: {error}", "block": None, "line": None, "where": None}
+            raise _End(self.words.gettext("The code can't be run"), problem=problem) from None
+
+    async def _sample(self, number: int) -> None:
+        sample = self.page.samples[number - 1]
+        source = self.edited.get(str(number), sample.source)
+        file = f"{self.page.file}#{number}"
+        # Whoever shows a traceback finds the lines here.
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        try:
+            code = compile_sample(replace(sample, source=source, line=0), file)
+            self.loop.watch(code)
+            await self.run.code(code)
+        except Exception as error:
+            # A sample that only tries something out may need what isn't here; what the reader wrote is the reader's.
+            if str(number) in self.edited or not any(str(each).endswith(_REFUSED) for each in leaves(error)):
+                raise
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[None]:
+        """Begin the application's lifespan, and end it."""
+        async with run_lifespan(self.app) as state, background() as tasks:
+            self.world = World(tasks, state)
+            self.story = Story(self.page, self.words, self.world)
+            self._began = self.loop.time()
+            try:
+                yield
+            finally:
+                self.world.hold_no_more()
+
+    def _client(self, name: str) -> _Client:
+        if sum(not connection.ended for connection in self.world.connections) >= MAX_CONNECTIONS:
+            raise _Refused(self.words.gettext("So many connections are enough: close one first."))
+        peer = _Client(self.world, name, self.app, DENIAL if self.fence.denial else {})
+        self._peers[name] = peer
+        return peer
+
+    # --- what is told -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _telling(self, tell: Callable[[Show], None]) -> Iterator[None]:
+        """Tell what happens meanwhile, and what the code prints; what ends the play too early is told as its end."""
+        self._tell = tell
+        with redirect_stdout(self._output), redirect_stderr(self._output):
+            try:
+                self.loop.turns = 0
+                yield
+                self._output.finish()
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                self._output.finish()
+                self._over(**self._told(self.loop.end or error))
+
+    def _told(self, error: BaseException) -> Show:
+        if isinstance(error, _End):
+            return {"title": error.title, **error.what}
+        if isinstance(error, _Refused):
+            return {"title": str(error)}
+        if isinstance(error, DeadlockError):
+            title = self.words.gettext("Everything waits, and nothing can happen any more")
+            return {"title": title, "problem": self.loop.problem(title)}
+        return {"title": self.words.gettext("The code can't be run"), "problem": raising(self.page, error)}
+
+    def _over(self, *, title: str, ok: bool = False, **what: Any) -> None:
+        self.over = True
+        story = getattr(self, "story", None)
+        none: Show = {"expected": None, "got": None, "problem": None, "raised": []}
+        drawn = story.svg() if story and story.steps else ""
+        end = {"svg": drawn, "transcript": story.text() if story else "", **none, **what}
+        self._tell({"do": "over", "ok": ok, "title": title, **end})
+
+    def _problem(self, text: str) -> None:
+        self._tell({"do": "problem", "text": text, "ends": False})
+
+    def _show(self, **how: Any) -> None:
+        self.loop.turns = 0
+        self._output.finish()
+        self._tell({"do": "show", **self.story.show(**how)})
+
+    def _print(self, text: str) -> None:
+        left = MAX_PRINTED - self._printed
+        self._printed += len(text)
+        if len(text) > left > 0:
+            text = text[:left] + "\n" + self.words.gettext("... (what is printed from here on isn't shown)")
+        if left > 0:
+            self._tell({"do": "printed", "text": text})
+
+    def _happened(self, step: Step) -> None:
+        self.story.add(step, self.loop.time() - self._began)
+        if len(self.story.steps) >= MAX_STEPS or self.story.size >= MAX_CHARACTERS:
+            self.loop.end = _End(self.words.gettext("The lab stops here: more has happened than it can show."))
+
+    def _ended(self, player: Player, report: Report) -> Show:
+        """Tell how it came out, and, where it differs, what was ``expected`` and ``got``, and what raised."""
+        _, got = self.words.gettext, report.got
+        exercise = self.page.exercise(self.fence)
+        if got is None and exercise and (missing := self.page.missing(exercise, report.transcript)):
+            return {"title": _("The exercise demands more of the application"), "expected": format_step(missing)}
+        if got is None:
+            count = len(report.played)
+            title = self.words.ngettext(
+                "Played as written: %(count)d step", "Played as written: %(count)d steps", count
+            )
+            return {"ok": True, "title": title % {"count": count}}
+        title, told = _("Something else came than what is written"), ""
+        if isinstance(got, Nothing):
+            title = _("What is written doesn't come")
+            told = _("nothing within %(seconds)g seconds") % {"seconds": got.seconds}
+            if not self.loop.has_timers():
+                title = _("Everything waits, and nothing can happen any more")
+        elif isinstance(got, Ended):
+            told = _("the application has ended")
+        raised = [
+            self.story.raised(name, error)
+            for name, connection in self.world.latest.items()
+            if name not in player.expected_to_raise and (error := connection.error)
+        ]
+        expected = format_step(report.expected) if report.expected else _("nothing more")
+        return {"title": title, "expected": expected, "got": told or format_step(got), "raised": raised}
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Forget the modules, and end what still runs, whether it wants to or not."""
+        with redirect_stdout(self._output), redirect_stderr(self._output):
+            self._tell = lambda _: None
+            self.loop.close()
+        self.run.close()
+        for file in [file for file in linecache.cache if file.startswith(f"{self.page.file}#")]:
+            del linecache.cache[file]
 
 
-@dataclass
-class _Expected:
-    """A connection that the browser was asked for."""
+class _Client(MemoryPeer):
+    """The player's client, which remembers what it got: a line may leave open what exactly comes."""
 
-    client: str
-    headers: Headers
-    connection: BrowserConnection | None = None
+    got: Step | None = None
+    idle = False
+    """True while it only waits for the application."""
 
-
-class BrowserPeer(MemoryPeer):
-    """The player's client, whose frames a browser sends."""
-
-    connection: Any  # BrowserConnection, from connect() on
-
-    def __init__(self, stage: Stage, name: str) -> None:
-        super().__init__(stage.world, name, stage.run.application(stage.fence), {})
-        self._stage = stage
-        stage._peers[name] = self
-
-    async def connect(self, target: str, headers: Headers) -> None:
-        """Ask the browser to connect, and wait for it."""
-        self.connection = await self._stage.connect(self.name, target, headers)
-        await self.world.settle()
-
-    async def data(self, payload: str | bytes) -> None:
-        """Ask the browser to send a frame, and wait until it is there."""
-        before = self.connection.arrived
-        key, value = ("text", payload) if isinstance(payload, str) else ("base64", base64.b64encode(payload).decode())
-        self._stage.tell({"do": "send", "client": self.name, key: value})
-        await self._until(lambda: self.connection.arrived > before or self.connection.gone)
-
-    async def close(self, code: int, reason: str) -> None:
-        """Ask the browser to close; with a code that browsers don't send, the server does as if one had."""
-        await self.world.flush()
-        self.connection.pass_on()
-        await self.connection.given_out()
-        if code in (1000, 1005) or 3000 <= code <= 4999:
-            how = {} if code == 1005 else {"code": code, "reason": reason}
-            self._stage.tell({"do": "close", "client": self.name, **how})
-        else:
-            self.connection.wire.say({"type": DISCONNECT, "code": code, "reason": reason})
-        await self._until(lambda: self.connection.gone)
+    async def answer(self, timeout_s: float) -> Step:
+        """Take the next thing that the application did."""
+        self.got = await super().answer(timeout_s)
+        return self.got
 
     async def next_is_there(self) -> bool:
         """Wait for a message of the application; False when it has ended without one."""
-        with self._stage.time_passes():
-            return await super().next_is_there()
-
-    async def finish(self, timeout_s: float) -> Step | None:
-        """End the connection if it is open; at the end of the script nobody is shown how."""
-        if self._stage.is_done:
-            self._stage.curtain()
-        with self._stage.time_passes():
-            return await super().finish(timeout_s)
-
-    async def _until(self, ready: Callable[[], bool]) -> None:
-        with anyio.move_on_after(ANSWER_S):
-            await self.world.signal.wait(ready)
-        await self.world.settle()
+        self.idle = True
+        found = await super().next_is_there()
+        self.idle = False
+        return found
 
 
-class BrowserConnection(InMemoryConnection):
-    """The application's side of a connection; the other side is a browser, behind `wire`."""
+class _Output(TextIOBase):
+    """Where the code prints: each line is told."""
 
-    def __init__(self, scope: Scope, *, signal: Signal, wire: _Wire) -> None:
-        super().__init__(scope, held=True, signal=signal)
-        self.wire = wire
-        self.arrived = 0
-        """So many frames have come from the browser."""
-        self._outgoing: deque[Message] = deque()
-        self._passed_on = 0
-        """So many of the messages that wait to be taken have been sent."""
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell_line = tell
+        self._begun = ""
 
-    def take(self) -> Message:
-        """Take the oldest message of the application, and send it to the browser."""
-        message = super().take()
-        if self._passed_on:
-            self._passed_on -= 1
+    def write(self, text: str) -> int:
+        """Take what is printed; what would never end a line is told in pieces."""
+        whole, newline, self._begun = (self._begun + text).rpartition("\n")
+        if newline or len(self._begun) > MAX_PRINTED:
+            self._tell_line(whole + newline or self._begun)
+            self._begun = self._begun if newline else ""
+        return len(text)
+
+    def finish(self) -> None:
+        """Tell the line that has begun."""
+        if self._begun:
+            self._tell_line(self._begun)
+            self._begun = ""
+
+
+class _Loop(HeldTimeLoop):
+    """A loop whose time is held, and which ends what never ends.
+
+    A loop of the page's code that never awaits is seen by the lines and jumps that the interpreter tells of (from
+    Python 3.12 on, and only of that code); one that awaits only what is there at once, by its turns of this loop. The
+    exception that then comes may well be caught by the code: it comes again with its next line, and `end` stops this
+    loop all the same.
+    """
+
+    def __init__(self, page: Page, words: NullTranslations) -> None:
+        super().__init__()
+        self.end: _End | None = None
+        self.turns = 0
+        self._lines = 0
+        self._now_before = 0.0
+        self._page = page
+        self._words = words
+        self._watched: list[CodeType] = []
+        self._monitoring: Any = getattr(sys, "monitoring", None)
+        self._tool = -1
+
+    def select(self, timeout: float | None) -> list[object]:
+        """Count a turn. Raises `_End`."""
+        self._lines = 0
+        self.turns = self.turns + 1 if self._now == self._now_before else 0
+        self._now_before = self._now
+        if self.turns > MAX_TURNS and self.end is None:
+            self.end = self._endless(None)
+        if self.end is not None:
+            raise self.end
+        return super().select(timeout)
+
+    def has_timers(self) -> bool:
+        """Tell whether anybody waits for a time."""
+        return any(not timer.cancelled() and timer.when() < math.inf for timer in self._scheduled)
+
+    def watch(self, code: CodeType) -> None:
+        """Count the lines and jumps of a sample's code, and of all functions in it."""
+        if self._monitoring is None:
+            return
+        # Lines alone don't tell of a loop within one of them, jumps not of one that goes on by way of an `except`.
+        events = self._monitoring.events.LINE, self._monitoring.events.JUMP
+        if self._tool < 0:
+            self._tool = next(each for each in (4, 3, 0, 1, 2) if self._monitoring.get_tool(each) is None)
+            self._monitoring.use_tool_id(self._tool, "the lab's stage")
+            for event in events:
+                self._monitoring.register_callback(self._tool, event, self._count)
+        self._watched.append(code)
+        self._monitoring.set_local_events(self._tool, code, sum(events))
+        for inner in code.co_consts:
+            if isinstance(inner, CodeType):
+                self.watch(inner)
+
+    def _count(self, code: CodeType, *_: int) -> None:
+        self._lines += 1
+        if self._lines > MAX_LINES:
+            if self.end is None:
+                self.end = self._endless((code.co_filename, sys._getframe(1).f_lineno))
+            raise self.end
+
+    def _endless(self, at: tuple[str, int] | None) -> _End:
+        title = self._words.gettext("A loop of the code goes on forever: nothing else can happen")
+        return _End(title, problem=self.problem(title, at))
+
+    def problem(self, text: str, at: tuple[str, int] | None = None) -> Show:
+        """Tell a problem and its place: where the page's code is, first of all where it waits for nothing."""
+        if at is None:
+            tasks = sorted(asyncio.all_tasks(self), key=lambda task: getattr(task, "_fut_waiter", None) is not None)
+            frames = [frame for task in tasks if (frame := waiting_frame(task.get_coro()))]
+            places = [(frame.f_code.co_filename, frame.f_lineno) for frame in frames]
+            own = [each for each in places if place(self._page, *each)["block"]]
+            at = next(iter(own or places), ("", 0))
+        file, line = at
+        found = place(self._page, file, line)
+        if found["block"]:
+            tree = ast.walk(ast.parse("".join(linecache.getlines(file))))
+            loops = [each for each in tree if isinstance(each, ast.While | ast.For | ast.AsyncFor)]
+            heads = [each.lineno for each in loops if each.lineno <= line <= (each.end_lineno or 0)]
+            found["line"] = max(heads, default=line)
+        return {"text": text, **found}
+
+    def close(self) -> None:
+        """End what still runs, whether it wants to or not."""
+        self.set_exception_handler(lambda *_: None)
+        self.end, self.turns = None, 0
+        for task in asyncio.all_tasks(self):
+            task.cancel()
+        with suppress(_End, DeadlockError):
+            self.run_until_idle(ANSWER_S)
+            self.run_until_complete(self.shutdown_asyncgens())
+        for task in asyncio.all_tasks(self):  # they don't want to
+            self._lines = MAX_LINES
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            with suppress(BaseException):
+                task.get_coro().close()
+        asyncio.BaseEventLoop.close(self)
+        if self._tool >= 0:
+            for code in self._watched:
+                self._monitoring.set_local_events(self._tool, code, 0)
+            self._monitoring.free_tool_id(self._tool)
+
+
+def _paths(app: Any, prefix: str = "") -> Iterator[str]:
+    """Give the paths of the WebSockets that an application has, as far as it tells them."""
+    for route in getattr(app, "routes", None) or ():
+        path = prefix + getattr(route, "path", "")
+        if isinstance(route, WebSocketRoute):
+            yield path
         else:
-            self._outgoing.append(message)
-            self.signal.notify()
-        return message
-
-    def pass_on(self) -> None:
-        """Send the browser what the application has sent; it stays there to be taken: the client is about to leave."""
-        self._outgoing.extend(message for message, _ in list(self._sent)[self._passed_on :])
-        self._passed_on = len(self._sent)
-        self.signal.notify()
-
-    async def take_in(self, receive: Receive) -> None:
-        """Hand over what the browser does, until it leaves."""
-        while True:
-            message = await receive()
-            if message["type"] == DISCONNECT:
-                self.leave(message.get("code") or 1005, message.get("reason") or "")
-                return
-            self.deliver(message.get("text"), message.get("bytes"))
-            self.arrived += 1
-            self.signal.notify()
-
-    async def give_out(self, send: Send) -> None:
-        """Send what was taken, until the application has ended."""
-        while True:
-            await self.signal.wait(lambda: bool(self._outgoing or self.ended))
-            if not self._outgoing:
-                return
-            try:
-                await send(self._outgoing[0])
-            except (OSError, RuntimeError):  # uvicorn's word for a connection that it has just closed
-                self.leave(1006)
-            self._outgoing.popleft()
-            self.signal.notify()
-
-    async def given_out(self) -> None:
-        """Wait until all that was taken is sent, or can't be any more."""
-        await self.signal.wait(lambda: not self._outgoing or self.gone)
-
-
-class _Wire:
-    """A server's ``receive`` into which the lab can speak: a disconnect ends the connection without a close frame."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._inbox: deque[Message] = deque()
-        self._signal = Signal()
-        self._is_cut = False
-
-    async def pump(self) -> None:
-        """Take in what the server hands over, until the connection is cut."""
-        async with background() as tasks:
-            tasks.start_soon(self._take_in)
-            await self._signal.wait(lambda: self._is_cut)
-
-    async def _take_in(self) -> None:
-        kind = ""
-        while kind != DISCONNECT:
-            message = await self._receive()
-            kind = message["type"]
-            self._inbox.append(message)
-            self._signal.notify()
-
-    async def receive(self) -> Message:
-        await self._signal.wait(lambda: bool(self._inbox))
-        return self._inbox.popleft()
-
-    def say(self, message: Message) -> None:
-        """Let a message pass for the server's; a disconnect also cuts the connection."""
-        self._inbox.append(message)
-        self.cut()
-
-    def cut(self) -> None:
-        self._is_cut = True
-        self._signal.notify()
-
-
-def _are_protocols(offered: list[str]) -> bool:
-    """Tell whether browsers offer these: HTTP tokens, each once."""
-    return len(set(offered)) == len(offered) and all(_TOKEN.fullmatch(token) for token in offered)
-
-
-def _headers(scope: Scope, given: Headers) -> list[tuple[bytes, bytes]]:
-    """Give the handshake the transcript's headers: a browser doesn't let a page set most of them."""
-    lines = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in given]
-    names = {name for name, _ in lines}
-    own = [
-        (name, value)
-        for name, value in scope["headers"]
-        if (name in _KEPT or name.startswith(b"sec-websocket-")) and name not in names
-    ]
-    return own + lines
+            yield from _paths(route, path)
+    if not hasattr(app, "routes") and hasattr(app, "app"):  # a middleware
+        yield from _paths(app.app, prefix)

@@ -1,31 +1,27 @@
-"""What has happened in the lab, and how it is shown: the picture, the states, the waiting lines, the explanation.
-
-A `Story` grows step by step, live or while the site is built; `Story.show` is all that the page's scripts get to see.
-"""
+"""What has happened on the lab's stage, and how it is told: states, waiting and raising lines, meaning, picture."""
 
 from __future__ import annotations
 
 import re
+import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from gettext import NullTranslations
 from html import escape
 from typing import Any, Final
 
-from pygments.lexers import PythonLexer
 from starlette.websockets import WebSocketState
 
-from reference_ws.guide.fences import listing
 from reference_ws.guide.pages import Page
 from reference_ws.guide.tables import error_text, prose, state_name
 from reference_ws.guide.words import explanations
-from reference_ws.lifecycle import DISCONNECTED, ERRORS, RESPONSE_START, close_code
+from reference_ws.lifecycle import CONNECTED, DISCONNECTED, ERRORS, RECEIVED, RESPONSE_START, SENT, close_code
 from reference_ws.testing.inmemory import InMemoryConnection
 from reference_ws.transcript.diagram import Sides, states, svg
 from reference_ws.transcript.grammar import format_step, format_transcript
 from reference_ws.transcript.memory import World
 from reference_ws.transcript.messages import messages_of
-from reference_ws.transcript.peers import Ended, Nothing
-from reference_ws.transcript.player import Report
+from reference_ws.transcript.player import leaves
 from reference_ws.transcript.steps import (
     ApplicationClose,
     ClientClose,
@@ -44,79 +40,72 @@ Show = dict[str, Any]
 
 _ERROR_ID: Final = re.compile(r"\[([a-z-]+)\]$")
 _SIDES: Final = ("client_state", "application_state")
+_BEGINNING: Final = (WebSocketState.CONNECTING, WebSocketState.CONNECTING)
 
 
 @dataclass
 class Story:
-    """The steps of one performance, in the order in which they happened, and the connections that they are of."""
+    """The steps of one play, in the order in which they happened, and the connections that they are of."""
 
     page: Page
     words: NullTranslations
     world: World
-    room: Transcript | None = None
-    """What will come, as far as it is known: the picture has room for it from the beginning."""
     steps: list[Step] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    line: int | None = None
-    """The line of the example's transcript that is reached."""
-    next: Step | None = None
-    """What will happen when the reader lets it."""
-    told: int = 0
-    """So many steps have been told."""
     size: int = 0
     """Characters of the transcript so far."""
-    _served: dict[int, InMemoryConnection] = field(default_factory=dict)
-    """The identity of a connect -> its connection."""
-    _changes: int = 0
-    _seen_unheard: set[int] = field(default_factory=set)
-    _drawn_at: int = -1
+    _told: int = 0
+    """So many steps have been told."""
+    _shows: int = 0
+    _connects: dict[int, InMemoryConnection] = field(default_factory=dict)
+    """The place of a connect among the steps -> its connection."""
+    _raised: set[InMemoryConnection] = field(default_factory=set)
 
     def add(self, step: Step, seconds: float) -> None:
         """Something happened, so many seconds after the beginning."""
+        if isinstance(step, Connect):
+            self._connects[len(self.steps)] = self.world.latest[step.client]
         self.steps.append(step)
         self.seconds.append(seconds)
         self.size += len(format_transcript(Transcript((step,))))
-        self._changes += 1
 
-    def undo(self, step: Step) -> None:
-        """Forget what didn't happen after all: the client had gone."""
-        for index in (index for index, known in enumerate(self.steps) if known is step):
-            del self.steps[index], self.seconds[index]
-            self.told -= index < self.told
-            self._changes += 1
-            break
+    def show(self, *, line: int | None = None, following: Step | None = None, drawn: bool = False) -> Show:
+        """Tell what has happened since the last call, and how it is now.
 
-    def show(self, *, drawn: bool = True) -> Show:
-        """Tell what the page shows now.
-
-        ``svg`` is there if the picture has grown and `drawn`; ``told`` and ``explanation`` (HTML) are of the steps
-        since the last call, and missing when there are none. ``waits`` names the code sample of the page and its line,
-        both counted from 1, or, for code that isn't on the page, its place.
+        ``told`` has a line for each step, ``explanation`` (HTML) is of the last one. ``waits`` and ``raised`` name the
+        code sample of the page and its line, both counted from 1, or, for code that isn't on the page, its place.
+        `line` is the one of the transcript that was reached, `following` the step that comes next.
         """
-        new, self.told = range(self.told, len(self.steps)), len(self.steps)
+        new, self._told = range(self._told, len(self.steps)), len(self.steps)
+        self._shows += 1
         unheard = self._unheard()
-        show: Show = {
-            "line": self.line,
+        moves = list(states(Transcript(tuple(self.steps)), unheard))
+        connections = self.world.latest.items()
+        return {
+            "step": self._shows,
+            "line": line,
+            "row": len(self.steps),
+            "seconds": self.seconds[-1] if self.seconds else 0.0,
             "states": [
                 {
                     "client": name,
                     "client_state": connection.client_state.name,
                     "application_state": connection.application_state.name,
                 }
-                for name, connection in self.world.latest.items()
+                for name, connection in connections
             ],
-            "waits": self._waits(),
-            "next": format_step(self.next) if self.next else None,
+            "waits": [
+                {"client": name, **place(self.page, frame.f_code.co_filename, frame.f_lineno)}
+                for name, connection in connections
+                if not connection.ended and (frame := connection.waiting_frame())
+            ],
+            "raised": list(self._raises([step.client for step in self.steps[new.start :] if isinstance(step, Raised)])),
+            "told": "\n".join(self._line(*moves[index]) for index in new),
+            "explanation": self._explanation(*moves[-1]) if new else "",
+            "next": format_step(following) if following else None,
             "transcript": self.text(),
+            **({"svg": self.svg()} if drawn and self.steps else {}),
         }
-        if drawn and self._drawn_at != self._changes:
-            self._drawn_at = self._changes
-            show["svg"] = self.svg(unheard)
-        if new:
-            moves = list(states(Transcript(tuple(self.steps)), unheard))
-            show["told"] = " ".join(self._told(*moves[index]) for index in new)
-            show["explanation"] = self._explanation(*moves[-1])
-        return show
 
     def text(self) -> str:
         """Write what happened as a transcript."""
@@ -124,21 +113,11 @@ class Story:
 
     def _unheard(self) -> set[int]:
         """Find the connects whose ``websocket.connect`` the application hasn't received."""
-        found: set[int] = set()
-        for place, step in enumerate(self.steps):
-            if not isinstance(step, Connect):
-                continue
-            if id(step) not in self._served and step.client in self.world.latest:
-                self._served[id(step)] = self.world.latest[step.client]
-            connection = self._served.get(id(step))
-            if connection is not None and connection.client_state is WebSocketState.CONNECTING:
-                found.add(place)
-        if found != self._seen_unheard:
-            self._changes, self._seen_unheard = self._changes + 1, found
-        return found
+        connecting = WebSocketState.CONNECTING
+        return {place for place, connection in self._connects.items() if connection.client_state is connecting}
 
-    def svg(self, unheard: set[int]) -> str:
-        """Draw what happened."""
+    def svg(self) -> str:
+        """Draw what happened; the times are written if time has passed."""
         return svg(
             Transcript(tuple(self.steps)),
             lang=self.page.language,
@@ -146,37 +125,31 @@ class Story:
             application=self.words.gettext("application"),
             hidden=True,
             styled=False,
-            seconds=self.seconds,
-            room=self.room,
-            unheard=unheard,
+            seconds=self.seconds if any(self.seconds) else (),
+            unheard=self._unheard(),
         )
 
-    # --- where the handlers wait --------------------------------------------------------------------------------------
-
-    def _waits(self) -> list[dict[str, Any]]:
-        waits = []
-        for name, connection in self.world.latest.items():
-            frame = None if connection.ended else connection.waiting_frame()
-            if frame is None:
-                continue
-            file, line = frame.f_code.co_filename, frame.f_lineno
-            block = self.page.sample_at(line) if file == str(self.page.path) else None
-            place: dict[str, Any] = {"block": None, "line": None, "where": "/".join(file.split("/")[-2:]) + f":{line}"}
-            if block is not None:
-                place = {"block": block[0], "line": block[1], "where": None}
-            waits.append({"client": name, **place})
-        return waits
-
-    def code(self, block: int) -> str:
-        """Render a code sample of the page, counted from 1; each line is an element with the id ``lab-code-2-7``."""
-        return listing(self.page.samples[block - 1].source, PythonLexer(stripnl=False), f"lab-code-{block}")
-
     # --- what it means ------------------------------------------------------------------------------------------------
+
+    def _raises(self, clients: list[str]) -> Iterator[Show]:
+        """Name what has left the application since the last call, and what `clients` have just been told."""
+        for name, connection in self.world.latest.items():
+            if connection.error and (connection not in self._raised or name in clients):
+                self._raised.add(connection)
+                yield self.raised(name, connection.error)
+
+    def raised(self, client: str, error: BaseException) -> Show:
+        """Tell what has left the application of a client, where it was raised, and, as HTML, what it means."""
+        known = "".join(f"<p>{part}</p>" for part in self._known_error(str(error)))
+        return {"client": client, **raising(self.page, error), "explanation": known}
 
     def _meaning(self, step: Step, before: Sides | None) -> str:
         return self.words.gettext(explanations.of_step(step, *(before or _BEGINNING)))
 
-    def _told(self, step: Step, before: Sides | None, _after: Sides | None) -> str:
+    def _line(self, step: Step, before: Sides | None, _after: Sides | None) -> str:
+        # That a message moves no state is no news: it would be said again and again.
+        if messages_of(step) in ((RECEIVED,), (SENT,)) and before == (CONNECTED, CONNECTED):
+            return format_step(step)
         meaning = self._meaning(step, before).replace("`", "")
         return self.words.gettext("%(step)s – %(meaning)s") % {"step": format_step(step), "meaning": meaning}
 
@@ -208,10 +181,13 @@ class Story:
                 )
         if isinstance(step, Raised):
             parts.append(self._pair(f"<code>{escape(step.exception)}</code>", escape(step.message)))
-            if (found := _ERROR_ID.search(step.message)) and found[1] in ERRORS:
-                error = found[1]
-                parts.append(f"{self._link(error, explanations.place(error))} {error_text(self.words, error)}")
+            parts += self._known_error(step.message)
         return "".join(f"<p>{part}</p>" for part in parts)
+
+    def _known_error(self, message: str) -> Iterator[str]:
+        """Explain an error of the life cycle, if the message is of one."""
+        if (found := _ERROR_ID.search(message)) and (error := found[1]) in ERRORS:
+            yield f"{self._link(error, explanations.place(error))} {error_text(self.words, error)}"
 
     def _link(self, text: str, place: str) -> str:
         """Link to a section of another page, from the address of this one."""
@@ -220,31 +196,20 @@ class Story:
         return f'<a href="{up}{page}/#{anchor}"><code>{escape(text)}</code></a>'
 
 
-_BEGINNING: Final = (WebSocketState.CONNECTING, WebSocketState.CONNECTING)
+def place(page: Page, file: str, line: int | None) -> Show:
+    """Name a sample of the page and a line of it, or, for code that isn't on the page, ``where`` it is."""
+    name, _, block = file.rpartition("#")
+    if name == page.file:
+        return {"block": int(block), "line": line, "where": None}
+    return {"block": None, "line": None, "where": "/".join(file.split("/")[-2:]) + f":{line}"}
 
 
-def problem(text: str, *, ends: bool = False) -> Show:
-    """Say what is wrong, and whether that is the end of the performance."""
-    return {"do": "problem", "text": text, "ends": ends}
-
-
-def ended(words: NullTranslations, report: Report) -> Show:
-    """Tell how it came out: ``ok`` and a ``title``, and, where it differs, what was ``expected`` and ``got``."""
-    if report.got is None:
-        count = len(report.played)
-        title = words.ngettext("Played as written: %(count)d step", "Played as written: %(count)d steps", count)
-        return {"ok": True, "title": title % {"count": count}, "expected": None, "got": None}
-    got = report.got
-    if isinstance(got, Nothing):
-        told = words.gettext("nothing within %(seconds)g seconds") % {"seconds": got.seconds}
-    elif isinstance(got, Ended):
-        told = words.gettext("the application has ended")
-    else:
-        told = format_step(got)
-    expected = format_step(report.expected) if report.expected else words.gettext("nothing more")
-    return {
-        "ok": False,
-        "title": words.gettext("Something else came than what is written"),
-        "expected": expected,
-        "got": told,
-    }
+def raising(page: Page, error: BaseException) -> Show:
+    """Tell an exception, and where it was raised: on the innermost line of the page's code, else of any."""
+    error = next(leaves(error))
+    text = ": ".join(filter(None, (type(error).__name__, error.msg if isinstance(error, SyntaxError) else str(error))))
+    places = [place(page, frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append(place(page, error.filename, error.lineno))
+    own = [each for each in places if each["block"]]
+    return {**(own or places)[-1], "text": text}

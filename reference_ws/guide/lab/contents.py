@@ -1,0 +1,52 @@
+"""What a page's ``lab.json`` holds: the code and the examples that the lab plays."""
+
+from __future__ import annotations
+
+import dis
+from typing import Any
+
+from reference_ws.guide.fences import hint
+from reference_ws.guide.pages import Exercise, Fence, Page, compile_sample
+
+
+def contents(page: Page) -> dict[str, Any]:
+    """Collect a page's source, its samples, its examples by number, and its exercises."""
+    return {
+        "page": page.name,
+        "language": page.language,
+        "source": page.path.read_text("utf-8"),
+        "samples": [{"source": sample.source} for sample in page.samples],
+        "examples": {str(number): _example(page, fence) for number, fence in enumerate(page.examples, 1)},
+        "exercises": [_exercise(page, exercise) for exercise in page.exercises],
+    }
+
+
+def _example(page: Page, fence: Fence) -> dict[str, Any]:
+    blocks, exercise = page.before(fence), page.exercise(fence)
+    return {
+        "blocks": blocks,
+        "main": next((number for number in reversed(blocks) if _binds(page, number, fence.app)), None),
+        "app": fence.app,
+        "script": fence.source,
+        "denial": fence.denial,
+        "heading": fence.anchor,
+        "exercise": exercise and exercise.name,
+    }
+
+
+def _exercise(page: Page, exercise: Exercise) -> dict[str, Any]:
+    return {
+        "name": exercise.name,
+        "example": page.example(exercise.transcript),
+        "block": page.samples.index(exercise.start) + 1 if exercise.kind == "code" else None,
+        "heading": exercise.name,
+        "kind": exercise.kind,
+        "solution": exercise.solution.source,
+        "hints": [hint(fence) for fence in exercise.hints],
+    }
+
+
+def _binds(page: Page, number: int, name: str) -> bool:
+    """Tell whether a sample gives something this name."""
+    code = compile_sample(page.samples[number - 1], page.file)
+    return any(step.opname == "STORE_NAME" and step.argval == name for step in dis.get_instructions(code))
