@@ -241,6 +241,7 @@ export class Lab {
     this.played = JSON.stringify(draft.code)
     engine.ask({ do: "open", example: this.example, code: draft.code }, this)
     for (const line of draft.lines) this.send(line)
+    if (draft.lines.length) panel.playing.resume(draft.lines.at(-1).line)
     const { first, message, element } = panel.playing
     if (!element.contains(document.activeElement)) (draft.lines.length ? message : first).focus({ preventScroll: true })
   }
