@@ -173,8 +173,8 @@ class _Play:
         player = Player(script, ANSWER_S)
 
         async def after(step: Step) -> None:
-            got = self._peers[step.client].got if step.client in self._peers else None
-            self._happened(replace(got, line=step.line) if got and not isinstance(step, FromClient) else step)
+            got = self._peers[step.client].last() if step.client in self._peers else None
+            self._happened(replace(got, line=step.line) if got else step)
             await self.world.settle()
             self._show(line=step.line, following=next(steps, None))
 
@@ -390,15 +390,16 @@ class _Play:
     def _print(self, text: str) -> None:
         left = MAX_PRINTED - self._printed
         self._printed += len(text)
-        if len(text) > left > 0:
-            text = text[:left] + "\n" + self.words.gettext("... (what is printed from here on isn't shown)")
-        if left > 0:
+        if left < len(text):
+            text = text[: max(0, left)] + "\n" + self.words.gettext("... (what is printed from here on isn't shown)")
+        if left >= 0:
             self._tell({"do": "printed", "text": text})
 
     def _happened(self, step: Step) -> None:
-        self.story.add(step, self.loop.time() - self._began)
-        if len(self.story.steps) >= MAX_STEPS or self.story.size >= MAX_CHARACTERS:
+        if len(self.story.steps) >= MAX_STEPS or self.story.size + len(format_step(step)) > MAX_CHARACTERS:
             self.loop.end = _End(self.words.gettext("The lab stops here: more has happened than it can show."))
+            raise self.loop.end
+        self.story.add(step, self.loop.time() - self._began)
 
     def _ended(self, player: Player, report: Report) -> Show:
         """Tell how it came out, and, where it differs, what was ``expected`` and ``got``, and what raised."""
@@ -443,14 +444,19 @@ class _Play:
 class _Client(MemoryPeer):
     """The player's client, which remembers what it got: a line may leave open what exactly comes."""
 
-    got: Step | None = None
+    _got: Step | None = None
     idle = False
     """True while it only waits for the application."""
 
     async def answer(self, timeout_s: float) -> Step:
         """Take the next thing that the application did."""
-        self.got = await super().answer(timeout_s)
-        return self.got
+        self._got = await super().answer(timeout_s)
+        return self._got
+
+    def last(self) -> Step | None:
+        """Give what it got since the last call."""
+        got, self._got = self._got, None
+        return got
 
     async def next_is_there(self) -> bool:
         """Wait for a message of the application; False when it has ended without one."""
