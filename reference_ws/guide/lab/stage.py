@@ -2,6 +2,12 @@
 
 `Stage` knows neither browser nor server: the page's worker runs it, and so do the tests. It is plain and synchronous;
 its event loop runs only inside of `Stage.do`. Between two lines of free play everything stands still.
+
+What is told: a ``show`` a step (see `Story.show`), also of the step that differs from what is written; in free play one
+at the beginning, with ``row`` 0, and one a line. Then time passes by lines such as ``.. 2s``, and, when nothing answers
+what a client did, up to the first thing that the application does within `ANSWER_S`. In the end ``over``: ``ok``,
+``title``, ``expected``, ``got``, ``problem``, ``raised``, ``svg`` and ``transcript``. ``problem`` answers a line that
+can't be done; with ``ends`` nothing is being played.
 """
 
 from __future__ import annotations
