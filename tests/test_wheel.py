@@ -260,7 +260,7 @@ def title_of(address: str) -> str:
 
 
 def test_the_site_is_built_and_served(installed, home_with_site, run):
-    command = [installed / "bin" / "reference-ws", "serve", "--no-browser", "--port", "0"]
+    command = [installed / "bin" / "reference-ws", "serve", "--no-browser", "--no-fetch", "--port", "0"]
     with in_process(*command, **of_a_reader(home_with_site)) as server:
         pages = ("", "pt/closing/", "ru/lifecycle/")
         titles = [title_of(f"http://127.0.0.1:{server.port}/{page}") for page in pages]

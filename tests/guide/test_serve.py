@@ -104,7 +104,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def serving_site(root: Path, *arguments: str) -> AbstractContextManager[Process]:
-    return in_process(sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--port", "0", *arguments)
+    return in_process(
+        sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--no-fetch", "--port", "0", *arguments
+    )
 
 
 @pytest.fixture
@@ -214,7 +216,7 @@ def serve(root, monkeypatch, run_command):
     monkeypatch.setattr("reference_ws.guide.command.serve.source_root", lambda: root)
     monkeypatch.setattr(site, "default_output", lambda: root / "site")
     monkeypatch.setattr(site, "is_stale", lambda _: False)
-    return partial(run_command, "serve", "--no-browser")
+    return partial(run_command, "serve", "--no-browser", "--no-fetch")
 
 
 def test_mistake_in_a_transcript_is_one_line(serve, monkeypatch):
