@@ -121,7 +121,7 @@ class Lab:
 
     def __init__(self, page: Page, number: int) -> None:
         self.page = page
-        self.words = WORDS[page.locator("html").get_attribute("lang")]
+        self.words = WORDS[str(page.locator("html").get_attribute("lang"))[:2]]
         self.figure = page.locator(f"#example-{number}")
         self.root = self.figure.locator(".ws-lab")
         self.alert = self.root.locator(".ws-lab__alert")
@@ -415,12 +415,12 @@ def test_without_python_the_pictures_stay_and_it_is_said(visit):
 
 def test_a_host_of_files_shows_no_live_address(visit, served):
     page = visit(path_of("pt", "index"))
-    expect(page.locator(".ws-note")).to_have_count(1)
+    expect(page.locator(".ws-elsewhere")).to_be_visible()
     expect(page.locator(".ws-transcript__live").first).to_be_hidden()
     expect(page.locator(".language-console", has_text="ws://127.0.0.1:8000").first).to_be_visible()
 
     page = visit(path_of("pt", "index"), host=served)
-    expect(page.locator(".ws-note")).to_have_count(0)
+    expect(page.locator(".ws-elsewhere")).to_be_hidden()
     expect(page.locator(".ws-transcript__live").first).to_contain_text(served.removeprefix("http:"))
     lab = Lab(page, 1)
     lab.button("run").click()
