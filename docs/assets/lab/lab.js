@@ -7,7 +7,6 @@ import { Panel } from "./panel.js"
 import * as predict from "./predict.js"
 import { Presentation, isPresented } from "./present.js"
 import { link, shared } from "./share.js"
-import { addresses } from "./wire.js"
 import { say, words } from "./words.js"
 
 const labs = []
@@ -370,5 +369,4 @@ function begin() {
   offered()
 }
 
-addresses()
 if (words) begin()

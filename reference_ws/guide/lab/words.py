@@ -98,7 +98,6 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "address": _("Live address"),
         "event": _("Event"),
         "data": _("Data"),
-        "no_live": _("Addresses of this machine answer where the pages are served by reference-ws serve (make serve)."),
         # the presentation
         "present": _("Present"),
         "leave": _("Leave the presentation"),
