@@ -1,4 +1,4 @@
-"""On any host of static files what runs the reader's code reaches nothing, and what was read works without a network."""
+"""On any host of static files what runs the reader's code reaches nothing; what was read works without a network."""
 
 import json
 import shutil
