@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import ipaddress
 import logging
 import re
 import socket
 from collections.abc import Callable, Collection
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from types import FrameType
 from typing import Final
 
@@ -59,7 +62,10 @@ def application(site: Path, docs: Path, *, host: str | None = None, allow_hosts:
     name or address that is listened on, only requests to it are answered, and to the names `allow_hosts`: `HostGuard`.
     """
     live = live_application(docs)
-    mode = Route(f"/{LAB_MODE}", lambda _: Response("export const live = true\n", media_type="text/javascript"))
+    live_here = Response(
+        "export const live = true\n", headers={"cache-control": "no-cache"}, media_type="text/javascript"
+    )
+    mode = Route(f"/{LAB_MODE}", lambda _: live_here)
     pages = Starlette(routes=[mode, Mount("/", _Site(directory=site, html=True))])
 
     # No Starlette around the examples: its exception handlers would answer for a bare ASGI function.
@@ -148,8 +154,36 @@ def _is_loopback(name: str) -> bool:
     return _is_address(name) and ipaddress.ip_address(name).is_loopback
 
 
+# What never changes under its address, because a hash of its content stands there: the theme's scripts and styles (its
+# search excepted, which `reference_ws.guide.search` changes) and what runs Python in the page.
+_IMMUTABLE: Final = re.compile(
+    r"assets/(?:(?:javascripts|stylesheets)/[^/]+\.[0-9a-f]{8}\.min\.\w+|python/[a-z]+-[0-9a-f]{16}/.+)"
+)
+_COMPRESSIBLE: Final = {".css", ".html", ".js", ".json", ".mjs", ".svg", ".txt", ".wasm", ".webmanifest", ".xml"}
+_compressing: Final = Lock()
+
+
+def _compressed(file: Path) -> bytes:
+    with _compressing:  # thirty readers want the same file at once: it is compressed once, and the others wait
+        return _compress(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(256)
+def _compress(file: Path, _changed: int) -> bytes:
+    return gzip.compress(file.read_bytes(), 6, mtime=0)
+
+
+def _takes_gzip(headers: Headers) -> bool:
+    codings = [coding.replace(" ", "").lower() for coding in headers.get("accept-encoding", "").split(",")]
+    wanted = next((coding for coding in codings if coding.partition(";")[0] == "gzip"), "gzip;q=0")
+    return not re.search(r";q=0(?:\.0*)?$", wanted)
+
+
 class _Site(StaticFiles):
-    """Static files that a browser asks for again after each build; start and 404 page in the reader's language."""
+    """Static files, compressed, that a browser asks for again after each build unless their address has a hash.
+
+    Start and 404 page are in the reader's language.
+    """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         asked = _language(scope)
@@ -170,8 +204,27 @@ class _Site(StaticFiles):
             response.headers["vary"] = "Accept-Language, Cookie"
         if isinstance(response, FileResponse) and response.media_type == "text/html":
             response.headers["content-security-policy"] = policy.PAGE_HEADER
-        response.headers["cache-control"] = "no-cache"
+        lasts = response.status_code < 400 and _IMMUTABLE.fullmatch(scope["path"].lstrip("/"))
+        response.headers["cache-control"] = "public, max-age=31536000, immutable" if lasts else "no-cache"
+        return await _encoded(response, Path(path).suffix or ".html", Headers(scope=scope))
+
+
+async def _encoded(response: Response, suffix: str, asked: Headers) -> Response:
+    """Compress the answer with a file for those who take it so; what is compressed already stays as it is."""
+    if isinstance(response, FileResponse):
+        suffix = Path(response.path).suffix
+    if suffix not in _COMPRESSIBLE:
         return response
+    response.headers.add_vary_header("Accept-Encoding")
+    if not isinstance(response, FileResponse) or "range" in asked or not _takes_gzip(asked):
+        return response
+    body = await to_thread.run_sync(_compressed, Path(response.path))
+    # The same content in other bytes: by a weak tag of the same name, a browser that has it in either form is told so.
+    headers = {
+        name: value for name, value in response.headers.items() if name not in ("accept-ranges", "content-length")
+    }
+    headers |= {"content-encoding": "gzip", "etag": f"W/{headers['etag']}"}
+    return Response(body, response.status_code, headers)
 
 
 def _language(scope: Scope) -> str:

@@ -1,4 +1,6 @@
+import gzip
 import http.client
+import os
 import re
 import signal
 import socket
@@ -15,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from reference_ws.guide import serving, site
+from reference_ws.testing import TestClient
 from reference_ws.transcript import check
 
 # The real command, with a small site in place of the real one.
@@ -91,6 +94,14 @@ def write_site(folder: Path) -> Path:
         "site/ru/index.html": "Главная",
         "site/ru/404.html": "Нет такой страницы",
         "site/closing/index.html": "关闭",
+        "site/app.js": "1234" * 500,
+        "site/picture.webp": "RIFF" * 500,
+        "site/assets/site.js": "",
+        "site/assets/javascripts/bundle.a5f9d56c.min.js": "",
+        "site/assets/javascripts/workers/search.a7633da7.min.js": "",
+        "site/assets/stylesheets/main.57a0d79d.min.css": "",
+        "site/assets/python/pyodide-0123456789abcdef/pyodide.asm.wasm.gz": "",
+        "site/assets/python/runtime.json": "{}",
     }.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,6 +154,84 @@ def test_site_and_examples_share_a_port(port):
     with connect(f"ws://127.0.0.1:{port}/live/closing/echo") as client:
         client.send("你好")
         assert "你好" == client.recv(timeout=WAIT_S)
+
+
+def head(port: int, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+    try:
+        connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "br, GZIP;q=0.5", "deflate, gzip"])
+@pytest.mark.parametrize("path", ["/", "/app.js", "/nothing/"])
+def test_texts_are_compressed_for_those_who_take_it(port, path, accepted):
+    status, plain_headers, plain = head(port, path)
+    again, headers, packed = head(port, path, accept_encoding=accepted)
+
+    assert (status, "gzip", None) == (again, headers["content-encoding"], plain_headers["content-encoding"])
+    assert (plain, str(len(packed))) == (gzip.decompress(packed), headers["content-length"])
+    assert "Accept-Encoding" in headers["vary"]
+    assert headers["vary"] == plain_headers["vary"]
+    assert headers["content-security-policy"] == plain_headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("accepted", ["gzip;q=0", "gzip; q=0.0, *", "identity", "br", "x-gzip2"])
+def test_texts_are_plain_for_those_who_don_t(port, accepted):
+    assert head(port, "/app.js", accept_encoding=accepted)[1]["content-encoding"] is None
+
+
+def test_what_is_compressed_already_stays_as_it_is(port):
+    _, headers, body = head(port, "/picture.webp", accept_encoding="gzip")
+    assert (None, None, b"RIFF" * 500) == (headers["content-encoding"], headers["vary"], body)
+
+
+@pytest.mark.parametrize("kept", [{}, {"accept_encoding": "gzip"}])
+@pytest.mark.parametrize("asked", [{}, {"accept_encoding": "gzip"}])
+def test_a_browser_that_has_a_file_in_either_form_does_not_get_it_again(port, kept, asked):
+    etag = head(port, "/app.js", **kept)[1]["etag"]
+    status, headers, body = head(port, "/app.js", if_none_match=etag, **asked)
+    assert (304, b"", "no-cache") == (status, body, headers["cache-control"])
+    assert "Accept-Encoding" in headers["vary"]
+
+
+def test_a_part_of_a_file_is_a_part_of_the_plain_one(port):
+    status, headers, body = head(port, "/app.js", range="bytes=0-3", accept_encoding="gzip")
+    assert (206, b"1234", None) == (status, body, headers["content-encoding"])
+
+
+def test_a_changed_file_is_compressed_anew(root):
+    file, app = root / "site/app.js", serving.application(root / "site", root / "docs")
+    client = TestClient(app, base_url="http://127.0.0.1")
+    for text in ("1234" * 100, "5678" * 100):
+        file.write_text(text)
+        os.utime(file, ns=(len(text), int(text[0]) * 10**9))
+        assert text == client.get("/app.js").text
+
+
+@pytest.mark.parametrize(
+    ("path", "lasts"),
+    [
+        ("assets/javascripts/bundle.a5f9d56c.min.js", True),
+        ("assets/stylesheets/main.57a0d79d.min.css", True),
+        ("assets/python/pyodide-0123456789abcdef/pyodide.asm.wasm.gz", True),
+        ("assets/python/runtime.json", False),
+        ("assets/javascripts/workers/search.a7633da7.min.js", False),
+        ("assets/site.js", False),
+        ("index.html", False),
+    ],
+)
+def test_what_has_a_hash_in_its_address_is_kept_for_good(port, path, lasts):
+    expected = "public, max-age=31536000, immutable" if lasts else "no-cache"
+    assert (200, expected) == (lambda status, headers, _: (status, headers["cache-control"]))(*head(port, f"/{path}"))
+
+
+def test_an_address_that_has_a_hash_and_no_file_is_asked_for_again(port):
+    status, headers, _ = head(port, "/assets/javascripts/bundle.00000000.min.js")
+    assert (404, "no-cache") == (status, headers["cache-control"])
 
 
 def test_only_the_site_s_own_pages_may_connect(port):

@@ -22,7 +22,7 @@ class Lab {
     this.button = null // where the focus returns to when the lab is closed
     this.panel = new Panel(figure, live, this)
     this.session = live
-      ? new Live({ page: figure.dataset.page, language: document.documentElement.lang, example: this.example }, this.panel)
+      ? new Live({ page: figure.dataset.page, language: document.documentElement.lang.split("-")[0], example: this.example }, this.panel)
       : new Recorded(this.example, this.panel)
     this.panel.root.addEventListener("keydown", event => {
       this.press(event)
