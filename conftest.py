@@ -1,9 +1,9 @@
 """Makes every page of ``docs/`` a test: ``pytest docs/ru/closing.md``, ``pytest -k zh``, ``pytest -m ru``.
 
 Each python sample and each transcript is a test of its own; those of a page share a namespace and an event loop, whose
-time is held, as `reference_ws.guide.running.PageRun` says. So is each javascript and html fence; those of a page share a
-tab of Chromium, see `tests/browser.py`. The first test of a page is the page itself: its form, its counts, and that no
-fence is overlooked.
+time is held, as `reference_ws.guide.running.PageRun` says. So is each javascript and html fence; those of a page share
+a tab of Chromium, see `tests/browser.py`. The first test of a page is the page itself: its form, its counts, and that
+no fence is overlooked.
 """
 
 from collections.abc import Iterable

@@ -1,9 +1,9 @@
 """Runs the javascript and html fences of a page in Chromium, as a reader does who has the page before them.
 
 The tab shows a document at the address of the page, on a server that answers as `reference-ws serve` does, with the
-page's own application: at ``/live/...``, and, for files that a reader serves, at the paths of the application itself. A
-javascript fence is typed into the console, where ``await`` stands at the top and a name is declared again; an html fence
-is the tab's next document.
+page's own application: at ``/live/...``, and, for files that a reader serves, at the paths of the application itself.
+A javascript fence is typed into the console, where ``await`` stands at the top and a name is declared again; an html
+fence is the tab's next document.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@ import pytest
 from checks.parity import Counts, count_problem
 from small_docs import ECHO
 
-from reference_ws.guide.pages import Block, PageError, live_path, read_blocks, read_page
+from reference_ws.guide.pages import KINDS, Block, PageError, live_path, read_blocks, read_page
 
 
 def test_page_has_its_fences_headings_and_title(write):
@@ -72,11 +72,11 @@ def test_blocks_are_those_of_markdown(text, found):
 BROKEN = {
     "mistyped fence": (
         "```pyton\nx\n```",
-        "3: pyton is no fence of ours: use python, transcript, javascript, html, output, console, lifecycle, glossary, servers, hint",
+        f"3: pyton is no fence of ours: use {', '.join(KINDS)}",
     ),
     "capitals": (
         "```Python\nx\n```",
-        "3: Python is no fence of ours: use python, transcript, javascript, html, output, console, lifecycle, glossary, servers, hint",
+        f"3: Python is no fence of ours: use {', '.join(KINDS)}",
     ),
     "no kind": ("```\nx\n```", "3: a fence is written as ```kind or ```kind {option=value}, not ```"),
     "options without braces": (
