@@ -33,9 +33,7 @@ ENVIRONMENT["PYTEST_PLUGINS"] = "reference_ws.transcript.plugin"  # as an instal
 
 # The code of a page is equal in all languages: each is read in one of them.
 client, start = (
-    pytest.mark.parametrize(
-        "page", [page for page in PAGES if page.name == name][at : at + 1], ids=lambda it: it.language
-    )
+    pytest.mark.parametrize("page", [page for page in PAGES if page.name == name][at : at + 1], ids=str)
     for at, name in enumerate(["client", "start"])
 )
 
