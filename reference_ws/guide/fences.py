@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
-from functools import lru_cache
 from gettext import NullTranslations
 from typing import Any, Final
 
@@ -18,7 +17,6 @@ from markdown import markdown  # type: ignore[import-untyped]
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
-from pygments.lexers import PythonLexer
 from pymdownx.superfences import SuperFencesException  # type: ignore[import-untyped]
 
 from reference_ws.guide import differences, glossary
@@ -146,18 +144,6 @@ def listing(source: str, lexer: Lexer, line_id: str) -> str:
     """Colour a listing; each line is an element of its own, so that the lab can mark it: ``LINE_ID-7``."""
     _LISTING.linespans = line_id
     return highlight(source, lexer, _LISTING)
-
-
-_lex: Final = PythonLexer.get_tokens_unprocessed
-
-
-@lru_cache(4096)
-def _lexed(kind: Any, source: str, stack: Iterable[str]) -> tuple[tuple[int, Any, str], ...]:
-    """Read Python code once: a sample is the same on the pages of each language, and so are the API's sources."""
-    return tuple(_lex(kind(), source, stack))
-
-
-PythonLexer.get_tokens_unprocessed = lambda self, text, stack=("root",): iter(_lexed(self.__class__, text, stack))
 
 
 def format_lifecycle(

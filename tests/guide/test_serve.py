@@ -2,11 +2,13 @@ import gzip
 import http.client
 import os
 import re
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -42,6 +44,7 @@ PAGE = """\
 
 ```python
 import asyncio
+import time
 
 from reference_ws import App, WebSocket
 
@@ -65,6 +68,22 @@ async def deaf(websocket: WebSocket):
 async def fails(websocket: WebSocket):
     await websocket.accept()
     raise ValueError("nobody is here")
+
+
+@app.router.websocket("/stubborn")
+async def stubborn(websocket: WebSocket):
+    await websocket.accept()
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+
+
+@app.router.websocket("/blocks")
+async def blocks(websocket: WebSocket):
+    await websocket.accept()
+    time.sleep(3600)
 ```
 
 ```transcript
@@ -100,7 +119,7 @@ def write_site(folder: Path) -> Path:
         "site/assets/javascripts/bundle.a5f9d56c.min.js": "",
         "site/assets/javascripts/workers/search.a7633da7.min.js": "",
         "site/assets/stylesheets/main.57a0d79d.min.css": "",
-        "site/assets/python/0123456789abcdef/pyodide.asm.wasm": "",
+        "site/assets/python/pyodide-0123456789abcdef/pyodide.asm.wasm.gz": "",
         "site/assets/python/runtime.json": "{}",
     }.items():
         path = folder / name
@@ -217,7 +236,7 @@ def test_a_changed_file_is_compressed_anew(root):
     [
         ("assets/javascripts/bundle.a5f9d56c.min.js", True),
         ("assets/stylesheets/main.57a0d79d.min.css", True),
-        ("assets/python/0123456789abcdef/pyodide.asm.wasm", True),
+        ("assets/python/pyodide-0123456789abcdef/pyodide.asm.wasm.gz", True),
         ("assets/python/runtime.json", False),
         ("assets/javascripts/workers/search.a7633da7.min.js", False),
         ("assets/site.js", False),
@@ -264,8 +283,8 @@ def test_a_client_with_too_many_connections_is_refused(root, monkeypatch):
     anyio.run(check, serving.application(root / "site", root / "docs"), THREE_CLIENTS)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_it_with_open_connections(server, ending):
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_signal_ends_it_with_open_connections(server, ending, code):
     """Also with a handler that would sleep for an hour, far longer than is waited here."""
     with (
         connect(f"{server.url}/live/closing/echo") as client,
@@ -274,11 +293,78 @@ def test_signal_ends_it_with_open_connections(server, ending):
         server.process.send_signal(ending)
         output, errors = server.process.communicate(timeout=WAIT_S)
 
-        assert (0, "", "") == (server.process.returncode, output, errors)
+        assert (code, "", "") == (server.process.returncode, output, errors)
         with pytest.raises(ConnectionClosed) as closed:
             client.recv(timeout=WAIT_S)
         assert closed.value.rcvd
         assert 1012 == closed.value.rcvd.code
+
+
+@pytest.mark.parametrize("handler", ["stubborn", "blocks"])
+def test_one_signal_is_enough_whatever_a_handler_does(server, handler):
+    with connect(f"{server.url}/live/closing/{handler}"):
+        server.process.send_signal(signal.SIGINT)
+        output, errors = server.process.communicate(timeout=WAIT_S)
+
+    assert (130, "", "") == (server.process.returncode, output, errors)
+
+
+def test_one_signal_is_enough_under_load(server):
+    def flood(number: int) -> None:
+        with suppress(ConnectionClosed, OSError), connect(f"{server.url}/live/closing/echo") as client:
+            while True:
+                client.send("hello" * number)
+                client.recv(timeout=WAIT_S)
+
+    with ThreadPoolExecutor() as threads:
+        list(map(partial(threads.submit, flood), range(1, 5)))
+        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
+        with connect(f"{server.url}/live/closing/echo") as client:
+            client.send("hello")
+            assert "hello" == client.recv(timeout=WAIT_S)
+            server.process.send_signal(signal.SIGINT)
+            output, errors = server.process.communicate(timeout=WAIT_S)
+        for each in silent:
+            each.close()
+
+    assert (130, "", "") == (server.process.returncode, output, errors)
+
+
+def test_silent_clients_keep_nobody_out_and_the_log_is_short(root):
+    def few_files() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 60))
+
+    program = COMMAND.replace("\nmain()", "\nfrom reference_ws.guide import serving\nserving.REQUEST_S = 1\nmain()")
+    command = (sys.executable, "-c", program, root, "serve", "--no-browser", "--port", "0")
+    with in_process(*command, preexec_fn=few_files) as server:
+        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
+        half, long = (socket.create_connection(("127.0.0.1", server.port)) for _ in range(2))
+        half.sendall(b"GET / HTTP/1.1\r\nhost:")
+        lines = f"host: a\r\nconnection: upgrade\r\nupgrade: websocket\r\ncookie: {'a' * 9_000}\r\n\r\n"
+        long.sendall(f"GET /live/closing/echo HTTP/1.1\r\n{lines}".encode())
+        with connect(f"{server.url}/live/closing/echo", open_timeout=WAIT_S) as client:  # once those are ended
+            for each in (half, long):
+                each.settimeout(WAIT_S)
+                with suppress(ConnectionResetError):
+                    assert b"" == each.recv(1)
+                each.close()
+            client.send("still here")  # what has shaken hands may be silent for longer
+            assert "still here" == client.recv(timeout=WAIT_S)
+            for each in silent:
+                each.close()
+        server.process.send_signal(signal.SIGINT)
+        _, errors = server.process.communicate(timeout=WAIT_S)
+
+    assert "Too many connections at once: new ones wait until others end (too many open files).\n" == errors
+
+
+def test_it_may_open_as_many_files_as_the_hard_limit_says(root):
+    def few_files() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 60))
+
+    command = (sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--port", "0")
+    with in_process(*command, preexec_fn=few_files) as server:
+        assert (60, 60) == resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
 
 
 def test_exception_of_an_example_is_one_line(server):
@@ -287,7 +373,7 @@ def test_exception_of_an_example_is_one_line(server):
     server.process.send_signal(signal.SIGINT)
     _, errors = server.process.communicate(timeout=WAIT_S)
 
-    assert "ERROR: closing#a, sample 1, line 24: ValueError: nobody is here\n" == re.sub(" +", " ", errors)
+    assert "ERROR: closing#a, sample 1, line 25: ValueError: nobody is here\n" == re.sub(" +", " ", errors)
 
 
 def test_all_addresses_are_told_with_one_that_a_browser_can_open(root):
