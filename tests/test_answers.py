@@ -12,6 +12,7 @@ from starlette.routing import Mount
 from reference_ws import (
     App,
     ParameterError,
+    Router,
     SocketRoute,
     SocketView,
     UnwantedMessageError,
@@ -144,6 +145,25 @@ async def test_a_failing_middleware_is_left_to_the_server():
                 raise MineError
 
     await plays(inner(middleware=[Middleware(Broken)]), "-> connect /ws\n!! MineError")
+
+
+async def test_a_handler_answers_what_fails_before_any_connection_of_ours_is_there():
+    async def broken(scope, receive, send):
+        raise MineError
+
+    async def closes(ws, error):
+        await ws.close(4000)
+
+    class Raises:
+        def __init__(self, app): ...
+
+        __call__ = staticmethod(broken)
+
+    app = App(exception_handlers={MineError: closes})
+    app.router = Router(middleware=[Middleware(Raises)])
+    await plays(app, "-> connect /ws\n<- deny 403")
+    outer = App(routes=[Mount("/in", broken)], exception_handlers={MineError: closes})
+    await plays(outer, "-> connect /in/ws\n<- deny 403")
 
 
 # --- exception_handlers={Exception: ...} ------------------------------------------------------------------------------

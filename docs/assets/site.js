@@ -7,6 +7,17 @@ const choose = language => {
 const language = document.documentElement.lang.split("-")[0] // a page in zh-Hans is one of the pages in zh
 const chosen = () => { try { return localStorage.getItem("ws-language") } catch { return null } }
 
+// What was read once is read without a network too: docs/sw.js. Its scope is the site, so it stands at the root.
+document.head.append(Object.assign(document.createElement("link"), { rel: "manifest", href: `${root}manifest.webmanifest` }))
+if (/^http/.test(location.protocol) && navigator.serviceWorker) {
+  navigator.serviceWorker.register(`${root}sw.js`).catch(() => {})
+  // The first page came before the service worker, and tells it what it has loaded.
+  addEventListener("load", async () => {
+    const { active } = await navigator.serviceWorker.ready
+    active.postMessage([location.href, ...performance.getEntriesByType("resource").map(({ name }) => name)])
+  })
+}
+
 // The language switcher keeps the place on the page: anchors are the same in all languages.
 document.addEventListener("click", event => {
   const link = event.target.closest?.(".md-select__link, .ws-offer a")
@@ -31,20 +42,6 @@ if (wanted && wanted.hreflang !== language && !chosen()) {
   offer.append(link, no)
   document.querySelector(".md-content__inner")?.prepend(offer)
 }
-
-// Addresses to try out name the server that this page came from, where that is ours; what a transcript or a sample says
-// stays as it is. Elsewhere nothing answers: the examples show no address, and the page says once where the others do.
-import(`${root}assets/lab/mode.js`).then(({ live }) => {
-  document.documentElement.classList.toggle("ws-live", live)
-  if (!live) return document.querySelector(".ws-elsewhere")?.removeAttribute("hidden")
-  const secure = location.protocol === "https:" ? "s" : ""
-  for (const code of document.querySelectorAll(".md-content :not(pre) > code, .md-content .language-console code")) {
-    const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT)
-    while (texts.nextNode())
-      texts.currentNode.data = texts.currentNode.data
-        .replace(/\b(ws|http):\/\/127\.0\.0\.1:8000(?!\d)/g, (_, scheme) => `${scheme}${secure}://${location.host}`)
-  }
-})
 
 // The theme puts the buttons of each listing into a <nav>: dozens of landmarks without a name.
 new MutationObserver(() => {

@@ -13,13 +13,10 @@ import signal
 import socket
 import sys
 import threading
-from base64 import b64encode
 from collections.abc import Callable, Collection
 from contextlib import closing, suppress
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
-from threading import Lock
 from types import FrameType
 from typing import Any, Final
 
@@ -36,6 +33,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reference_ws.conversation import refuse
 from reference_ws.guards import LimitGuard, OriginGuard
+from reference_ws.guide import policy
 from reference_ws.guide.live import live_application
 from reference_ws.guide.running import failure_line
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog, language_of, pages_language
@@ -51,22 +49,14 @@ END_S: Final = 2.0
 """How long the end may take that Ctrl-C has asked for: whatever still runs then is cut off."""
 # The foreign origin that a transcript comes from (production#origin). Nobody can have a name in .example (RFC 2606).
 ALLOWED_ORIGINS: Final = ("https://friend.example",)
-POLICY: Final = (
-    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'{scripts}; style-src 'self' 'unsafe-inline';"
-    " img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
-)
-"""The Content-Security-Policy: nothing from elsewhere, and of the scripts that stand in a page only the page's own.
-
-Pictures have their sizes in ``style`` attributes; WebAssembly may run, in the pages and in their workers.
-"""
 SAFE_HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "x-frame-options": "SAMEORIGIN",
-    "content-security-policy": POLICY.format(scripts=""),
+    "content-security-policy": policy.HEADER,
 }
 """What every answer forbids a browser: to guess types, to tell others its address, to be shown inside of others, to run
-what is not ours; a page has a policy of its own, for the scripts that stand in it.
+what is not ours; a page says itself what it runs.
 """
 LANGUAGE_COOKIE: Final = "ws-language"
 """The language that a reader has chosen with the switcher: docs/assets/site.js sets it."""
@@ -174,25 +164,13 @@ def _is_loopback(name: str) -> bool:
     return _is_address(name) and ipaddress.ip_address(name).is_loopback
 
 
-def _policy_of(page: Path) -> str:
-    return _policy(page, page.stat().st_mtime_ns)
-
-
-@lru_cache(256)
-def _policy(page: Path, _changed: int) -> str:
-    """Write the policy of an HTML file, with the hashes of the scripts that stand in it."""
-    scripts = re.findall(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", page.read_text("utf-8"), re.DOTALL)
-    hashes = sorted({b64encode(sha256(script.encode()).digest()).decode() for script in scripts})
-    return POLICY.format(scripts="".join(f" 'sha256-{digest}'" for digest in hashes))
-
-
 # What never changes under its address, because a hash of its content stands there: the theme's scripts and styles (its
 # search excepted, which `reference_ws.guide.search` changes) and what runs Python in the page.
 _IMMUTABLE: Final = re.compile(
-    r"assets/(?:(?:javascripts|stylesheets)/[^/]+\.[0-9a-f]{8}\.min\.\w+|python/[0-9a-f]{8,}/.+)"
+    r"assets/(?:(?:javascripts|stylesheets)/[^/]+\.[0-9a-f]{8}\.min\.\w+|python/[a-z]+-[0-9a-f]{16}/.+)"
 )
 _COMPRESSIBLE: Final = {".css", ".html", ".js", ".json", ".mjs", ".svg", ".txt", ".wasm", ".webmanifest", ".xml"}
-_compressing: Final = Lock()
+_compressing: Final = threading.Lock()
 
 
 def _compressed(file: Path) -> bytes:
@@ -235,7 +213,7 @@ class _Site(StaticFiles):
         if response.status_code == 404 or scope["path"] == "/":
             response.headers["vary"] = "Accept-Language, Cookie"
         if isinstance(response, FileResponse) and response.media_type == "text/html":
-            response.headers["content-security-policy"] = await to_thread.run_sync(_policy_of, Path(response.path))
+            response.headers["content-security-policy"] = policy.PAGE_HEADER
         lasts = response.status_code < 400 and _IMMUTABLE.fullmatch(scope["path"].lstrip("/"))
         response.headers["cache-control"] = "public, max-age=31536000, immutable" if lasts else "no-cache"
         return await _encoded(response, Path(path).suffix or ".html", Headers(scope=scope))

@@ -119,7 +119,7 @@ def write_site(folder: Path) -> Path:
         "site/assets/javascripts/bundle.a5f9d56c.min.js": "",
         "site/assets/javascripts/workers/search.a7633da7.min.js": "",
         "site/assets/stylesheets/main.57a0d79d.min.css": "",
-        "site/assets/python/0123456789abcdef/pyodide.asm.wasm": "",
+        "site/assets/python/pyodide-0123456789abcdef/pyodide.asm.wasm.gz": "",
         "site/assets/python/runtime.json": "{}",
     }.items():
         path = folder / name
@@ -134,7 +134,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def serving_site(root: Path, *arguments: str) -> AbstractContextManager[Process]:
-    return in_process(sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--port", "0", *arguments)
+    return in_process(
+        sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--no-fetch", "--port", "0", *arguments
+    )
 
 
 @pytest.fixture
@@ -234,7 +236,7 @@ def test_a_changed_file_is_compressed_anew(root):
     [
         ("assets/javascripts/bundle.a5f9d56c.min.js", True),
         ("assets/stylesheets/main.57a0d79d.min.css", True),
-        ("assets/python/0123456789abcdef/pyodide.asm.wasm", True),
+        ("assets/python/pyodide-0123456789abcdef/pyodide.asm.wasm.gz", True),
         ("assets/python/runtime.json", False),
         ("assets/javascripts/workers/search.a7633da7.min.js", False),
         ("assets/site.js", False),
@@ -389,7 +391,7 @@ def serve(root, monkeypatch, run_command):
     monkeypatch.setattr("reference_ws.guide.command.serve.source_root", lambda: root)
     monkeypatch.setattr(site, "default_output", lambda: root / "site")
     monkeypatch.setattr(site, "is_stale", lambda _: False)
-    return partial(run_command, "serve", "--no-browser")
+    return partial(run_command, "serve", "--no-browser", "--no-fetch")
 
 
 def test_mistake_in_a_transcript_is_one_line(serve, monkeypatch):

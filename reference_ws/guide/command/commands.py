@@ -177,7 +177,8 @@ def _command(language: str) -> click.Group:
         help=_("Answer to this host name too; may be given several times."),
     )
     @click.option("--no-browser", is_flag=True, help=_("Don't open a browser."))
-    def serve_(host: str, port: int, allow_hosts: tuple[str, ...], no_browser: bool) -> Action:
-        return lambda: serve.run(words, host, port, allow_hosts=allow_hosts, browser=not no_browser)
+    @click.option("--no-fetch", is_flag=True, help=_("Don't fetch what runs the examples in the browser."))
+    def serve_(host: str, port: int, allow_hosts: tuple[str, ...], no_browser: bool, no_fetch: bool) -> Action:
+        return lambda: serve.run(words, host, port, allow_hosts=allow_hosts, browser=not no_browser, fetch=not no_fetch)
 
     return reference_ws

@@ -62,7 +62,7 @@ MAX_PRINTED: Final = 20_000
 """So many characters of what the code prints are told."""
 MAX_LINES: Final = 1_000_000
 """So many lines of the page's code may run, and jumps, before it awaits something."""
-MAX_TURNS: Final = 20_000
+MAX_TURNS: Final = 5_000
 """So many turns may the event loop take for a step while no time passes."""
 ANSWER_S: Final = 5.0
 """How long, on the held clock, the application may take for a line."""
@@ -328,7 +328,7 @@ class _Play:
             await self.run.code(code)
         except Exception as error:
             # A sample that only tries something out may need what isn't here; what the reader wrote is the reader's.
-            if str(number) in self.edited or not any(str(each).endswith(_REFUSED) for each in leaves(error)):
+            if str(number) in self.edited or not any(map(_is_refused, leaves(error))):
                 raise
 
     @asynccontextmanager
@@ -389,7 +389,6 @@ class _Play:
         self._tell({"do": "problem", "text": text, "ends": False})
 
     def _show(self, **how: Any) -> None:
-        self.loop.turns = 0
         self._output.finish()
         self._tell({"do": "show", **self.story.show(**how)})
 
@@ -406,6 +405,7 @@ class _Play:
             self.loop.end = _End(self.words.gettext("The lab stops here: more has happened than it can show."))
             raise self.loop.end
         self.story.add(step, self.loop.time() - self._began)
+        self.loop.turns = 0
 
     def _ended(self, player: Player, report: Report) -> Show:
         """Tell how it came out, and, where it differs, what was ``expected`` and ``got``, and what raised."""
@@ -592,6 +592,11 @@ class _Loop(HeldTimeLoop):
             for code in self._watched:
                 self._monitoring.set_local_events(self._tool, code, 0)
             self._monitoring.free_tool_id(self._tool)
+
+
+def _is_refused(error: BaseException) -> bool:
+    """Tell whether code needs what isn't there in every place where the stage runs: a thread, a socket, a module."""
+    return isinstance(error, ModuleNotFoundError) or str(error).endswith(_REFUSED)
 
 
 def _paths(app: Any, prefix: str = "") -> Iterator[str]:
