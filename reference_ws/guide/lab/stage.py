@@ -321,8 +321,12 @@ class _Play:
             self.loop.watch(code)
             await self.run.code(code)
         except Exception as error:
-            # A sample that only tries something out may need what isn't here; what the reader wrote is the reader's.
-            if str(number) in self.edited or not any(str(each).endswith(_REFUSED) for each in leaves(error)):
+            # A sample that only tries something out may need what isn't here, a server for example; what the reader
+            # wrote is the reader's.
+            lacking = any(
+                isinstance(each, ModuleNotFoundError) or str(each).endswith(_REFUSED) for each in leaves(error)
+            )
+            if str(number) in self.edited or not lacking:
                 raise
 
     @asynccontextmanager
