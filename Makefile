@@ -4,12 +4,14 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ALLOW_HOST ?=
+SITE_URL ?=
 BIN := .venv/bin
 
-.PHONY: help serve test py314 check servers faults mutants lab bench format clean
+.PHONY: help serve docs test py314 check servers faults mutants lab bench format clean
 
 help:
 	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=, ALLOW_HOST=)"
+	@echo "make docs    build the documentation for any host of static files, into build/docs (SITE_URL=https://...)"
 	@echo "make test    run everything that proves behaviour, the documents included"
 	@echo "make py314   run on CPython 3.14, in Node, what needs no socket and no process (needs npm)"
 	@echo "make check   ruff, types, parity of the languages, layout, strict site build"
@@ -23,6 +25,9 @@ help:
 
 serve: .venv/serve
 	@$(BIN)/reference-ws serve --host $(HOST) --port $(PORT) $(addprefix --allow-host ,$(ALLOW_HOST))
+
+docs: .venv/serve
+	@SITE_URL="$(SITE_URL)" $(BIN)/python -m reference_ws.guide.site build/docs
 
 test: .venv/dev
 	# A page is one run from top to bottom: its file stays with one worker.

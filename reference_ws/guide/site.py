@@ -24,6 +24,7 @@ from mkdocs.exceptions import MkDocsException
 
 from reference_ws.guide import hooks
 from reference_ws.guide.differences import servers_file
+from reference_ws.guide.lab import runtime
 from reference_ws.guide.pages import PACKAGE, source_root
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog_file
 
@@ -40,10 +41,28 @@ class BuildError(Exception):
 
 def default_output() -> Path:
     """Name the folder for the built site: ``.cache/site`` in a checkout, else one in the user's cache."""
+    return _cache() / "site"
+
+
+def _cache() -> Path:
     root = source_root()
     if root != PACKAGE / "_source" and os.access(root, os.W_OK):
-        return root / ".cache" / "site"
-    return platformdirs.user_cache_path("reference-ws", appauthor=False) / "site"
+        return root / ".cache"
+    return platformdirs.user_cache_path("reference-ws", appauthor=False)
+
+
+def has_python(site: Path) -> bool:
+    """Tell whether the built `site` has what runs its examples in the reader's browser."""
+    return (site / runtime.FOLDER / "runtime.json").is_file()
+
+
+def add_python(site: Path) -> None:
+    """Put what runs the examples in the reader's browser into the built `site`; it is fetched once.
+
+    Raises `RuntimeMissingError` if it can't be had: the site does without.
+    """
+    runtime.fetch(_cache() / "lab")
+    runtime.add(site, _cache() / "lab")
 
 
 def is_stale(output: Path) -> bool:
@@ -89,6 +108,8 @@ def build(*, output: Path, progress: Callable[[str], None], config: Path | None 
         if problems:
             raise BuildError(list(dict.fromkeys(problems)))
         (site / _STAMP).write_text(fingerprint, "utf-8")
+        if (worker := site / "sw.js").is_file():
+            worker.write_text(worker.read_text("utf-8").replace("unversioned", fingerprint[:16]), "utf-8")
         if output.exists():
             output.replace(Path(folder, "before"))
         shutil.move(site, output)
@@ -129,6 +150,7 @@ def _fingerprint() -> str:
     files = [root / "mkdocs.yml", servers_file(root / "docs"), *map(catalog_file, LANGUAGES)]
     files += [*PACKAGE.rglob("*.py"), *(root / "docs").rglob("*")]
     digest = hashlib.sha256(" ".join(map(version, ("mkdocs", "mkdocs-material", "mkdocs-static-i18n"))).encode())
+    digest.update(os.environ.get("SITE_URL", "").encode())
     for file in sorted(file for file in files if file.is_file()):
         digest.update(f"\n{file.relative_to(root) if file.is_relative_to(root) else file.name}\n".encode())
         digest.update(file.read_bytes())
@@ -136,13 +158,18 @@ def _fingerprint() -> str:
 
 
 def _main() -> int:
-    """Build the site as `make check` does: into its usual place, telling every problem."""
+    """Build the site as `make check` and `make docs` do, into its usual place or the one named; tell every problem."""
+    output = Path(*sys.argv[1:2]).resolve() if sys.argv[1:] else default_output()
     try:
-        build(output=default_output(), progress=lambda language: print(f"Building the pages in {language}", flush=True))
+        build(output=output, progress=lambda language: print(f"Building the pages in {language}", flush=True))
+        print("Fetching what runs the examples in the browser (once)", flush=True)
+        add_python(output)
     except BuildError as error:
         print(*error.problems, sep="\n", file=sys.stderr)
         return 1
-    print(f"The site is built, without a warning, in {default_output()}")
+    except runtime.RuntimeMissingError as error:
+        print(f"Without what runs the examples in the browser, they are pictures: {error}. It needs a network and npm.")
+    print(f"The site is built, without a warning, in {output}: any host of static files can serve this folder")
     return 0
 
 

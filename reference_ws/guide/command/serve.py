@@ -17,11 +17,17 @@ from reference_ws.guide.pages import PageError, read_pages, source_root
 from reference_ws.guide.words.catalogs import LANGUAGES
 
 
-def run(words: NullTranslations, host: str, port: int, *, allow_hosts: Collection[str], browser: bool) -> None:
-    """Build the site if its sources have changed, and serve it until Ctrl-C. Raises `Problem`."""
+def run(
+    words: NullTranslations, host: str, port: int, *, allow_hosts: Collection[str], browser: bool, fetch: bool
+) -> None:
+    """Build the site if its sources have changed, and serve it until Ctrl-C. Raises `Problem`.
+
+    With `fetch`, what runs the examples in the browser is fetched meanwhile, if the site lacks it.
+    """
     # What builds and serves takes long to load: no other command should wait for it.
     from reference_ws.guide import serving
-    from reference_ws.guide.site import BuildError, build, default_output, is_stale
+    from reference_ws.guide.lab.runtime import RuntimeMissingError
+    from reference_ws.guide.site import BuildError, add_python, build, default_output, has_python, is_stale
 
     _ = words.gettext
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
@@ -68,6 +74,21 @@ def run(words: NullTranslations, host: str, port: int, *, allow_hosts: Collectio
                 problem += " " + _("(and %(count)d more)") % {"count": len(more)}
             raise Problem(problem) from None
 
+        def bring_python() -> None:
+            tell(_("Fetching what runs the examples in the browser (once, about half a minute) ..."))
+            try:
+                add_python(site)
+                tell(_("The examples run in the browser now."))
+            except (RuntimeMissingError, OSError) as error:
+                problem = _(
+                    "What runs the examples in the browser can't be had (%(reason)s): they stay pictures."
+                    " With a network, and npm or pip, start again."
+                )
+                tell(problem % {"reason": error})
+
+        if fetch and not has_python(site):
+            threading.Thread(target=bring_python, name="fetch", daemon=True).start()
+
         address, port = listener.getsockname()[:2]
         everywhere = address in ("0.0.0.0", "::")  # no address that a browser could open
         if everywhere:
@@ -82,5 +103,8 @@ def run(words: NullTranslations, host: str, port: int, *, allow_hosts: Collectio
                 # A browser in the terminal would hold up the server until it is closed.
                 threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
+        def full() -> None:
+            tell(_("Too many connections at once: new ones wait until others end (too many open files)."))
+
         app = serving.application(site, docs, host="0.0.0.0" if everywhere else host, allow_hosts=allow_hosts)
-        serving.serve(app, listener, ready=ready)
+        serving.serve(app, listener, ready=ready, full=full)

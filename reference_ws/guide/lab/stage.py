@@ -2,6 +2,12 @@
 
 `Stage` knows neither browser nor server: the page's worker runs it, and so do the tests. It is plain and synchronous;
 its event loop runs only inside of `Stage.do`. Between two lines of free play everything stands still.
+
+What is told: a ``show`` a step (see `Story.show`), also of the step that differs from what is written; in free play one
+at the beginning, with ``row`` 0, and one a line. Then time passes by lines such as ``.. 2s``, and, when nothing answers
+what a client did, up to the first thing that the application does within `ANSWER_S`. In the end ``over``: ``ok``,
+``title``, ``expected``, ``got``, ``problem``, ``raised``, ``svg`` and ``transcript``. ``problem`` answers a line that
+can't be done; with ``ends`` nothing is being played.
 """
 
 from __future__ import annotations
@@ -56,7 +62,7 @@ MAX_PRINTED: Final = 20_000
 """So many characters of what the code prints are told."""
 MAX_LINES: Final = 1_000_000
 """So many lines of the page's code may run, and jumps, before it awaits something."""
-MAX_TURNS: Final = 20_000
+MAX_TURNS: Final = 5_000
 """So many turns may the event loop take for a step while no time passes."""
 ANSWER_S: Final = 5.0
 """How long, on the held clock, the application may take for a line."""
@@ -321,12 +327,8 @@ class _Play:
             self.loop.watch(code)
             await self.run.code(code)
         except Exception as error:
-            # A sample that only tries something out may need what isn't here, a server for example; what the reader
-            # wrote is the reader's.
-            lacking = any(
-                isinstance(each, ModuleNotFoundError) or str(each).endswith(_REFUSED) for each in leaves(error)
-            )
-            if str(number) in self.edited or not lacking:
+            # A sample that only tries something out may need what isn't here; what the reader wrote is the reader's.
+            if str(number) in self.edited or not any(map(_is_refused, leaves(error))):
                 raise
 
     @asynccontextmanager
@@ -387,7 +389,6 @@ class _Play:
         self._tell({"do": "problem", "text": text, "ends": False})
 
     def _show(self, **how: Any) -> None:
-        self.loop.turns = 0
         self._output.finish()
         self._tell({"do": "show", **self.story.show(**how)})
 
@@ -404,6 +405,7 @@ class _Play:
             self.loop.end = _End(self.words.gettext("The lab stops here: more has happened than it can show."))
             raise self.loop.end
         self.story.add(step, self.loop.time() - self._began)
+        self.loop.turns = 0
 
     def _ended(self, player: Player, report: Report) -> Show:
         """Tell how it came out, and, where it differs, what was ``expected`` and ``got``, and what raised."""
@@ -417,21 +419,19 @@ class _Play:
                 "Played as written: %(count)d step", "Played as written: %(count)d steps", count
             )
             return {"ok": True, "title": title % {"count": count}}
-        title, told = _("Something else came than what is written"), ""
+        title = _("Something else came than what is written")
         if isinstance(got, Nothing):
             title = _("What is written doesn't come")
-            told = _("nothing within %(seconds)g seconds") % {"seconds": got.seconds}
             if not self.loop.has_timers():
                 title = _("Everything waits, and nothing can happen any more")
-        elif isinstance(got, Ended):
-            told = _("the application has ended")
+        told = got.told(_) if isinstance(got, Nothing | Ended) else format_step(got)
         raised = [
             self.story.raised(name, error)
             for name, connection in self.world.latest.items()
             if name not in player.expected_to_raise and (error := connection.error)
         ]
         expected = format_step(report.expected) if report.expected else _("nothing more")
-        return {"title": title, "expected": expected, "got": told or format_step(got), "raised": raised}
+        return {"title": title, "expected": expected, "got": told, "raised": raised}
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -592,6 +592,11 @@ class _Loop(HeldTimeLoop):
             for code in self._watched:
                 self._monitoring.set_local_events(self._tool, code, 0)
             self._monitoring.free_tool_id(self._tool)
+
+
+def _is_refused(error: BaseException) -> bool:
+    """Tell whether code needs what isn't there in every place where the stage runs: a thread, a socket, a module."""
+    return isinstance(error, ModuleNotFoundError) or str(error).endswith(_REFUSED)
 
 
 def _paths(app: Any, prefix: str = "") -> Iterator[str]:

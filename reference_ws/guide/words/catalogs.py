@@ -1,13 +1,14 @@
 """The sentences that the documentation and the program show a person, in the reader's language.
 
 English is the source and the key; the translations are gettext catalogs, in ``locales/<language>/LC_MESSAGES``, read as
-they are: nothing has to be compiled.
+they are: nothing has to be compiled. In the reader's browser there is no Babel to read them: there they are compiled.
 """
 
 from __future__ import annotations
 
 import gettext
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -46,15 +47,16 @@ def catalog(language: str) -> gettext.NullTranslations:
     """
     if language == ENGLISH:
         return gettext.NullTranslations()
-    return gettext.GNUTranslations(BytesIO(_compiled(language)))
+    return gettext.GNUTranslations(BytesIO(compiled(language)))
 
 
-def _compiled(language: str) -> bytes:
+def compiled(language: str) -> bytes:
+    """Give the catalog of `language` in gettext's compiled form. Raises `CatalogError`."""
     if language not in LANGUAGES:
         raise CatalogError(f"There is no catalog for {language!r}; the languages are {', '.join(LANGUAGES)}.")
     file = catalog_file(language)
-    if (compiled := file.with_suffix(".mo")).is_file():  # where babel isn't: in the pages' own Python
-        return compiled.read_bytes()
+    if (packed := file.with_suffix(".mo")).is_file():  # where babel isn't: in the pages' own Python
+        return packed.read_bytes()
     # Babel takes long to load, and who speaks English, or has compiled catalogs, needs none of it.
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import PoFileError, read_po
@@ -100,11 +102,8 @@ def pages_language(language: str) -> str:
 
 
 def _negotiate(tags: Iterable[str]) -> str | None:
-    from babel import negotiate_locale
-
-    plain = [tag.partition(".")[0].partition("@")[0].replace("-", "_") for tag in tags]
-    found = negotiate_locale(plain, (*LANGUAGES, ENGLISH))
-    return found and found.lower()
+    names = (re.split("[-_.@]", tag.lower())[0] for tag in tags)
+    return next((name for name in names if name in (*LANGUAGES, ENGLISH)), None)
 
 
 @contextmanager
@@ -119,7 +118,7 @@ def click_speaks(language: str) -> Iterator[None]:
         if language != ENGLISH:
             file = Path(folder, language, "LC_MESSAGES", "messages.mo")
             file.parent.mkdir(parents=True)
-            file.write_bytes(_compiled(language))
+            file.write_bytes(compiled(language))
         gettext.bindtextdomain("messages", folder)
         os.environ["LANGUAGE"] = language
         try:
