@@ -270,7 +270,7 @@ def test_serve_answers_before_it_is_there_and_tells_when_it_is(monkeypatch, caps
         if problem:
             raise RuntimeMissingError(problem)
 
-    def serve_site(app: object, listener: object, *, ready: Callable[[], None]) -> None:
+    def serve_site(app: object, listener: object, *, ready: Callable[[], None], **_) -> None:
         ready()
         listening.set()
         for thread in threading.enumerate():
