@@ -20,12 +20,10 @@ from starlette.types import Receive, Scope, Send
 
 from reference_ws.binding import Bindings, Bound
 from reference_ws.context import enter, leave
-from reference_ws.errors import UnwantedMessageError
+from reference_ws.errors import UnwantedMessageError, WebSocketDisconnect
 from reference_ws.lifecycle import CONNECTING, DISCONNECTED
 from reference_ws.parameters import ParameterError, function_of
-from reference_ws.websocket import WebSocket, WebSocketDisconnect
-
-__all__ = ["Answers", "converse", "last", "refuse"]
+from reference_ws.websocket import WebSocket
 
 logger = logging.getLogger(__name__)
 

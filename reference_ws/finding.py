@@ -16,8 +16,6 @@ from starlette import routing
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
-__all__ = ["RouteIndex", "RouteList"]
-
 # Convertors that never match a slash: a parameter of theirs stays within its segment.
 _WITHIN_SEGMENT: Final = {"str", "int", "float", "uuid"}
 
