@@ -69,7 +69,7 @@ async def converse(bound: Bound, websocket: WebSocket) -> None:
         except Exception as error:
             failure = error  # for the log, if the answer to it is cancelled
             failure = await _ended_by(websocket, error)
-        if failure is None:
+        if failure is None and not websocket._over:
             await websocket.close()
     except GeneratorExit:  # nothing can be awaited any more
         raise

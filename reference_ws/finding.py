@@ -109,10 +109,11 @@ class RouteIndex:
         (node.rest if open_end else node.ends).append(place)
 
     def _candidates(self, path: str) -> list[int]:
-        places = list(self._always)
+        places = [*self._always]
         # A trailing line break matches the end of a pattern too.
         self._root.collect(_segments(path.removesuffix("\n")), places)
-        places.sort()
+        if len(places) > 1:
+            places.sort()
         return places
 
 
