@@ -115,7 +115,7 @@ def test_a_page_is_played_as_a_whole(run):
     code, output, _ = run("run", "lifecycle", "--quiet")
 
     assert 0 == code
-    assert re.fullmatch(r"lifecycle: 12 transcripts, \d+ steps as written\n", output)
+    assert re.fullmatch(r"lifecycle: 15 transcripts, \d+ steps as written\n", output)
 
 
 def test_the_page_is_that_of_the_reader_s_language(run):

@@ -167,7 +167,7 @@ def _is_loopback(name: str) -> bool:
 # What never changes under its address, because a hash of its content stands there: the theme's scripts and styles (its
 # search excepted, which `reference_ws.guide.search` changes) and what runs Python in the page.
 _IMMUTABLE: Final = re.compile(
-    r"assets/(?:(?:javascripts|stylesheets)/[^/]+\.[0-9a-f]{8}\.min\.\w+|python/[0-9a-f]{8,}/.+)"
+    r"assets/(?:(?:javascripts|stylesheets)/[^/]+\.[0-9a-f]{8}\.min\.\w+|python/[a-z]+-[0-9a-f]{16}/.+)"
 )
 _COMPRESSIBLE: Final = {".css", ".html", ".js", ".json", ".mjs", ".svg", ".txt", ".wasm", ".webmanifest", ".xml"}
 _compressing: Final = threading.Lock()

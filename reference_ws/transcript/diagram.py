@@ -284,7 +284,7 @@ class _Figure:
             ]
             head = f'<g class="step" data-step="{number}" data-line="{step.line}"><title>{_text(_full(step))}</title>'
             time = ""
-            if number <= len(self.seconds):
+            if number <= len(self.seconds) and self.seconds[number - 1] != (0, *self.seconds)[number - 1]:
                 time = _write(self.width - _EDGE, turn + 4, _time(self.seconds[number - 1]), "small quiet", "end")
             yield "\n".join(filter(None, (head, *bands, opening, *event, time, "</g>")))
 

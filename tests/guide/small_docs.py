@@ -147,6 +147,8 @@ def write_docs(folder: Path) -> Path:
             front = f"---\ndescription: {ONLY_ON_CLOSING[language]}\n---\n\n" if name == "closing" else ""
             (folder / f"docs/{language}/{name}.md").write_text(f"{front}# {title} {{#{name}}}\n{body}", "utf-8")
     shutil.copytree(source_root() / "docs/assets", folder / "docs/assets")
+    for file in ("sw.js", "manifest.webmanifest"):
+        shutil.copy(source_root() / "docs" / file, folder / "docs")
     config = folder / "mkdocs.yml"
     nav = "".join(f"  - {name}.md\n" for name in PAGES)
     config.write_text(f"INHERIT: {source_root() / 'mkdocs.yml'}\ndocs_dir: docs\nnav:\n{nav}", "utf-8")

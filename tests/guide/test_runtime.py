@@ -6,15 +6,20 @@ import io
 import json
 import marshal
 import os
+import re
 import tarfile
+import threading
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 from packaging.requirements import Requirement
 
-from reference_ws.guide import policy
+from reference_ws.guide import policy, serving
+from reference_ws.guide import site as site_
+from reference_ws.guide.command import serve
 from reference_ws.guide.lab import compiling, runtime
 from reference_ws.guide.lab.runtime import RuntimeMissingError
 from reference_ws.guide.words import catalogs
@@ -248,3 +253,40 @@ def test_a_page_says_itself_what_may_run_in_it(tmp_path):
     wanted = {f"'sha256-{b64encode(digest).decode()}'" for digest in digests}
     assert {"'self'", "'wasm-unsafe-eval'", "blob:", *wanted} == set(scripts)
     assert "frame-ancestors" not in html  # browsers ignore it there, and say so
+
+
+# --- while the site is served -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"), [(None, "run in the browser now"), ("no network", r"\(no network\): they stay")]
+)
+def test_serve_answers_before_it_is_there_and_tells_when_it_is(monkeypatch, capsys, tmp_path, problem, told):
+    listening, over = threading.Event(), threading.Event()
+
+    def add_python(folder: Path) -> None:
+        assert listening.wait(60)
+        assert folder == tmp_path
+        if problem:
+            raise RuntimeMissingError(problem)
+
+    def serve_site(app: object, listener: object, *, ready: Callable[[], None], **_) -> None:
+        ready()
+        listening.set()
+        for thread in threading.enumerate():
+            if thread.name == "fetch":
+                thread.join(60)
+        over.set()
+
+    monkeypatch.setattr(site_, "default_output", lambda: tmp_path)
+    monkeypatch.setattr(site_, "is_stale", lambda _: False)
+    monkeypatch.setattr(site_, "add_python", add_python)
+    monkeypatch.setattr(serving, "application", lambda *_, **__: None)
+    monkeypatch.setattr(serving, "serve", serve_site)
+
+    serve.run(catalogs.catalog("en"), "127.0.0.1", 0, allow_hosts=(), browser=False, fetch=True)
+
+    assert over.is_set()
+    output = capsys.readouterr()
+    assert "Serving http://127.0.0.1:" in output.out
+    assert re.search(f"Fetching .*\n.*{told}", output.err)

@@ -1,10 +1,8 @@
-"""What runs the reader's code in the browser reaches neither the page nor another origin, on any host of static files.
-
-docs/assets/lab/worker.js is replaced: code that a link has brought can do whatever a worker can do.
-"""
+"""On any host of static files what runs the reader's code reaches nothing; what was read works without a network."""
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Error, Page, expect
 
 from reference_ws.guide import policy
 from reference_ws.guide.pages import source_root
@@ -20,6 +18,7 @@ from reference_ws.guide.pages import source_root
 pytestmark = pytest.mark.needs("chromium")
 
 DOCS = source_root() / "docs"
+# In place of docs/assets/lab/worker.js: code that a link has brought can do whatever a worker can do.
 WORKER = """
 const blob = text => URL.createObjectURL(new Blob([text], { type: "text/javascript" }))
 const answer = (made, ...names) => new Promise((done, fail) => {
@@ -68,10 +67,10 @@ python.postMessage({ do: "load", runtime: new URL("assets/python/", location).hr
 
 
 @pytest.fixture
-def serve(request) -> Callable[[Path], tuple[str, list[str]]]:
-    """Serve a folder as ``python -m http.server`` does; the list has the paths that were asked for."""
+def serve(request) -> Callable[[Path], tuple[str, list[str], Callable[[], None]]]:
+    """Serve a folder as ``python -m http.server`` does: its address, the paths that were asked for, and its end."""
 
-    def start(folder: Path) -> tuple[str, list[str]]:
+    def start(folder: Path) -> tuple[str, list[str], Callable[[], None]]:
         asked: list[str] = []
 
         class Handler(SimpleHTTPRequestHandler):
@@ -81,8 +80,15 @@ def serve(request) -> Callable[[Path], tuple[str, list[str]]]:
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
         thread = Thread(target=server.serve_forever)
         thread.start()
-        request.addfinalizer(lambda: (server.shutdown(), server.server_close(), thread.join()))
-        return f"http://127.0.0.1:{server.server_port}/", asked
+
+        def stop() -> None:
+            if thread.is_alive():
+                server.shutdown()
+                thread.join()
+                server.server_close()
+
+        request.addfinalizer(stop)
+        return f"http://127.0.0.1:{server.server_port}/", asked, stop
 
     return start
 
@@ -90,10 +96,10 @@ def serve(request) -> Callable[[Path], tuple[str, list[str]]]:
 @pytest.fixture
 def opened(serve, tmp_path, open_context):
     """A page that has let its worker do its worst, the paths that the site and another origin were asked for."""
-    other, asked_of_other = serve(tmp_path)
+    other, asked_of_other, _ = serve(tmp_path)
     site = tmp_path / "site"
     shutil.copytree(DOCS / "assets/lab", site / "assets/lab")
-    home, asked = serve(site)
+    home, asked, _ = serve(site)
     places = f"const OTHER = {json.dumps(other + 'other')}, SAME = {json.dumps(home + 'secret.js')}\n"
     (site / "assets/lab/worker.js").write_text(places + WORKER, "utf-8")
     (site / "assets/python").mkdir()
@@ -134,3 +140,75 @@ def test_it_is_stopped_whatever_it_does(opened):
     page.evaluate("python.terminate()")
     assert 0 == page.evaluate("document.querySelectorAll('iframe').length")
     assert 2 == page.evaluate("1 + 1")
+
+
+# --- without a network ------------------------------------------------------------------------------------------------
+
+READ = """<!doctype html><head><meta charset="utf-8"><title>read</title><script src="../assets/site.js"></script>
+<script type="module">import { live } from "../assets/lab/mode.js"; document.title += ` ${live}`</script></head>"""
+
+
+def kept(page: Page) -> dict[str, list[str]]:
+    """Tell what the site keeps: a cache's name without the site's address -> the paths in it."""
+    return page.evaluate("""async () => {
+      const told = {}
+      for (const name of await caches.keys())
+        told[name.split(" ")[1]] = (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname)
+      return told
+    }""")
+
+
+def until(page: Page, done: Callable[[dict[str, list[str]]], bool]) -> dict[str, list[str]]:
+    deadline = time.monotonic() + 60
+    while not done(now := kept(page)):
+        assert time.monotonic() < deadline, now
+        page.wait_for_timeout(50)
+    return now
+
+
+def test_what_was_read_once_is_read_without_a_network(serve, tmp_path, open_context):
+    site = tmp_path / "class"  # below a path, as a host may have it
+    (site / "assets/lab").mkdir(parents=True)
+    for name in ("sw.js", "assets/site.js", "manifest.webmanifest"):
+        shutil.copy(DOCS / name, site / name)
+    (site / "assets/lab/mode.js").write_text("export const live = true\n", "utf-8")  # as `reference-ws serve` says
+    for name in ("one", "two"):
+        (site / name).mkdir()
+        (site / name / "index.html").write_text(READ, "utf-8")
+    python = site / "assets/python"
+    (python / "packages-1").mkdir(parents=True)
+    (python / "packages-1/packages.zip").write_bytes(b"1")
+    listed = {"folder": "pyodide-1/", "files": [{"name": "packages-1/packages.zip"}], "editor": None}
+    (python / "runtime.json").write_text(json.dumps(listed), "utf-8")
+    home, asked, stop = serve(tmp_path)
+    context = open_context()
+    page = context.new_page()
+
+    page.goto(f"{home}class/one/")
+    until(page, lambda now: "/class/assets/site.js" in now.get("unversioned", ()))
+    page.evaluate("navigator.serviceWorker.ready")
+    expect(page).to_have_title("read true")
+    load = """name => fetch(new URL(`../assets/python/${name}`, location)).then(got => got.text())"""
+    for _ in range(2):  # the second time from the cache
+        assert "1" == page.evaluate(load, "packages-1/packages.zip")
+    until(page, lambda now: "/class/assets/python/packages-1/packages.zip" in now.get("python", ()))
+    assert 1 == asked.count("/class/assets/python/packages-1/packages.zip")
+
+    # A new build: its pages are other ones, its Python too.
+    worker = (site / "sw.js").read_text("utf-8")
+    (site / "sw.js").write_text(worker.replace("unversioned", "2"), "utf-8")
+    listed["files"] = []
+    (python / "runtime.json").write_text(json.dumps(listed), "utf-8")
+    page.reload()
+    page.evaluate("navigator.serviceWorker.ready.then(ready => ready.update())")
+    until(page, lambda now: "unversioned" not in now)
+    page.reload()
+    page.evaluate(load, "runtime.json")
+    until(page, lambda now: not now["python"] and "/class/one/" in now["2"])
+
+    stop()
+    page.goto(f"{home}class/one/?present")
+    expect(page).to_have_title("read false")  # no live address answers now
+    with pytest.raises(Error, match="ERR_FAILED"):
+        page.goto(f"{home}class/two/")
+    context.close()

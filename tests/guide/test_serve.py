@@ -119,7 +119,7 @@ def write_site(folder: Path) -> Path:
         "site/assets/javascripts/bundle.a5f9d56c.min.js": "",
         "site/assets/javascripts/workers/search.a7633da7.min.js": "",
         "site/assets/stylesheets/main.57a0d79d.min.css": "",
-        "site/assets/python/0123456789abcdef/pyodide.asm.wasm": "",
+        "site/assets/python/pyodide-0123456789abcdef/pyodide.asm.wasm.gz": "",
         "site/assets/python/runtime.json": "{}",
     }.items():
         path = folder / name
@@ -236,7 +236,7 @@ def test_a_changed_file_is_compressed_anew(root):
     [
         ("assets/javascripts/bundle.a5f9d56c.min.js", True),
         ("assets/stylesheets/main.57a0d79d.min.css", True),
-        ("assets/python/0123456789abcdef/pyodide.asm.wasm", True),
+        ("assets/python/pyodide-0123456789abcdef/pyodide.asm.wasm.gz", True),
         ("assets/python/runtime.json", False),
         ("assets/javascripts/workers/search.a7633da7.min.js", False),
         ("assets/site.js", False),

@@ -34,4 +34,6 @@ export function reveal(box, part, air = 24) {
   const inner = part.getBoundingClientRect(), outer = box.getBoundingClientRect()
   if (inner.bottom + air > outer.bottom) box.scrollTop += inner.bottom + air - outer.bottom
   if (inner.top - air < outer.top) box.scrollTop += inner.top - air - outer.top
+  if (inner.right + air > outer.right) box.scrollLeft += inner.right + air - outer.right
+  if (inner.left - air < outer.left) box.scrollLeft += inner.left - air - outer.left
 }

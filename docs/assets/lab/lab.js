@@ -1,29 +1,33 @@
-// The lab: every example of the page can be run, stepped through and played with.
-// `reference-ws serve` plays them on its server; a host that only has files shows what was recorded.
-import { isEnabled, isPlain } from "./dom.js"
-import { Live } from "./live.js"
-import { live } from "./mode.js"
+// The lab: every example of the page can be run, stepped through, edited and played with, in the reader's own Python.
+// A play runs through at once in the worker; what it tells is kept, and the reader moves on it (timeline.js).
+import { isPlain } from "./dom.js"
+import { engine, lesson } from "./engine.js"
+import * as exercises from "./exercises.js"
 import { Panel } from "./panel.js"
+import * as predict from "./predict.js"
 import { Presentation, isPresented } from "./present.js"
-import { Recorded } from "./recorded.js"
-import { shared } from "./share.js"
-import { words } from "./words.js"
+import { link, shared } from "./share.js"
+import { say, words } from "./words.js"
 
 const labs = []
 let opened = null // one at a time
 let presentation = null
 
-class Lab {
+export class Lab {
+  shows = []
+  mode = null
+  data = null // what lab.json says of this example
+  samples = []
+
   constructor(figure, number, count) {
     this.figure = figure
     this.example = Number(figure.dataset.example)
     this.heading = headingAbove(figure)
-    this.place = words.example.replace("%(number)s", number).replace("%(count)s", count)
+    this.place = say("example", { number, count })
+    this.key = `ws-lab ${location.pathname} ${this.example}`
+    this.draft = this.remembered() // { code: { block: text }, script: text or null, lines: [{ line, headers }] }
     this.button = null // where the focus returns to when the lab is closed
-    this.panel = new Panel(figure, live, this)
-    this.session = live
-      ? new Live({ page: figure.dataset.page, language: document.documentElement.lang.split("-")[0], example: this.example }, this.panel)
-      : new Recorded(this.example, this.panel)
+    this.panel = new Panel(figure, this)
     this.panel.root.addEventListener("keydown", event => {
       this.press(event)
       // Material goes to another page at some letters, or into the search: not for what is typed here.
@@ -31,87 +35,302 @@ class Lab {
     })
   }
 
-  open() {
-    if (opened === this) return
-    opened?.close()
-    opened = this
-    this.panel.open(`${this.heading} · ${this.place}`)
-    seen.observe(this.figure)
-    if (!presentation) this.figure.scrollIntoView({ block: "start" })
+  // --- what the reader has written: it outlives the lab, and the page ---
+
+  remembered() {
+    try {
+      return { ...NOTHING(), ...JSON.parse(sessionStorage.getItem(this.key)) }
+    } catch {
+      return NOTHING()
+    }
+  }
+
+  remember() {
+    try {
+      sessionStorage.setItem(this.key, JSON.stringify(this.draft))
+    } catch { /* a browser may keep nothing: it lasts as long as the page */ }
+  }
+
+  pageCode(block) {
+    return this.samples[block - 1].source
+  }
+
+  code(block) {
+    return this.draft.code[block] ?? this.pageCode(block)
+  }
+
+  get pageScript() {
+    return this.data.script
+  }
+
+  get script() {
+    return this.draft.script ?? this.pageScript
+  }
+
+  get isEdited() {
+    return this.draft.script !== null || Object.keys(this.draft.code).length > 0
+  }
+
+  write(block, text) {
+    if (text === this.pageCode(block)) delete this.draft.code[block]
+    else this.draft.code[block] = text
+    this.changed()
+  }
+
+  writeScript(text) {
+    this.draft.script = text === this.pageScript ? null : text
+    this.changed()
+  }
+
+  changed() {
+    // What came from a link is the reader's own now: loading the page again must not bring the link's back.
+    if (/^#lab=/.test(location.hash)) history.replaceState(history.state, "", `#${this.figure.id}`)
+    this.remember()
+    this.panel.showChanges()
+  }
+
+  reset() {
+    Object.assign(this.draft, { code: {}, script: null })
+    this.remember()
+    this.panel.reread()
+  }
+
+  link() {
+    const { code, script } = this.draft
+    return link(this.example, { code, script: this.mode === "play" ? this.transcript : script })
+  }
+
+  // What has happened, or, before anything has, what is to happen.
+  get transcript() {
+    return this.shows.at(-1)?.transcript || this.script
+  }
+
+  // Targets that the page's transcripts ask for at the same application.
+  get targets() {
+    const found = Object.values(this.lesson.examples).filter(({ app }) => app === this.data.app)
+      .flatMap(({ script }) => [...script.matchAll(/-> connect (\S+)/g)].map(([, target]) => target))
+    return [...new Set(found)]
+  }
+
+  // --- opening and closing ---
+
+  async open() {
+    if (opened !== this) {
+      opened?.close()
+      opened = this
+      this.panel.open(`${this.heading} · ${this.place}`)
+      seen.observe(this.figure)
+      if (!presentation) this.figure.scrollIntoView({ block: "start" })
+    }
+    if (!this.data) {
+      try {
+        this.lesson = await lesson()
+      } catch (status) {
+        const missing = status === 404
+        this.panel.problem(missing ? words.no_runtime : words.runtime_failed, !missing && (() => this.start(this.asked)))
+        return false
+      }
+      this.samples = this.lesson.samples
+      this.data = this.lesson.examples[this.example]
+    }
+    if (opened !== this) return false
+    if (!this.panel.shown) this.panel.know(this.data.blocks, this.data.main)
+    if (this.isEdited) await this.panel.makeEditable()
+    return opened === this
   }
 
   close() {
     if (opened !== this) return
     const inside = this.panel.root.contains(document.activeElement)
     opened = null
-    this.shared = undefined
     seen.disconnect()
     document.body.classList.remove("ws-lab-seen")
-    this.session.leave()
+    if (engine.actor === this) engine.leave()
+    this.shows = []
+    this.mode = null
     this.panel.shut()
-    if (inside) (this.button ?? this.panel.run).focus()
+    if (inside) (this.button ?? this.panel.run).focus({ preventScroll: true })
+    if (!presentation) this.figure.scrollIntoView({ block: "nearest" }) // what was below it has moved up
   }
 
-  start(mode) {
+  async start(mode) {
+    this.asked = mode
     this.button = this.panel[mode]
-    this.open()
-    const script = mode === "play" ? undefined : this.shared
-    this.session.start(mode, script) // ends what is under way
-    this.panel.begin(mode, script)
-    const { next, playing, run } = this.panel
-    const first = { step: next, play: playing.first, run }[mode]
-    first.focus({ preventScroll: true })
+    if (!await this.open()) return
+    if (mode === "edit") return this.panel.makeEditable()
+    if (mode === "play") return this.playFreely()
+    const { timeline } = this.panel
+    if (mode === "step" && this.mode === "step" && this.fresh && !timeline.isAtEnd) return timeline.forward()
+    this.perform(mode)
   }
 
-  next() {
-    this.panel.waitFor(null)
-    this.session.next()
+  // --- plays ---
+
+  perform(mode) {
+    this.begin(mode)
+    const { code, script } = this.draft
+    this.played = JSON.stringify([code, script])
+    engine.ask({ do: "play", example: this.example, code, script }, this)
+  }
+
+  begin(mode) {
+    this.mode = mode
+    this.shows = []
+    this.panel.begin(mode)
+  }
+
+  // Whether what was played is what stands in the editors.
+  get fresh() {
+    return this.panel.over && this.played === JSON.stringify([this.draft.code, this.draft.script])
+  }
+
+  // What the worker says.
+  take(message) {
+    const { panel } = this
+    switch (message.do) {
+      case "progress": return panel.loads(message)
+      case "ready": return panel.says(words.running)
+      case "slow": return panel.says(words.slow)
+      case "failed":
+        panel.wait(false)
+        return panel.problem(message.text, message.again && (() => this.start(this.asked)))
+      case "printed": return panel.print(message.text)
+      case "problem":
+        this.refused = !this.answered
+        return panel.problem(message.text)
+      case "show":
+        if (this.mode === "play") return this.follow(message)
+        return this.shows.push(message)
+      case "over":
+        return this.ends(message)
+      case "done":
+        panel.wait(engine.isBusy)
+        return this.mode === "play" && this.next()
+    }
+  }
+
+  ends(over) {
+    const { panel } = this, { timeline } = panel
+    panel.ends(over)
+    const lines = this.script.split("\n")
+    this.shows.forEach(show => show.text = lines[show.line - 1] ?? show.transcript.trimEnd().split("\n").at(-1))
+    for (const [index, show] of this.shows.entries()) show.next ??= this.shows[index + 1]?.text
+    if (this.mode === "play") return timeline.load(this.shows, this.shows.length)
+    // What the reader has changed, he wants to know at once; he can go back.
+    const all = this.mode === "run" && this.isEdited
+    timeline.load(this.shows, all ? this.shows.length : 0)
+    if (this.mode === "step") timeline.forward()
+    else if (!all) timeline.play()
   }
 
   stop() {
-    this.session.stop()
+    engine.stop()
+    this.panel.wait(false)
+    this.panel.timeline.load(this.shows, this.shows.length)
+    this.panel.problem(words.stopped)
+  }
+
+  // --- play freely ---
+
+  playFreely() {
+    const { panel, draft } = this
+    this.begin("play")
+    this.turn = -1 // opening comes before the first line
+    this.answered = this.refused = false
+    this.played = JSON.stringify(draft.code)
+    engine.ask({ do: "open", example: this.example, code: draft.code }, this)
+    for (const line of draft.lines) this.send(line)
+    if (draft.lines.length) panel.playing.resume(draft.lines.at(-1).line)
+    const { first, message, element } = panel.playing
+    if (!element.contains(document.activeElement)) (draft.lines.length ? message : first).focus({ preventScroll: true })
   }
 
   say(line, headers) {
-    this.session.line(line, headers)
+    this.draft.lines.push({ line, headers })
+    this.remember()
+    this.panel.alert.replaceChildren()
+    const isOpen = engine.actor === this && this.mode === "play" && !this.panel.over
+    if (!isOpen || this.played !== JSON.stringify(this.draft.code)) return this.playFreely() // says it too
+    this.send({ line, headers })
+  }
+
+  send(line) {
+    engine.post({ do: "line", ...line })
+    this.panel.wait(true)
+  }
+
+  // A line is done. What was refused is no part of the conversation.
+  next() {
+    if (this.refused) this.draft.lines.splice(this.turn, 1)
+    else this.turn++
+    this.answered = this.refused = false
+    this.remember()
+  }
+
+  undo() {
+    this.draft.lines.pop()
+    this.remember()
+    this.playFreely()
+  }
+
+  anew() {
+    this.draft.lines = []
+    this.remember()
+    this.playFreely()
+  }
+
+  follow(show) {
+    const { panel } = this
+    if (show.row === 0) return // nothing has happened yet
+    this.answered = true
+    panel.alert.replaceChildren()
+    this.shows.push(show)
+    if (show.svg) panel.draw(show.svg)
+    panel.timeline.load(this.shows, this.shows.length)
   }
 
   present() {
     presentation = new Presentation(labs, this, () => presentation = null)
   }
 
-  // What only a server can do.
-  refuse() {
-    this.open()
-    this.panel.problem({ text: words.needs_server })
+  // What a link brings: it is shown, and runs when the reader wants it to.
+  async offer(draft) {
+    opened?.close()
+    if (draft) Object.assign(this.draft, draft)
+    if (!await this.open()) return
+    if (!draft) return this.panel.problem(words.cut_off)
+    await this.panel.makeEditable()
+    this.panel.reread()
+    this.panel.says(words.shared)
   }
 
-  // A conversation from a link: it starts when the reader wants it to.
-  offer(transcript) {
-    opened?.close()
-    this.open()
-    this.shared = live && transcript ? transcript : undefined
-    if (transcript == null) return this.panel.problem({ text: words.cut_off })
-    this.panel.offer(transcript, live ? words.shared : words.shared_needs_server)
-  }
+  // --- keys ---
 
   press(event) {
     if (presentation || event.defaultPrevented || !isPlain(event)) return
     if (event.key === "Escape") this.close()
-    else if (this.mayStep(event)) this.next()
-    else return
+    else if (!this.move(event)) return
     event.preventDefault()
   }
 
   // Keys that have another meaning where the focus is keep it: in a field, on a button, in what can be scrolled.
-  mayStep({ key, target }) {
-    const space = key === " "
-    if (!space && key !== "ArrowRight" || !isEnabled(this.panel.next)) return false
-    if (target === document.body) return true
-    if (target.closest("input, textarea, select") || space && target.closest("button, a")) return false
-    return space ? target.scrollHeight <= target.clientHeight : target.scrollWidth <= target.clientWidth
+  move({ key, target }) {
+    const { timeline, run } = this.panel
+    if (!timeline?.shows.length || target.closest("input, textarea, select, summary")) return false
+    if (key === " ") {
+      const runs = target === run && this.mode === "run" && !timeline.isAtEnd // pressed once more, it pauses
+      if (target.closest("button, a") && !runs || target.scrollHeight > target.clientHeight && !target.closest("button")) return false
+      timeline.toggle()
+    } else if (key === "ArrowRight" || key === "ArrowLeft") {
+      if (target.scrollWidth > target.clientWidth && target.tabIndex === 0 && !target.closest("button")) return false
+      if (key === "ArrowLeft") timeline.back()
+      else timeline.forward()
+    } else return false
+    return true
   }
 }
+
+const NOTHING = () => ({ code: {}, script: null, lines: [] })
 
 // A lab that is wider than the text lies over the table of contents, which is away as long as the lab is in sight.
 const seen = new IntersectionObserver(entries =>
@@ -125,15 +344,28 @@ function headingAbove(figure) {
   return heading.textContent.trim()
 }
 
+// In presentations, the first example at the place that the address names, or below it.
+function addressed() {
+  const place = document.getElementById(decodeURIComponent(location.hash.slice(1)))
+  return place && labs.find(({ figure }) =>
+    figure === place || place.compareDocumentPosition(figure) & Node.DOCUMENT_POSITION_FOLLOWING) || labs[0]
+}
+
+async function offered() {
+  const found = await shared()
+  labs.find(lab => lab.example === found?.example)?.offer(found.draft)
+}
+
 function begin() {
   const figures = [...document.querySelectorAll("figure.ws-transcript")]
   labs.push(...figures.map((figure, index) => new Lab(figure, index + 1, figures.length)))
-  const offered = () => {
-    const { example, transcript } = shared() ?? {}
-    labs.find(lab => lab.example === Number(example))?.offer(transcript)
-  }
+  for (const { extend } of [predict, exercises]) extend(labs)
+  // Keys lead an open lab also where the focus is in the text.
+  document.addEventListener("keydown", event => {
+    if (opened && event.target === document.body) opened.press(event)
+  })
   addEventListener("hashchange", offered)
-  if (isPresented()) (labs.find(lab => location.hash === `#${lab.figure.id}`) ?? labs[0]).present()
+  if (isPresented() && labs.length) addressed().present()
   offered()
 }
 

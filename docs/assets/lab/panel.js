@@ -1,80 +1,93 @@
-// What a lab looks like: the buttons under an example, and, once one is pressed, all that is seen of a run.
-// It shows what it is told, wherever that comes from.
+// What a lab looks like: the buttons under an example, and, once one is pressed, all that is seen of a play. It shows
+// what it is told; what the reader does goes to the lab. What code prints or names is text, never markup.
 import { enable, isEnabled, make, parse, reveal, set } from "./dom.js"
-import { annotate, listing, reach } from "./listing.js"
-import { playForm } from "./play.js"
-import { link, saveSvg } from "./share.js"
-import { words } from "./words.js"
+import { makeEditor } from "./editor.js"
+import { freePlay } from "./free.js"
+import { annotate, changes, codeListing, linesOf, listing, reach } from "./listing.js"
+import { saveSvg } from "./share.js"
+import { Timeline } from "./timeline.js"
+import { wire } from "./wire.js"
+import { say, words } from "./words.js"
 
-const MODES = ["run", "step", "play"]
+const MODES = ["run", "step", "edit", "play"]
+const TABS = ["diagram", "code", "states"] // where there is room for one pane only
 
 export class Panel {
-  constructor(figure, live, lab) {
+  constructor(figure, lab) {
     this.figure = figure
-    this.live = live
     this.lab = lab // does what the buttons say
     this.root = figure.querySelector(".ws-lab")
     this.text = figure.querySelector(".ws-transcript__text")
     this.diagram = figure.querySelector(".ws-transcript__diagram")
     this.drawing = figure.querySelector(".ws-transcript__drawing")
     this.still = this.drawing.querySelector("svg")
-    this.codes = new Map()
     this.root.append(...this.bar())
     this.root.hidden = false
-  }
-
-  // The text of the page's own conversation.
-  get source() {
-    return this.text.querySelector("pre code").textContent
   }
 
   // --- what it consists of ---
 
   bar() {
-    const button = (name, act = () => this.lab[name]()) => {
-      const click = () => isEnabled(this[name]) && act()
-      this[name] = make("button", { type: "button", class: `ws-lab__${name}`, click }, words[name])
-    }
+    const button = (name, act = () => this.lab[name]()) => this[name] = make("button", {
+      type: "button", class: `ws-lab__${name}`, "aria-label": `${words[name]} – ${this.lab.place}, ${this.lab.heading}`,
+      click: () => isEnabled(this[name]) && act(),
+    }, words[name])
     for (const mode of MODES) button(mode, () => this.lab.start(mode))
-    for (const name of ["next", "stop", "present", "close"]) button(name)
-    if (!this.live) {
-      enable(this.play, false)
-      set(this.play, { title: words.needs_server, click: () => this.lab.refuse() })
-    }
-    this.asks = make("code", { class: "ws-lab__asks" })
-    this.stepping = make("div", { class: "ws-lab__stepping", hidden: true }, this.next, this.asks)
+    for (const name of ["stop", "present", "close"]) button(name)
+    this.close.replaceChildren("✕ ", make("span", {}, words.close))
     this.windows = make("div", { class: "ws-lab__windows", hidden: true }, this.present, this.close)
     this.stop.hidden = true
-    const modes = make("div", { class: "ws-lab__modes" }, this.run, this.step, this.play, this.stop)
-    return [modes, this.windows, this.stepping]
+    this.modes = make("div", { class: "ws-lab__modes" }, ...MODES.map(mode => this[mode]), this.stop)
+    return [this.modes, this.windows]
   }
 
   build() {
-    const pane = (name, ...children) => make("section", {
-      class: `ws-lab__pane ws-lab__pane--${name}`, "aria-label": words[name],
-    }, make("p", { class: "ws-lab__title" }, words[name]), ...children)
+    const pane = (name, title, ...children) => make("section", {
+      class: `ws-lab__pane ws-lab__${name}`, "aria-label": title,
+    }, ...children)
+    const title = (text, ...more) => make("p", { class: "ws-lab__title" }, make("span", {}, text), ...more)
     // Whoever has no mouse scrolls with the arrow keys, which needs the focus.
     const scroller = (name, label) =>
       make("div", { class: `ws-lab__${name}`, tabindex: 0, role: "group", "aria-label": words[label] })
+
+    this.timeline = new Timeline(at => this.show(at))
     this.alert = make("div", { class: "ws-lab__alert", role: "alert" })
-    this.told = make("p", { class: "ws-lab__told", role: "status", "aria-live": "polite" })
-    this.verdict = make("p", { class: "ws-lab__verdict", role: "status" })
-    this.playing = playForm(this.source, (line, headers) => this.lab.say(line, headers))
+    this.progress = make("div", { class: "ws-lab__progress", role: "status" })
+    this.told = make("div", { class: "ws-lab__told", role: "status", "aria-live": "polite" })
+    this.verdict = make("div", { class: "ws-lab__verdict", role: "status" })
+    this.printed = make("pre", { class: "ws-lab__printed" })
+    this.prints = make("details", { class: "ws-lab__prints", hidden: true }, make("summary", {}, words.printed), this.printed)
     this.lines = scroller("lines", "transcript")
     this.handlers = scroller("handlers", "code")
     this.elsewhere = make("ul", { class: "ws-lab__elsewhere" })
-    this.states = make("ul", { class: "ws-lab__states" })
+    this.states = make("tbody")
     this.explanation = make("div", { class: "ws-lab__explanation" })
-    this.picture = pane("diagram")
-    const meaning = scroller("meaning", "explanation")
-    meaning.append(pane("explanation", this.explanation), pane("states", this.states))
+    this.sample = make("select", {
+      class: "ws-lab__sample", "aria-label": words.sample_choice, hidden: true,
+      change: () => this.showCode(Number(this.sample.value)),
+    })
+    this.changed = { code: make("span", { class: "ws-lab__count" }), script: make("span", { class: "ws-lab__count" }) }
+    this.reset = make("button", { type: "button", class: "ws-lab__reset", hidden: true, click: () => this.lab.reset() }, words.reset)
+    this.playing = freePlay(this.lab)
+    this.heads = make("div", { class: "ws-lab__heads", "aria-hidden": "true" })
+
+    this.picture = pane("picture", words.diagram, title(words.diagram))
+    this.codePane = pane("code", words.code, title(words.code, this.sample, this.changed.code, this.reset),
+      this.handlers, this.elsewhere)
+    this.script = pane("script", words.transcript, title(words.transcript, this.changed.script), this.lines)
+    const head = name => make("th", { scope: "col" }, name)
+    const meaning = pane("meaning", words.explanation,
+      make("div", { class: "ws-lab__now", tabindex: 0, role: "group", "aria-label": words.explanation },
+        this.verdict, this.told, this.explanation, this.prints),
+      make("div", { class: "ws-lab__states", tabindex: 0, role: "group", "aria-label": words.states }, make("table", {},
+        make("thead", {}, make("tr", {}, head(words.client), head("client_state"), head("application_state"))), this.states)))
+    this.tabs = make("div", { class: "ws-lab__tabs", role: "group", "aria-label": words.view },
+      ...TABS.map(name => make("button", { type: "button", "data-tab": name, click: () => this.tab(name) }, words[`${name}_tab`])))
     this.keep = this.keepsakes()
     return make("div", { class: "ws-lab__body" },
-      this.live ? null : make("p", { class: "ws-lab__recording" }, words.recording),
-      this.playing.element, this.alert, make("div", { class: "ws-lab__now" }, this.told, this.verdict),
-      make("div", { class: "ws-lab__panes" }, this.picture, meaning,
-        pane("code", this.handlers, this.elsewhere), pane("transcript", this.lines)),
-      this.keep)
+      this.progress, this.alert, this.playing.element, this.tabs,
+      make("div", { class: "ws-lab__panes" }, this.codePane, this.script, this.picture, meaning),
+      this.timeline.element, this.keep, wire(this.figure))
   }
 
   keepsakes() {
@@ -95,11 +108,16 @@ export class Panel {
       }
     }
     const button = (name, click) => make("button", { type: "button", click }, words[name])
-    return make("div", { class: "ws-lab__keep", hidden: true },
-      button("copy_transcript", () => copy(this.transcript)),
-      button("save_svg", () => saveSvg(this.drawing.firstElementChild, `${this.figure.dataset.page}-${this.lab.example}.svg`)),
-      button("share", () => copy(link(this.lab.example, this.transcript))),
+    return make("div", { class: "ws-lab__keep" },
+      button("share", async () => copy(await this.lab.link())),
+      button("copy_transcript", () => copy(this.lab.transcript)),
+      button("save_svg", () => saveSvg(this.svg ?? this.still, `${this.figure.dataset.page}-${this.lab.example}.svg`)),
       said, hand)
+  }
+
+  tab(name) {
+    this.figure.dataset.tab = name
+    for (const button of this.tabs.children) set(button, { "aria-pressed": String(button.dataset.tab === name) })
   }
 
   // --- opening and closing ---
@@ -109,161 +127,297 @@ export class Panel {
     this.body = this.build()
     this.lines.append(this.text)
     set(this.drawing, { tabindex: 0, role: "group", "aria-label": words.diagram })
-    // The picture grows to what the page shows: room for that is there from the start.
-    this.drawing.style.setProperty("--height", this.still.style.getPropertyValue("--ws-height"))
     this.picture.append(this.diagram)
+    this.drawing.before(this.heads)
+    this.drawing.addEventListener("scroll", () => this.heads.scrollLeft = this.drawing.scrollLeft)
     this.root.append(this.body)
     this.room = new ResizeObserver(() => this.keepInSight())
     for (const box of [this.lines, this.handlers, this.drawing]) this.room.observe(box)
+    this.lines.addEventListener("click", ({ target }) => this.jumpTo(target))
     set(this.root, { tabindex: -1, role: "group", "aria-label": label })
     this.figure.classList.add("ws-transcript--lab")
     this.windows.hidden = false
+    this.tab("diagram")
+    this.timeline.load([])
   }
 
   shut() {
     this.room.disconnect()
+    this.timeline.pause()
     this.setMode(null)
-    this.conversation(null)
+    this.heads.remove()
+    this.text.hidden = false
+    reach(this.text, null)
     this.figure.prepend(this.text, this.diagram)
-    this.draw(this.still)
+    this.drawing.replaceChildren(this.still)
     for (const box of [this.drawing, this.root]) set(box, { tabindex: null, role: null, "aria-label": null })
     this.figure.classList.remove("ws-transcript--lab")
     this.body.remove()
-    this.body = this.transcript = null
+    this.body = this.svg = this.editors = this.shown = this.over = null
     this.windows.hidden = this.stop.hidden = true
+    for (const name of ["tab", "edit"]) delete this.figure.dataset[name]
   }
 
-  // --- a run ---
+  // --- code and conversation ---
 
-  // `mode` is run, step, play, or null; `other` is a conversation that takes the place of the page's.
-  begin(mode, other) {
+  // What the page has; from here on the code is there.
+  know(blocks, main) {
+    this.main = main
+    this.sample.replaceChildren(...[...blocks].sort((a, b) => (b === main) - (a === main) || b - a)
+      .map(block => make("option", { value: block }, say("sample", { number: block }))))
+    this.sample.hidden = blocks.length < 2
+    this.showCode(main)
+    this.playing.know(this.lab)
+  }
+
+  showCode(block) {
+    if (this.shown !== block || this.editors) this.handlers.scrollTop = 0
+    this.shown = block
+    this.sample.value = block
+    if (this.editors) this.editors.code.text = this.lab.code(block)
+    else this.handlers.replaceChildren(codeListing(this.lab.code(block)))
+    this.mark()
+  }
+
+  // Code and transcript become editors, and stay so until the lab is closed.
+  async makeEditable() {
+    this.figure.dataset.edit = ""
+    set(this.edit, { "aria-pressed": "true" })
+    if (this.editors) return this.editors.code.field.focus({ preventScroll: true })
+    const body = this.body
+    const [code, script] = await Promise.all([
+      makeEditor("python", words.code, text => this.lab.write(this.shown, text)),
+      makeEditor("transcript", words.transcript, text => this.lab.writeScript(text)),
+    ])
+    if (body !== this.body || this.editors) return
+    this.editors = { code, script }
+    this.handlers.replaceChildren(code.element)
+    for (const box of [this.handlers, this.lines]) set(box, { tabindex: null, role: null, "aria-label": null })
+    this.lines.append(script.element)
+    this.showCode(this.shown)
+    script.text = this.lab.script
+    this.conversation()
+    this.showChanges()
+    this.tab("code")
+    code.field.focus({ preventScroll: true })
+  }
+
+  reread() {
+    if (!this.editors) return
+    this.editors.script.text = this.lab.script
+    this.showCode(this.shown)
+    this.showChanges()
+  }
+
+  // What differs from the page.
+  showChanges() {
+    const count = (box, number) => box.textContent = number ? say("changed", { count: number }) : ""
+    this.differs = {
+      code: changes(this.lab.pageCode(this.shown), this.lab.code(this.shown)),
+      script: changes(this.lab.pageScript, this.lab.script),
+    }
+    count(this.changed.code, this.differs.code.count)
+    count(this.changed.script, this.differs.script.count)
+    this.reset.hidden = !this.lab.isEdited
+    this.mark()
+  }
+
+  // Which conversation stands in the pane: the page's, the editor's, or what happens in free play.
+  conversation(other = null) {
+    this.other?.remove()
+    this.other = null
+    const free = this.lab.mode === "play"
+    this.text.hidden = free || Boolean(this.editors)
+    if (this.editors) this.editors.script.element.hidden = free
+    if (free && other) this.lines.append(this.other = make("div", { class: "ws-lab__other" }, listing(other)))
+  }
+
+  // --- a play ---
+
+  begin(mode) {
     this.setMode(mode)
-    this.transcript = null
-    this.keep.hidden = true
-    this.conversation(other ?? (mode === "play" ? "" : null))
-    const { alert, told, verdict, drawing, explanation, states, handlers, elsewhere } = this
-    for (const part of [alert, told, verdict, drawing, explanation, states, handlers, elsewhere]) part.replaceChildren()
-    this.stop.hidden = this.picture.hidden = false
-    enable(this.stop, true)
-  }
-
-  // Shows a conversation that may be played.
-  offer(transcript, note) {
-    this.conversation(transcript)
-    this.picture.hidden = true
-    this.told.textContent = note
+    this.over = null
+    this.svg = null
+    for (const part of [this.alert, this.verdict, this.told, this.explanation, this.states, this.printed, this.elsewhere])
+      part.replaceChildren()
+    delete this.verdict.dataset.ok
+    this.prints.hidden = true
+    this.conversation()
+    this.timeline.load([])
+    this.wait(true)
   }
 
   setMode(mode) {
     for (const name of MODES) set(this[name], { "aria-current": name === mode && "true" })
-    this.stepping.hidden = mode !== "step"
-    this.waitFor(null)
     if (this.playing) this.playing.element.hidden = mode !== "play"
     this.figure.dataset.mode = mode ?? ""
   }
 
-  // Nothing more will come.
-  end() {
-    this.waitFor(null)
-    enable(this.stop, false)
-    const { element } = this.playing
-    if (element.contains(document.activeElement)) this.play.focus()
-    element.hidden = true
+  wait(on) {
+    this.stop.hidden = !on
+    if (!on) this.progress.replaceChildren()
   }
 
-  // Shows the page's conversation, or another one.
-  conversation(other) {
-    this.lines.querySelector(".ws-lab__other")?.remove()
-    this.text.hidden = other != null
-    reach(this.text, null)
-    if (other) this.lines.append(make("div", { class: "ws-lab__other" }, listing(other)))
+  loads({ bytes, total }) {
+    const size = number => (number / 1e6).toLocaleString(document.documentElement.lang, { maximumFractionDigits: 1, minimumFractionDigits: 1 })
+    const bar = this.progress.querySelector("progress")
+    const text = bytes < total ? say("loading", { bytes: size(bytes), total: size(total) }) : words.starting
+    if (bar) {
+      set(bar, { value: bytes, max: total })
+      this.progress.firstElementChild.textContent = text
+    } else this.progress.replaceChildren(make("span", {}, text),
+      make("progress", { value: bytes, max: total, "aria-label": words.progress }))
   }
 
-  waitFor(next) {
-    enable(this.next, next != null)
-    this.asks.textContent = next ?? ""
-    this.asks.hidden = !next
+  says(text) {
+    this.progress.replaceChildren(make("span", {}, text))
   }
 
-  code({ block, html }) {
-    this.codes.set(block, parse(html).firstElementChild)
+  print(text) {
+    this.printed.append(text)
+    this.prints.hidden = false
   }
 
-  show({ svg, drawing = svg && parse(svg).firstElementChild, ...show }) {
+  problem(text, again) {
+    const retry = again && make("button", { type: "button", click: again }, words.try_again)
+    this.alert.replaceChildren(make("p", {}, text), retry || "")
+  }
+
+  ends(over) {
+    this.over = over
+    if (over.svg) this.draw(over.svg)
+  }
+
+  draw(svg) {
+    this.svg = parse(svg).firstElementChild
+    this.rows = [...this.svg.querySelectorAll(".step")]
+    this.drawing.replaceChildren(this.svg)
+    // The names above the lanes stay in sight: the top of the same picture, over what scrolls.
+    const heads = this.svg.cloneNode(true)
+    for (const part of heads.querySelectorAll(".step")) part.remove()
+    const [, , width] = heads.getAttribute("viewBox").split(" ")
+    const height = Math.min(...[...heads.querySelectorAll(".life")].map(line => Number(line.getAttribute("y1"))))
+    heads.setAttribute("viewBox", `0 0 ${width} ${height}`)
+    this.heads.replaceChildren(heads)
+  }
+
+  // The play as it was after so many steps.
+  show(at) {
+    if (!this.lab.shows) return
+    const show = this.lab.shows[at - 1] ?? { row: 0, line: 0, waits: [], raised: [], states: [], told: "", transcript: "" }
+    this.now = show
     const focused = document.activeElement // perhaps a link of the explanation
-    this.alert.replaceChildren()
-    if (show.told) this.told.textContent = show.told
-    if (drawing) this.draw(drawing)
-    if (show.explanation) this.explanation.replaceChildren(parse(show.explanation))
-    if (show.transcript) {
-      this.transcript = show.transcript
-      this.keep.hidden = false
-    }
-    this.waitFor(show.next)
-    this.showLine(show)
-    this.showWaits(show.waits ?? [])
-    this.showStates(show.states ?? [])
-    this.playing.know((show.states ?? []).map(state => state.client))
+    this.reveal(show)
+    this.told.replaceChildren(...show.told.split("\n").filter(Boolean).map(text => make("p", {}, text)))
+    this.explanation.replaceChildren(show.explanation ? parse(show.explanation) : "")
+    this.states.replaceChildren(...show.states.map(state => make("tr", {}, make("th", { scope: "row" }, state.client || words.client),
+      ...["client_state", "application_state"].map(side => make("td", {},
+        make("b", { class: `ws-state ws-state--${state[side].toLowerCase()}` }, state[side]))))))
+    this.body.toggleAttribute("data-talks", this.lab.mode === "play" && at > 0)
+    if (this.lab.mode === "play") {
+      this.conversation(show.transcript)
+      if (this.other) reach(this.other, linesOf(this.other).length)
+    } else if (!this.editors) reach(this.text, show.line ?? 0)
+    const blocks = show.waits.concat(show.raised ?? []).map(place => place.block).filter(Boolean)
+    if (blocks.length && !blocks.includes(this.shown)) this.showCode(blocks.at(-1))
+    else this.mark()
+    this.showVerdict(at)
     this.keepInSight()
     if (document.activeElement === document.body && focused !== document.body) this.root.focus({ preventScroll: true })
   }
 
-  // What was reached last, whenever it or the room for it has changed: a verdict takes some of that.
+  reveal({ row }) {
+    if (!this.svg) return
+    for (const part of this.rows) part.style.display = Number(part.dataset.step) > row ? "none" : ""
+    this.svg.querySelector(".ws-lab__row")?.remove()
+    const last = this.rows.findLast(part => part.style.display !== "none")
+    if (!last) return
+    const { y, height } = last.getBBox()
+    const mark = document.createElementNS("http://www.w3.org/2000/svg", "rect")
+    set(mark, { class: "ws-lab__row", x: 0, y, width: "100%", height })
+    this.svg.querySelector(".background").after(mark)
+  }
+
+  // The lines that matter now, in what is shown of the code and in the transcript's editor.
+  mark() {
+    const now = this.now ?? { waits: [], raised: [] }
+    const atEnd = this.over && this.timeline?.isAtEnd
+    const code = new Map(), script = new Map(), elsewhere = []
+    const joined = (...parts) => parts.filter(Boolean).join(" · ")
+    const put = (marks, line, kind, note, short = note) => {
+      const known = marks.get(line)
+      marks.set(line, { kind, note: joined(known?.note, note), short: joined(known?.short, short) })
+    }
+    if (this.editors && this.differs) {
+      for (const line of this.differs.code.changed) put(code, line, "changed", "")
+      for (const line of this.differs.script.changed) put(script, line, "changed", "")
+    }
+    const place = (kind, { client, block, line, where, text }, note, short = text) => {
+      const said = joined(client, note, text)
+      if (block === this.shown && line) put(code, line, kind, said, joined(client, note, short))
+      else elsewhere.push(make("li", {}, `${said} – ${block ? say("sample_line", { number: block, line }) : where}`))
+    }
+    const waiting = new Map() // several clients may wait in one line
+    for (const wait of now.waits) {
+      const key = `${wait.block} ${wait.line} ${wait.where}`
+      waiting.set(key, { ...wait, client: joined(waiting.get(key)?.client, wait.client) })
+    }
+    for (const wait of waiting.values()) place("waits", wait, words.waits)
+    const raised = [...now.raised ?? []]
+    const key = ({ client, block, line }) => `${client} ${block} ${line}`
+    if (atEnd) raised.push(...(this.over.raised ?? []).filter(error => !raised.some(known => key(known) === key(error))))
+    for (const error of raised) place("raised", error, "", error.text.split(":")[0].split(".").at(-1))
+    const { problem } = atEnd && this.over || {}
+    if (problem?.block) place("wrong", problem, "")
+    if (problem?.script) put(script, problem.script, "wrong", "")
+    if (this.editors) {
+      if (now.line && this.lab.mode !== "play") put(script, now.line, "reached", "")
+      this.editors.code.mark(code)
+      this.editors.script.mark(script)
+    } else annotate(this.handlers, code)
+    this.elsewhere.replaceChildren(...elsewhere)
+  }
+
+  showVerdict(at) {
+    const { verdict, over } = this
+    if (!over || at < this.lab.shows.length) {
+      delete verdict.dataset.ok
+      return verdict.replaceChildren()
+    }
+    const said = (label, text) => text == null ? [] : [make("dt", {}, words[label]), make("dd", {}, make("code", {}, text))]
+    const where = ({ block, line, where }) => block ? say("sample_line", { number: block, line }) : where
+    const raised = (over.raised ?? []).map(error => make("dd", {}, make("code", {}, error.text), ` – ${where(error)}`))
+    const { problem } = over
+    const problems = !problem ? [] : [make("dd", {}, make("code", {}, problem.text),
+      problem.block || problem.where ? ` – ${where(problem)}` : problem.script ? ` – ${say("script_line", { line: problem.script })}` : "")]
+    verdict.dataset.ok = String(over.ok)
+    verdict.replaceChildren(make("p", {}, over.title), make("dl", {},
+      ...said("expected", over.expected), ...said("got", over.got),
+      ...(problems.length ? [make("dt", {}, words.problem), ...problems] : []),
+      ...(raised.length ? [make("dt", {}, words.raised), ...raised] : [])))
+  }
+
+  // A row of the conversation: to the step in which it happened.
+  jumpTo(target) {
+    const line = target.closest("code > span")
+    if (!line || !this.timeline.shows.length || !getSelection().isCollapsed) return
+    const number = linesOf(line.closest(".highlight")).indexOf(line) + 1
+    const free = this.lab.mode === "play"
+    const length = text => text.replace(/\n+$/, "").split("\n").length
+    const at = this.lab.shows.findIndex(show => free ? length(show.transcript) >= number : show.line >= number)
+    if (at >= 0) this.timeline.jump(at + 1)
+  }
+
+  // What was reached last, whenever it or the room for it has changed.
   keepInSight() {
-    const parts = [[this.lines, "[aria-current]"], [this.handlers, "[data-waits]", 40], [this.drawing, ".ws-lab__row", 10]]
+    const parts = [[this.lines, "[aria-current], [data-mark=reached]"], [this.handlers, "[data-mark=waits], [data-mark=raised], [data-mark=wrong]", 30]]
     for (const [box, part, air] of parts) {
       const last = [...box.querySelectorAll(part)].at(-1)
       if (last) reveal(box, last, air)
     }
-  }
-
-  showLine({ line, transcript }) {
-    if (transcript && this.figure.dataset.mode === "play") this.conversation(transcript)
-    const other = this.lines.querySelector(".ws-lab__other")
-    reach(other ?? this.text, other ? transcript.split("\n").length - 1 : line)
-  }
-
-  showWaits(waits) {
-    const blocks = [...this.codes.keys()].filter(block => waits.some(wait => wait.block === block)).sort((a, b) => a - b)
-    // When a handler has ended, its code stays to be read.
-    if (blocks.length) this.handlers.replaceChildren(...blocks.map(block => this.codes.get(block)))
-    const label = (...parts) => parts.filter(Boolean).join(" · ")
-    const clients = new Map(), elsewhere = []
-    for (const { client, block, line, where } of waits) {
-      const at = this.codes.get(block)?.querySelector(`#lab-code-${block}-${line}`)
-      if (at) clients.set(at, label(clients.get(at), client))
-      else elsewhere.push(make("li", {}, label(client, words.waits, where)))
-    }
-    const notes = [...clients].map(([line, names]) => [line, label(names, words.waits)])
-    annotate(this.handlers, notes)
-    this.elsewhere.replaceChildren(...elsewhere)
-  }
-
-  showStates(states) {
-    const side = (name, state) => make("span", { class: "ws-lab__side" }, make("code", {}, name), " ",
-      make("b", { class: `ws-state ws-state--${state.toLowerCase()}` }, state))
-    this.states.replaceChildren(...states.map(state => make("li", {},
-      state.client ? make("span", { class: "ws-lab__client" }, state.client) : null,
-      side("client_state", state.client_state), side("application_state", state.application_state))))
-  }
-
-  draw(drawing) {
-    this.drawing.replaceChildren(drawing)
-    const row = drawing !== this.still && [...drawing.querySelectorAll(".step")].at(-1)
-    if (!row) return
-    const { y, height } = row.getBBox()
-    const mark = document.createElementNS("http://www.w3.org/2000/svg", "rect")
-    set(mark, { class: "ws-lab__row", x: 0, y, width: "100%", height })
-    drawing.querySelector(".background").after(mark)
-  }
-
-  over({ ok, title, expected, got }) {
-    const said = (label, text) => text == null ? [] : [make("dt", {}, words[label]), make("dd", {}, make("code", {}, text))]
-    if (ok) this.verdict.textContent = title
-    else this.alert.replaceChildren(make("p", {}, title), make("dl", {}, ...said("expected", expected), ...said("got", got)))
-  }
-
-  problem({ text }) {
-    this.alert.replaceChildren(make("p", {}, text))
+    const row = this.drawing.querySelector(".ws-lab__row"), step = this.rows?.findLast(part => part.style.display !== "none")
+    if (!row || !step) return
+    reveal(this.drawing, row, 10)
+    for (const arrow of step.querySelectorAll(".arrow, .head, text")) reveal(this.drawing, arrow, 10)
   }
 }

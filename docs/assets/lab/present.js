@@ -1,5 +1,5 @@
 // `?present`: one example at a time, over the whole screen, for a class; with the keys that a presenter has at hand.
-import { isEnabled, isPlain, make } from "./dom.js"
+import { isPlain, make } from "./dom.js"
 import { words } from "./words.js"
 
 export const isPresented = () => new URL(location).searchParams.has("present")
@@ -90,8 +90,10 @@ export class Presentation {
     if (event.key === "Escape") this.end()
     else if (typing) return
     else if (act) act()
-    else if (this.lab.mayStep(event) || event.key === "PageDown" && isEnabled(this.lab.panel.next)) this.lab.next()
-    else if (["ArrowRight", "PageDown"].includes(event.key) && !this.lab.figure.dataset.mode) this.lab.start("step")
+    else if (["ArrowRight", "PageDown"].includes(event.key) && !this.lab.mode) this.lab.start("step")
+    else if (event.key === "PageDown") this.lab.panel.timeline.forward()
+    else if (event.key === "PageUp") this.lab.panel.timeline.back()
+    else if (this.lab.move(event)) { /* done */ }
     else return
     event.preventDefault()
     event.stopPropagation()

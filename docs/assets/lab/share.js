@@ -1,35 +1,46 @@
-// What can be taken along: the conversation as text, the picture as a file, and a link that plays it again.
+// What can be taken along: the picture as a file, and a link that holds what the reader has written.
 import { make } from "./dom.js"
 
-export function link(example, transcript) {
+// `draft` is whatever JSON can hold; nothing in it is run before the reader has seen it.
+export async function link(example, draft) {
   const address = new URL(location)
   address.search = ""
-  address.hash = `lab=${example}&replay=${encode(transcript)}`
+  address.hash = `lab=${example}&draft=${await encode(JSON.stringify(draft))}`
   return address.href
 }
 
-// The example and the conversation that the page's address names, or null; no conversation if it can't be read.
-export function shared() {
-  const { groups } = /^#lab=(?<example>\d+)(?:&replay=(?<code>.*))?$/.exec(location.hash) ?? {}
+// The example and the draft that the page's address names, or null; no draft if it can't be read.
+export async function shared() {
+  const { groups } = /^#lab=(?<example>\d+)(?:&draft=(?<draft>.*))?$/.exec(location.hash) ?? {}
   if (!groups) return null
+  const example = Number(groups.example)
   try {
-    return { example: groups.example, transcript: decode(groups.code) }
+    const { code = {}, script = null } = JSON.parse(await decode(groups.draft))
+    const sound = Object.values(code).every(text => typeof text === "string") && [null, "string"].includes(script && typeof script)
+    return { example, draft: sound ? { code, script } : null }
   } catch { // cut off or mistyped
-    return { example: groups.example, transcript: null }
+    return { example, draft: null }
   }
 }
 
 export function saveSvg(svg, name) {
   const copy = svg.cloneNode(true)
-  for (const mark of copy.querySelectorAll(".ws-lab__row")) mark.remove()
+  for (const mark of copy.querySelectorAll(".ws-lab__row, [style*='display: none']")) mark.remove()
   const file = new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" })
   const href = URL.createObjectURL(file)
   make("a", { href, download: name }).click()
   setTimeout(() => URL.revokeObjectURL(href))
 }
 
-const encode = text => btoa(String.fromCharCode(...new TextEncoder().encode(text)))
-  .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")
+const through = (stream, bytes) => new Response(new Blob([bytes]).stream().pipeThrough(stream)).arrayBuffer()
 
-const decode = code => new TextDecoder("utf-8", { fatal: true })
-  .decode(Uint8Array.from(atob(code.replaceAll("-", "+").replaceAll("_", "/")), character => character.charCodeAt()))
+async function encode(text) {
+  const bytes = new Uint8Array(await through(new CompressionStream("deflate-raw"), text))
+  return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(""))
+    .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")
+}
+
+async function decode(code) {
+  const bytes = Uint8Array.from(atob(code.replaceAll("-", "+").replaceAll("_", "/")), character => character.charCodeAt())
+  return new TextDecoder("utf-8", { fatal: true }).decode(await through(new DecompressionStream("deflate-raw"), bytes))
+}

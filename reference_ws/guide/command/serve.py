@@ -87,7 +87,7 @@ def run(
                 tell(problem % {"reason": error})
 
         if fetch and not has_python(site):
-            threading.Thread(target=bring_python, daemon=True).start()
+            threading.Thread(target=bring_python, name="fetch", daemon=True).start()
 
         address, port = listener.getsockname()[:2]
         everywhere = address in ("0.0.0.0", "::")  # no address that a browser could open

@@ -1,0 +1,127 @@
+// The worker in which Python runs: made when the reader first wants something to be run, the same for all examples.
+// Whoever asks for a play is its actor: `actor.take(message)` gets what the worker says about it, and two messages of our
+// own: { do: "slow" } when nothing has come for a while, { do: "failed", text } when the runtime can't be had.
+import { Python } from "./python.js"
+import { words } from "./words.js"
+
+const PYTHON = new URL("../python/", import.meta.url)
+const makeWorker = () => new Python()
+const PATIENCE = 2000 // milliseconds without news until the reader hears that it goes on
+
+// Fetches once, and once more after a failure.
+function once(address) {
+  let answer = null
+  return () => answer ??= fetch(address).then(got => got.ok ? got.json() : Promise.reject(got.status))
+    .catch(error => { answer = null; throw error })
+}
+
+export const lesson = once("lab.json") // the page's code and transcripts
+export const runtime = once(new URL("runtime.json", PYTHON))
+
+// Where the editor's library lies, or null.
+export async function editorFolder() {
+  const { editor } = await runtime().catch(() => ({}))
+  return editor && new URL(editor.folder, PYTHON)
+}
+
+class Engine {
+  number = 0 // of the latest play
+  worker = null
+  isReady = false
+  waiting = [] // until the worker is ready
+  undone = 0 // of what the worker was asked
+  actor = null
+
+  get isBusy() {
+    return this.undone > 0 || this.waiting.length > 0
+  }
+
+  // Begins a play; the one before is over.
+  ask(message, actor) {
+    this.actor = actor
+    this.number++
+    this.post(message)
+  }
+
+  // Says something that belongs to the play that is open.
+  post(message) {
+    this.waiting.push({ ...message, number: this.number })
+    if (!this.worker) this.begin()
+    else this.flush()
+  }
+
+  // The only way to end a loop of Python's. The next worker begins at once: whoever stops wants to go on.
+  stop() {
+    this.actor = null
+    this.end()
+    this.begin()
+  }
+
+  // What the play may still say concerns nobody any more; the worker stays for the next one, unless it hangs.
+  leave() {
+    if (this.undone) return this.stop()
+    this.actor = null
+    this.number++
+  }
+
+  end() {
+    this.worker?.terminate()
+    this.worker = null
+    this.isReady = false
+    this.number++
+    this.waiting = []
+    this.undone = 0
+    this.listen()
+  }
+
+  async begin() {
+    const worker = this.worker = makeWorker()
+    const fail = (text, again) => {
+      if (worker !== this.worker) return
+      const { actor } = this
+      this.end()
+      actor?.take({ do: "failed", text, again })
+    }
+    worker.onerror = event => {
+      event.preventDefault()
+      fail(words.runtime_failed, true)
+    }
+    worker.onmessage = ({ data }) => {
+      if (worker !== this.worker) return
+      if (data.do === "failed") fail(`${words.runtime_failed} ${data.text}`, true)
+      else this.hear(data)
+    }
+    let page
+    try {
+      await runtime()
+      page = (({ page: name, language, source }) => ({ name, language, source }))(await lesson())
+    } catch (status) {
+      return fail(status === 404 ? words.no_runtime : words.runtime_failed, status !== 404)
+    }
+    if (worker === this.worker) worker.postMessage({ do: "load", runtime: PYTHON.href, page })
+  }
+
+  hear(message) {
+    if (message.do === "ready") this.isReady = true
+    if (message.do === "done") this.undone--
+    this.listen()
+    if (message.number === undefined || message.number === this.number) this.actor?.take(message)
+    if (this.isReady) this.flush()
+  }
+
+  flush() {
+    if (!this.isReady) return
+    for (const message of this.waiting.splice(0)) {
+      this.worker.postMessage(message)
+      this.undone++
+    }
+    this.listen()
+  }
+
+  listen() {
+    clearTimeout(this.patience)
+    if (this.undone) this.patience = setTimeout(() => this.actor?.take({ do: "slow" }), PATIENCE)
+  }
+}
+
+export const engine = new Engine()
