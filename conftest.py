@@ -36,7 +36,8 @@ def parse_page(document: Document) -> Iterable[Region]:
     document.namespace["run"] = PageRun(page)
     starts = [0, *accumulate(map(len, document.text.splitlines(keepends=True)))]
     for fence in page.fences:
-        if fence.kind in ("python", "transcript"):
+        # Of an exercise, its start and its solution are run, each with its transcript.
+        if fence.kind in ("python", "transcript") and (page.exercise(fence) is None or "exercise" in fence.options):
             end = fence.line + fence.source.count("\n")
             yield Region(starts[fence.line - 1], starts[end], fence, run_fence)
 

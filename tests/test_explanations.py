@@ -44,8 +44,7 @@ def test_every_step_of_the_documents_is_explained():
     sentences = {
         of_step(step, *before)
         for page in read_pages(DOCS, "zh")
-        for fence in page.fences
-        if fence.kind == "transcript"
+        for fence in page.examples
         for step, before, _ in states(page.transcript(fence))
         if before is not None
     }

@@ -62,7 +62,7 @@ def tables(docs: Path, language: str) -> str:
     """Draw how many transcripts each server plays as they are written, and then what each does otherwise, and why."""
     tested = read_servers(servers_file(docs))
     pages = read_pages(docs, language)
-    total = sum(len(page.examples) for page in pages)
+    total = sum(len(page.transcripts) for page in pages)
     titles = {name: words[language] for name, words in tested.columns.items()}
     rows = []
     alike: dict[tuple[Difference, ...], list[str]] = {}  # some servers differ in the same

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final
 
+from markdown import markdown  # type: ignore[import-untyped]
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
@@ -36,12 +37,58 @@ def take_options(_language: str, inputs: dict[str, str], options: dict[str, str]
     return True
 
 
+def frame_exercises(text: str) -> str:
+    """Put each exercise of a page's Markdown into an element of its own, and fold its solution with what follows it."""
+    page = PAGE.get()
+    text = text.strip("\n")
+    lines = text.split("\n")
+    whole = page.path.read_text("utf-8")
+    skipped = whole.count("\n", 0, whole.index(text))  # MkDocs has taken the front matter away
+    ends = [heading.line - 1 for heading in page.headings[1:]] + [len(lines) + skipped]
+    solution = catalog(page.language).gettext("Solution")
+    for heading, end in reversed(
+        [*zip(page.headings, ends, strict=True)]
+    ):  # from below: lines above keep their numbers
+        for exercise in page.exercises:
+            if exercise.name == heading.anchor:
+                for fence in exercise.fences:  # Markdown knows no such options
+                    if fence.kind == "python":
+                        lines[fence.line - skipped - 1] = "```python"
+                name = f'data-exercise="{exercise.name}" data-kind="{exercise.kind}"'
+                lines.insert(end - skipped, "\n</details>\n\n</div>\n")
+                lines.insert(
+                    exercise.solution.line - skipped - 1,
+                    '<details class="ws-exercise__solution" data-search-exclude="true" markdown="1">'
+                    f"<summary>{solution}</summary>\n",
+                )
+                lines.insert(heading.line - skipped, f'\n<div class="ws-exercise" {name} markdown="1">\n')
+    return "\n".join(lines)
+
+
+def format_hint(source: str, _language: str, css_class: str, *_: object, **__: Any) -> str:
+    """Render a hint of an exercise, folded."""
+    page = PAGE.get()
+    fence = _fence("hint", source, {})
+    exercise = page.exercise(fence)
+    number = exercise.hints.index(fence) + 1 if exercise else 0
+    title = catalog(page.language).gettext("Hint %(number)d") % {"number": number}
+    return f'<details class="{css_class}" data-search-exclude="true"><summary>{title}</summary>{hint(fence)}</details>'
+
+
+def hint(fence: Fence) -> str:
+    """Render the Markdown of a hint, whose links lead to sections of its own page: ``[...](#anchor)``."""
+    return str(markdown(fence.source))
+
+
 def format_transcript(
     source: str, _language: str, css_class: str, options: Mapping[str, str], _md: object, **_: Any
 ) -> str:
     """Render a transcript: its text and its live addresses beside its diagram."""
     page = PAGE.get()
     fence = _fence("transcript", source, options)
+    exercise = page.exercise(fence)
+    if exercise and fence == exercise.solution:
+        return listing(source, TranscriptLexer(), f"solution-{exercise.name}-line")
     transcript = page.transcript(fence)
     words = catalog(page.language)
     targets = list(dict.fromkeys(step.target for step in transcript.steps if isinstance(step, Connect)))
@@ -63,12 +110,13 @@ def format_transcript(
     addresses = " ".join(
         f"<code data-live>ws://127.0.0.1:8000{html.escape(mount + target)}</code>" for target in targets
     )
+    live = f'<p class="{css_class}__live" data-search-exclude="true"><span>{label}</span> {addresses}</p>'
     number = page.example(fence)
     text = listing(source, TranscriptLexer(), f"example-{number}-line")
     return (
         f'<figure class="{css_class}" id="example-{number}" data-page="{page.name}" data-example="{number}">'
         f'<div class="{css_class}__text">{text}'
-        f'<p class="{css_class}__live" data-search-exclude="true"><span>{label}</span> {addresses}</p></div>'
+        f"{'' if exercise else live}</div>"
         f'<div class="{css_class}__diagram" data-search-exclude="true">'
         f'<button type="button" class="{css_class}__enlarge" title="{enlarge}" aria-label="{enlarge}">⤢</button>'
         f'<div class="{css_class}__drawing">{drawing}</div>'

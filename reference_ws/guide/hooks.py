@@ -142,9 +142,9 @@ def _problem(file: Path) -> str | None:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
-    """Tell the fences which page they are on."""
+    """Tell the fences which page they are on, and put its exercises in their frames."""
     fences.PAGE.set(read_page(Path(page.file.src_dir or "", page.file.src_uri)))
-    return markdown
+    return fences.frame_exercises(markdown)
 
 
 def on_page_content(html: str, *, config: MkDocsConfig, **_: Any) -> str:

@@ -12,23 +12,25 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from types import CodeType
-from typing import Final
+from typing import Final, Literal
 
 from reference_ws.guide.words.catalogs import LANGUAGES
 from reference_ws.transcript.grammar import parse
-from reference_ws.transcript.steps import Transcript
+from reference_ws.transcript.steps import FromClient, Step, Transcript
 
 PACKAGE: Final = Path(__file__).parents[1]
 
 KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
-    "python": {},
-    "transcript": {"app": (), "denial": ("off",)},
+    "python": {"exercise": ("start", "solution")},
+    "transcript": {"app": (), "denial": ("off",), "exercise": ("start", "solution")},
     "console": {},
     "lifecycle": {"show": ("receive", "send", "states", "close-codes")},
     "glossary": {},
     "servers": {},
+    "hint": {},
 }
 """The fences that a page may have: kind -> option -> its values; ``()`` stands for any Python name."""
 
@@ -84,6 +86,51 @@ class Fence:
 
 
 @dataclass(frozen=True, slots=True)
+class Exercise:
+    """All fences of a section that sets the reader a task; ``name`` is the anchor of its heading.
+
+    Of kind ``"code"``, the reader mends the code until it does what the transcript says; of kind ``"script"`` the code
+    stands, and the reader writes into the transcript what the clients do until the application does what it demands.
+    """
+
+    name: str
+    fences: tuple[Fence, ...]
+
+    @property
+    def start(self) -> Fence:
+        """What the reader begins with: a sample, or in kind ``"script"`` a transcript. It fails."""
+        return next(fence for fence in self.fences if fence.options.get("exercise") == "start")
+
+    @property
+    def solution(self) -> Fence:
+        """What stands in the place of the start, and passes."""
+        return next(fence for fence in self.fences if fence.options.get("exercise") == "solution")
+
+    @property
+    def kind(self) -> Literal["code", "script"]:
+        """What the reader changes."""
+        return "code" if self.start.kind == "python" else "script"
+
+    @property
+    def code(self) -> tuple[Fence, ...]:
+        """The samples that run before the transcript, the start among them: none when the page's own code stands."""
+        return tuple(fence for fence in self.fences if fence.kind == "python" and fence != self.solution)
+
+    @property
+    def transcript(self) -> Fence:
+        """The transcript that the code, or the reader's script, is tried with: the example that the lab shows."""
+        return next(fence for fence in self.fences if fence.kind == "transcript")
+
+    @property
+    def hints(self) -> tuple[Fence, ...]:
+        """Markdown that helps, one after the other."""
+        return tuple(fence for fence in self.fences if fence.kind == "hint")
+
+
+_EXERCISE: Final = re.compile(r"p*\+pth+=p|p*\+th+=t")  # its fences by their first letters, see `_Reader.exercises`
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page in one language; ``name`` is the file's name without ``.md``, ``path`` is absolute."""
 
@@ -93,6 +140,7 @@ class Page:
     title: str
     fences: tuple[Fence, ...]
     headings: tuple[Heading, ...]
+    exercises: tuple[Exercise, ...] = ()
 
     @property
     def file(self) -> str:
@@ -101,13 +149,41 @@ class Page:
 
     @property
     def examples(self) -> tuple[Fence, ...]:
-        """The transcripts, in order: the lab counts them from 1, the same in every language."""
-        return tuple(fence for fence in self.fences if fence.kind == "transcript")
+        """The transcripts, in order: the lab counts them from 1, the same in every language. Solutions are none."""
+        return self._of("transcript")
 
     @property
     def samples(self) -> tuple[Fence, ...]:
-        """The samples of Python code, in order."""
-        return tuple(fence for fence in self.fences if fence.kind == "python")
+        """The samples of Python code, in order; solutions are none."""
+        return self._of("python")
+
+    def _of(self, kind: str) -> tuple[Fence, ...]:
+        return tuple(each for each in self.fences if each.kind == kind and each.options.get("exercise") != "solution")
+
+    @property
+    def transcripts(self) -> tuple[Fence, ...]:
+        """The transcripts that hold as they are written, for what stands above them: all but those of exercises."""
+        return tuple(fence for fence in self.examples if self.exercise(fence) is None)
+
+    def exercise(self, fence: Fence) -> Exercise | None:
+        """Find the exercise that a fence belongs to: nothing else on the page sees its code."""
+        return next((exercise for exercise in self.exercises if exercise.name == fence.anchor), None)
+
+    def before(self, fence: Fence) -> list[int]:
+        """List the numbers of the samples that run before a transcript: the page's above it, its exercise's own."""
+        seen = (None, self.exercise(fence))
+        numbered = enumerate(self.samples, 1)
+        return [number for number, sample in numbered if sample.line < fence.line and self.exercise(sample) in seen]
+
+    def missing(self, exercise: Exercise, script: Transcript) -> Step | None:
+        """Find the first step of the application that an exercise of kind ``"script"`` demands and `script` lacks.
+
+        The reader adds steps and changes those of the clients. What the application has to do stays, in its order:
+        else the exercise would be solved by asking for less.
+        """
+        demanded = [] if exercise.kind == "code" else self.transcript(exercise.start).steps
+        left = iter(script.steps)  # `in` takes from it as far as it has to look
+        return next((step for step in demanded if not isinstance(step, FromClient) and step not in left), None)
 
     def before(self, fence: Fence) -> list[int]:
         """Give the numbers of the samples that run before a transcript: those above it."""
@@ -166,7 +242,8 @@ def read_source(path: Path, source: bytes) -> Page:
         raise PageError(
             page_file(path), 1, "a page begins with its one title: write `# Title {#anchor}` once, above all else"
         )
-    return Page(path.parent.name, path.stem, path, title, tuple(reader.fences), tuple(reader.headings))
+    exercises = tuple(reader.exercises())
+    return Page(path.parent.name, path.stem, path, title, tuple(reader.fences), tuple(reader.headings), exercises)
 
 
 def compile_sample(fence: Fence, file: str) -> CodeType:
@@ -283,6 +360,8 @@ class _Reader:
         if drawn is any(map(str.strip, block.body)):
             problem = f"a {info['kind']} fence has no text: the site draws it" if drawn else "this fence is empty"
             raise PageError(self.file, line, problem)
+        if info["kind"] == "hint" and re.search(r"\]\((?!#)", block.source):
+            raise PageError(self.file, line, "a hint leads to sections of its own page: write [...](#anchor)")
         anchor = self.headings[-1].anchor if self.headings else ""
         fence = Fence(info["kind"], options, block.source, line, anchor)
         if fence.kind == "python":
@@ -294,6 +373,20 @@ class _Reader:
                 problem = f"this sample is no Python: {error or 'it is nested too deeply'}"
                 raise PageError(self.file, line, problem) from None
         return fence
+
+    def exercises(self) -> Iterator[Exercise]:
+        """Find the sections that are exercises, once all is read."""
+        for name, section in groupby(self.fences, key=lambda fence: fence.anchor):
+            fences = tuple(section)
+            marked = [fence for fence in fences if fence.kind == "hint" or "exercise" in fence.options]
+            if not marked:
+                continue
+            # A letter a fence: sample, transcript, hint; start and solution are marked in front.
+            marks = {"start": "+", "solution": "="}
+            shape = "".join(marks.get(fence.options.get("exercise", ""), "") + fence.kind[0] for fence in fences)
+            if not _EXERCISE.fullmatch(re.sub("[^pth+=]", "", shape)):
+                raise PageError(self.file, marked[0].line, _exercise_problem(name, shape))
+            yield Exercise(name, fences)
 
     def options(self, line: int, kind: str, text: str) -> dict[str, str]:
         if kind not in KINDS:
@@ -317,6 +410,20 @@ class _Reader:
         if kind == "lifecycle" and not options:
             raise PageError(self.file, line, f"write {{show=...}} with {', '.join(KINDS[kind]['show'])}")
         return options
+
+
+def _exercise_problem(name: str, shape: str) -> str:
+    for mark in "+=":
+        if shape.count(mark) > 1:
+            return f"{name} is the name of an exercise already: give the second one a heading of its own"
+    parts = {"start": r"\+", "transcript": "(?<!=)t", "hint": "h", "solution": "="}
+    for part, pattern in parts.items():
+        if not re.search(pattern, shape):
+            return f"the exercise {name} has no {part}: it consists of start, transcript, hints and solution"
+    return (
+        f"the fences of the exercise {name} stand in another order than start, transcript, hints, solution,"
+        " or its solution is no fence of the start's kind"
+    )
 
 
 def live_path(page: str, app: str = "app", denial: bool = True) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from reference_ws.guide.pages import Fence, Page, PageError, compile_sample, page_file, read_page
+from reference_ws.guide.pages import Exercise, Fence, Page, PageError, compile_sample, page_file, read_page
+from reference_ws.transcript.grammar import format_step
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.player import Report, TranscriptFailure, play
 
@@ -77,9 +79,51 @@ class PageRun:
         script = self.page.transcript(fence)
         return await play(url or app, script, timeout_s=timeout_s, denial=fence.denial)
 
+    @asynccontextmanager
+    async def attempt(self, exercise: Exercise, fence: Fence) -> AsyncIterator[tuple[PageRun, Fence]]:
+        """Run an exercise with `fence`, its start or its solution; yield the run, and the transcript to be played.
+
+        It runs in a copy of the namespace, a module of its own: nothing on the page sees its code. Raises `PageError`
+        when that code would change the page's own application.
+        """
+        run = PageRun(self.page)
+        run.module.__dict__.update({**self.module.__dict__, **run.module.__dict__})
+        try:
+            for sample in exercise.code:
+                await run.python(fence if sample == exercise.start else sample)
+            script = exercise.transcript if exercise.kind == "code" else fence
+            if exercise.code and run.application(script) is self.module.__dict__.get(script.app):
+                problem = f"an exercise with code has an application of its own: begin with `{script.app} = App()`"
+                raise PageError(self.page.file, exercise.code[0].line, problem)
+            yield run, script
+        finally:
+            run.close()
+
+    async def prove(self, exercise: Exercise, fence: Fence) -> None:
+        """Show that an exercise's start fails its transcript, or that its solution passes. Raises `PageError`."""
+        async with self.attempt(exercise, fence) as (run, script):
+            report = await run.transcript(script)
+            missing = self.page.missing(exercise, report.transcript)
+        problem = ""
+        if fence == exercise.start:
+            if report.ok:
+                problem = f"the start of the exercise {exercise.name} passes: there is nothing to do"
+        elif not report.ok:
+            problem = f"the solution of the exercise {exercise.name} fails:\n{TranscriptFailure(report)}"
+        elif missing:
+            problem = f"the solution lacks what the start demands, `{format_step(missing)}`"
+        if problem:
+            raise PageError(self.page.file, fence.line, problem)
+
     async def fence(self, fence: Fence) -> None:
-        """Run a python or a transcript fence (the others only stand there). Raises `TranscriptFailure`."""
-        if fence.kind == "python":
+        """Run a python or a transcript fence (the others only stand there); of an exercise, prove start and solution.
+
+        Raises `TranscriptFailure`, and what `prove` raises.
+        """
+        if exercise := self.page.exercise(fence):
+            if "exercise" in fence.options:
+                await self.prove(exercise, fence)
+        elif fence.kind == "python":
             await self.python(fence)
         elif fence.kind == "transcript":
             report = await self.transcript(fence)
@@ -87,11 +131,14 @@ class PageRun:
                 raise TranscriptFailure(report)
 
     async def up_to(self, fence: Fence | None = None) -> None:
-        """Run, in order, what stands above `fence` and hasn't run yet; without a fence the whole page."""
+        """Run, in order, what stands above `fence` and hasn't run yet; without a fence the whole page.
+
+        Exercises don't run: nothing stands on them.
+        """
         for above in self.page.fences:
             if fence is not None and above.line >= fence.line:
                 return
-            if above.line not in self.done:
+            if above.line not in self.done and self.page.exercise(above) is None:
                 await self.fence(above)
 
 

@@ -33,7 +33,7 @@ Token = tuple[int, str]
 
 
 class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many fences of each kind a page has: an entry of ``docs/pages.toml``."""
+    """How many fences of each kind a page has, and how many exercises: an entry of ``docs/pages.toml``."""
 
     python: int = 0
     transcript: int = 0
@@ -41,6 +41,8 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lifecycle: int = 0
     glossary: int = 0
     servers: int = 0
+    hint: int = 0
+    exercise: int = 0
 
 
 def read_counts(docs: Path) -> dict[str, Counts]:
@@ -50,7 +52,7 @@ def read_counts(docs: Path) -> dict[str, Counts]:
 
 def count_problem(page: Page, written: Mapping[str, Counts]) -> str | None:
     """Compare a page with the written counts: ``None``, or what differs."""
-    got = Counts(**Counter(fence.kind for fence in page.fences))
+    got = Counts(**Counter(fence.kind for fence in page.fences), exercise=len(page.exercises))
     if page.name not in written:
         return f"{page.file}:1: docs/pages.toml has no entry [{page.name}]; the page has {got}"
     if got != written[page.name]:
@@ -90,10 +92,12 @@ def check(docs: Path) -> list[str]:
 def summary(docs: Path) -> str:
     """Count what one language has (the others have the same): one line."""
     counts = read_counts(docs)
-    samples, transcripts = (sum(getattr(page, kind) for page in counts.values()) for kind in ("python", "transcript"))
+    kinds = ("python", "transcript", "exercise")
+    samples, transcripts, exercises = (sum(getattr(page, kind) for page in counts.values()) for kind in kinds)
     languages = ", ".join(LANGUAGES)
     return (
-        f"{len(counts)} pages, {samples} executed samples and {transcripts} transcripts a language; {languages} agree"
+        f"{len(counts)} pages, {samples} executed samples, {transcripts} transcripts and {exercises} exercises"
+        f" a language; {languages} agree"
     )
 
 
@@ -159,6 +163,8 @@ def _tokens(page: Page, fence: Fence) -> list[Token]:
         return [(fence.line + token.start[0], token.string) for token in found if token.type not in ignored]
     if fence.kind == "transcript":
         return [(step.line, _words(step)) for step in page.transcript(fence).steps]
+    if fence.kind == "hint":  # prose
+        return []
     lines = enumerate(fence.source.splitlines(), fence.line + 1)
     return [(line, text.rstrip()) for line, text in lines if not text.lstrip().startswith("#")]
 

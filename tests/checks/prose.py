@@ -1,7 +1,7 @@
 """What a program can say about the prose of a page: its terms, the way it addresses the reader, its typography.
 
-Only prose is looked at: fences, the names of objects (``:::``), inline code, link targets, anchors and HTML tags are
-left out.
+Only prose is looked at, that of hints too: other fences, the names of objects (``:::``), inline code, link targets,
+anchors and HTML tags are left out.
 """
 
 from __future__ import annotations
@@ -90,7 +90,10 @@ def check(page: Page, terms: Sequence[Term]) -> Iterator[str]:
 
 def _prose(page: Page) -> Iterator[tuple[int, str]]:
     """Yield the lines that are prose, with their numbers; what isn't prose within them is taken out."""
-    fenced = {line for fence in page.fences for line in range(fence.line, fence.line + fence.source.count("\n") + 2)}
+    fenced: set[int] = set()
+    for fence in page.fences:
+        end = fence.line + fence.source.count("\n") + 1
+        fenced.update((fence.line, end) if fence.kind == "hint" else range(fence.line, end + 1))
     for line, text in enumerate(page.path.read_text("utf-8").splitlines(), 1):
         if line not in fenced and not text.startswith(":::"):
             without_code = re.sub(r"(`+).+?\1", _CODE, text)

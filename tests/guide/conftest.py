@@ -1,3 +1,5 @@
+import gc
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -76,3 +78,20 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write_page
+
+
+@pytest.fixture
+def run_documents(pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Run pytest on the documents in `tmp_path`, in this process: it has imported all that they need."""
+    for file in ("conftest.py", "pyproject.toml"):
+        shutil.copy(Path(__file__).parents[2] / file, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> str:
+        # A task that is collected with its exception unread is logged with a traceback, for which Python parses lines;
+        # in the middle of parsing a file that is a SystemError on Python 3.11.
+        gc.collect()
+        options = ("-p", "no:cacheprovider", "--tb=short", "-v", *arguments)
+        return str(pytester.runpytest_inprocess("docs", *options).stdout)
+
+    return run

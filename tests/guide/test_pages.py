@@ -72,11 +72,11 @@ def test_blocks_are_those_of_markdown(text, found):
 BROKEN = {
     "mistyped fence": (
         "```pyton\nx\n```",
-        "3: pyton is no fence of ours: use python, transcript, console, lifecycle, glossary, servers",
+        "3: pyton is no fence of ours: use python, transcript, console, lifecycle, glossary, servers, hint",
     ),
     "capitals": (
         "```Python\nx\n```",
-        "3: Python is no fence of ours: use python, transcript, console, lifecycle, glossary, servers",
+        "3: Python is no fence of ours: use python, transcript, console, lifecycle, glossary, servers, hint",
     ),
     "no kind": ("```\nx\n```", "3: a fence is written as ```kind or ```kind {option=value}, not ```"),
     "options without braces": (
@@ -89,9 +89,12 @@ BROKEN = {
     ),
     "unknown option": (
         "```transcript {apps=raw}\nx\n```",
-        "3: apps is no option of a transcript fence (its options: app, denial)",
+        "3: apps is no option of a transcript fence (its options: app, denial, exercise)",
     ),
-    "option of python": ("```python {app=raw}\nx\n```", "3: app is no option of a python fence (its options: none)"),
+    "option of python": (
+        "```python {app=raw}\nx\n```",
+        "3: app is no option of a python fence (its options: exercise)",
+    ),
     "wrong value": ("```transcript {denial=no}\nx\n```", "3: write denial=... with off"),
     "wrong name": ("```transcript {app=1a}\nx\n```", "3: write app=... with the name of an application"),
     "no value": ("```transcript {app}\nx\n```", "3: write app=... with the name of an application"),
@@ -168,8 +171,9 @@ def test_counts_that_agree_are_no_problem(write):
 def test_counts_that_differ_are_a_problem(write):
     assert (
         "docs/ru/closing.md:1: docs/pages.toml says"
-        " Counts(python=3, transcript=1, console=0, lifecycle=0, glossary=0, servers=0),"
-        " the page has Counts(python=2, transcript=1, console=0, lifecycle=0, glossary=0, servers=0)"
+        " Counts(python=3, transcript=1, console=0, lifecycle=0, glossary=0, servers=0, hint=0, exercise=0),"
+        " the page has Counts(python=2, transcript=1, console=0, lifecycle=0, glossary=0, servers=0, hint=0,"
+        " exercise=0)"
     ) == count_problem(read_page(write(ECHO)), {"closing": Counts(python=3, transcript=1)})
 
 

@@ -75,7 +75,7 @@ def test_equal_pages_have_no_findings(docs):
 
 
 def test_summary_counts_what_one_language_runs(docs):
-    assert "1 pages, 1 executed samples and 1 transcripts a language; zh, pt, ru agree" == summary(docs)
+    assert "1 pages, 1 executed samples, 1 transcripts and 0 exercises a language; zh, pt, ru agree" == summary(docs)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_prose_and_comments_may_differ(findings, old, new):
             "```pyton",
             [
                 "docs/pt/closing.md:3: pyton is no fence of ours:"
-                " use python, transcript, console, lifecycle, glossary, servers",
+                " use python, transcript, console, lifecycle, glossary, servers, hint",
             ],
         ),
         (
@@ -197,8 +197,9 @@ def test_prose_and_comments_may_differ(findings, old, new):
             "",
             [
                 "docs/pt/closing.md:1: docs/pages.toml says"
-                " Counts(python=1, transcript=1, console=1, lifecycle=1, glossary=0, servers=0),"
-                " the page has Counts(python=1, transcript=1, console=1, lifecycle=0, glossary=0, servers=0)",
+                " Counts(python=1, transcript=1, console=1, lifecycle=1, glossary=0, servers=0, hint=0, exercise=0),"
+                " the page has Counts(python=1, transcript=1, console=1, lifecycle=0, glossary=0, servers=0, hint=0,"
+                " exercise=0)",
                 "docs/pt/closing.md:1: the lifecycle fence of docs/zh/closing.md:26 is missing",
             ],
         ),

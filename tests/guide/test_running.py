@@ -1,6 +1,4 @@
 import asyncio
-import gc
-import shutil
 import sys
 import typing
 from collections.abc import Callable
@@ -12,8 +10,6 @@ from small_docs import ECHO
 
 from reference_ws.guide.pages import Fence, Page, PageError, read_page
 from reference_ws.guide.running import PageRun, failure_line, failure_text
-
-ROOT = Path(__file__).parents[2]
 
 
 def run_python(page: Page) -> PageRun:
@@ -168,23 +164,6 @@ def test_page_runs_from_top_to_bottom(write):
 
 
 # --- documents as tests -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def run_documents(pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Run pytest on the documents in `tmp_path`, in this process: it has imported all that they need."""
-    for file in ("conftest.py", "pyproject.toml"):
-        shutil.copy(ROOT / file, tmp_path)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> str:
-        # A task that is collected with its exception unread is logged with a traceback, for which Python parses lines;
-        # in the middle of parsing a file that is a SystemError on Python 3.11.
-        gc.collect()
-        options = ("-p", "no:cacheprovider", "--tb=short", "-v", *arguments)
-        return str(pytester.runpytest_inprocess("docs", *options).stdout)
-
-    return run
 
 
 def test_documents_pass_fail_and_are_selected(write, run_documents, tmp_path):

@@ -53,7 +53,7 @@ async def run_page(name: str) -> None:
     """Run a page as far as its last transcript: behind it, samples may need asyncio."""
     page = read_page(PAGES / f"{name}.md")
     run = PageRun(page)
-    *_, last = (fence for fence in page.fences if fence.kind == "transcript")
+    *_, last = page.transcripts
     await run.up_to(last)
     await run.fence(last)
     for app_name, page_app in run.applications.items():

@@ -14,7 +14,7 @@ from reference_ws.transcript.player import Report, play
 
 # The code is equal in all languages.
 PAGES = {path.stem: read_page(path) for path in sorted((DOCS / "zh").glob("*.md"))}
-PLAYED = [name for name, page in PAGES.items() if any(fence.kind == "transcript" for fence in page.fences)]
+PLAYED = [name for name, page in PAGES.items() if page.transcripts]
 
 TIMEOUT_S = 2
 """What comes on these pages comes at once."""
@@ -37,12 +37,11 @@ def test_page_holds(server, compare, name):
     server.get(f"/run/{name}")
     found = {}
     numbers = Counter()
-    for fence in page.fences:
-        if fence.kind == "transcript":
-            numbers[fence.anchor] += 1
-            address = server.url + live_path(name, fence.app, fence.denial)
-            report = asyncio.run(play(address, page.transcript(fence), timeout_s=TIMEOUT_S))
-            found[f"{name}#{fence.anchor} {numbers[fence.anchor]}"] = lines(report)
+    for fence in page.transcripts:
+        numbers[fence.anchor] += 1
+        address = server.url + live_path(name, fence.app, fence.denial)
+        report = asyncio.run(play(address, page.transcript(fence), timeout_s=TIMEOUT_S))
+        found[f"{name}#{fence.anchor} {numbers[fence.anchor]}"] = lines(report)
 
     compare(name, found)
 
@@ -63,9 +62,7 @@ def test_reasons_are_told_in_each_language():
 
 
 def test_differences_name_transcripts_that_exist():
-    anchors = {
-        f"{name}#{fence.anchor}" for name in PLAYED for fence in PAGES[name].fences if fence.kind == "transcript"
-    }
+    anchors = {f"{name}#{fence.anchor}" for name in PLAYED for fence in PAGES[name].transcripts}
     named = [difference.transcript for server in NAMED.values() for difference in server.differences]
 
     assert [] == [name for name in named if "#" in name and re.sub(r" \d+$", "", name) not in anchors]

@@ -19,7 +19,6 @@ from starlette.types import ASGIApp
 from reference_ws.guide.command import Problem, address
 from reference_ws.guide.command.screen import Screen, unknown
 from reference_ws.guide.pages import (
-    KINDS,
     Block,
     Fence,
     Page,
@@ -53,9 +52,9 @@ def show_examples(words: NullTranslations, language: str) -> None:
         raise Problem(str(error)) from None
     for page in pages:
         titles = {heading.anchor: heading.title for heading in page.headings}
-        if page.examples:
+        if page.transcripts:
             screen.line(f"{page.name}  {page.title}", "bold")
-        for anchor, group in groupby(page.examples, key=lambda fence: fence.anchor):
+        for anchor, group in groupby(page.transcripts, key=lambda fence: fence.anchor):
             screen.line(f"  {page.name}#{anchor}  {titles[anchor]}")
             addresses = [
                 f"{SERVER}{live_path(page.name, fence.app, fence.denial)}{step.target}"
@@ -70,8 +69,9 @@ def show_examples(words: NullTranslations, language: str) -> None:
 def run(words: NullTranslations, page: str, *, language: str, url: str | None, quiet: bool) -> int:
     """Play the transcripts of a page, or of the section ``page#anchor``; returns the exit code. Raises `Problem`.
 
-    In memory all that stands above the section runs too, as on the page; with `url` (``ws://127.0.0.1:8000``) only the
-    transcripts are played, against the live addresses of `reference-ws serve`.
+    In memory all that stands above the section runs too, as on the page, and exercises are played with their solutions;
+    with `url` (``ws://127.0.0.1:8000``) only the transcripts are played, against the live addresses of
+    `reference-ws serve`, which has no exercises.
     """
     _ = words.gettext
     name, _hash, anchor = page.partition("#")
@@ -83,8 +83,9 @@ def run(words: NullTranslations, page: str, *, language: str, url: str | None, q
     except PageError as error:
         raise Problem(str(error)) from None
     chosen = _section(words, read, anchor) if anchor else list(read.fences)
-    transcripts = [fence for fence in chosen if fence in read.examples]
-    if not transcripts:
+    exercises = [fence for fence in chosen if url is None and read.exercise(fence)]
+    transcripts = [fence for fence in chosen if fence in read.transcripts]
+    if not exercises and not transcripts:
         raise Problem(_("%(place)s has no transcript") % {"place": page})
     performance = _Performance(words, page, read.file, quiet)
     if url is None:
@@ -167,7 +168,13 @@ class _Performance:
             for fence in page.fences:
                 if fence.line > chosen[-1].line:
                     break
-                if fence.kind == "transcript" and fence in chosen:
+                if exercise := page.exercise(fence):
+                    if fence == exercise.solution and fence in chosen:
+                        async with page_run.attempt(exercise, fence) as (own, solved):
+                            script = page.transcript(solved)
+                            if not await self.show(own.application(solved), script, denial=solved.denial):
+                                return DIFFERS
+                elif fence.kind == "transcript" and fence in chosen:
                     script = parse(fence.source, file=self.file, first_line=fence.line + 1)
                     if not await self.show(page_run.application(fence), script, denial=fence.denial):
                         return DIFFERS
@@ -247,7 +254,7 @@ def _markdown(words: NullTranslations, path: Path, text: str) -> Page:
             given = [word.partition("=") for word in shlex.split(options.strip().strip("{}"))]
         except ValueError:
             given = [(options, "", "")]
-        bad = [f"{name}={value}" for name, _, value in given if kind == "transcript" and name not in KINDS[kind]]
+        bad = [f"{name}={value}" for name, _, value in given if kind == "transcript" and name not in ("app", "denial")]
         if bad:
             problem = words.gettext("%(file)s:%(line)s: there is no option %(option)s, only app and denial")
             raise Problem(problem % {"file": path, "line": line, "option": bad[0]})
