@@ -185,10 +185,6 @@ class Page:
         left = iter(script.steps)  # `in` takes from it as far as it has to look
         return next((step for step in demanded if not isinstance(step, FromClient) and step not in left), None)
 
-    def before(self, fence: Fence) -> list[int]:
-        """Give the numbers of the samples that run before a transcript: those above it."""
-        return [number for number, sample in enumerate(self.samples, 1) if sample.line < fence.line]
-
     def transcript(self, fence: Fence) -> Transcript:
         """Read a transcript of this page; its steps carry the lines of the page. Raises `TranscriptError`."""
         return _parse(fence.source, file=self.file, first_line=fence.line + 1)

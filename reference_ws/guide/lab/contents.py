@@ -5,7 +5,8 @@ from __future__ import annotations
 import dis
 from typing import Any
 
-from reference_ws.guide.pages import Fence, Page, compile_sample
+from reference_ws.guide.fences import hint
+from reference_ws.guide.pages import Exercise, Fence, Page, compile_sample
 
 
 def contents(page: Page) -> dict[str, Any]:
@@ -16,12 +17,27 @@ def contents(page: Page) -> dict[str, Any]:
         "source": page.path.read_text("utf-8"),
         "samples": [{"source": sample.source} for sample in page.samples],
         "examples": {str(number): _example(page, fence) for number, fence in enumerate(page.examples, 1)},
-        "exercises": [],
+        "exercises": [_exercise(page, exercise) for exercise in page.exercises],
+    }
+
+
+def _exercise(page: Page, exercise: Exercise) -> dict[str, Any]:
+    code = exercise.kind == "code"
+    return {
+        "name": exercise.name,
+        "title": next(heading.title for heading in page.headings if heading.anchor == exercise.name),
+        "example": page.example(exercise.transcript),
+        "block": page.samples.index(exercise.start) + 1 if code else None,
+        "heading": exercise.name,
+        "kind": exercise.kind,
+        "solution": exercise.solution.source,
+        "hints": [hint(fence) for fence in exercise.hints],
     }
 
 
 def _example(page: Page, fence: Fence) -> dict[str, Any]:
     blocks = page.before(fence)
+    exercise = page.exercise(fence)
     return {
         "blocks": blocks,
         "main": next((number for number in reversed(blocks) if _binds(page, number, fence.app)), None),
@@ -29,7 +45,7 @@ def _example(page: Page, fence: Fence) -> dict[str, Any]:
         "script": fence.source,
         "denial": fence.denial,
         "heading": fence.anchor,
-        "exercise": None,
+        "exercise": exercise.name if exercise else None,
     }
 
 
