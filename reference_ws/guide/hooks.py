@@ -154,7 +154,8 @@ def on_page_content(html: str, *, config: MkDocsConfig, **_: Any) -> str:
     source = '<details class="mkdocstrings-source"'
     html = html.replace(source, f'{source} data-search-exclude="true"')
     if (example := '<figure class="ws-transcript"') not in html:
-        return html
+        told = catalog(_language(config)[0]).gettext("This page has no example that can be presented.")
+        return f'<p class="ws-unpresented" role="status" hidden>{told}</p>{html}'
     return html.replace(example, f"<style>{STYLE}</style>{example}", 1) + script(catalog(_language(config)[0]))
 
 

@@ -64,6 +64,11 @@ export async function makeEditor(language, label, changed) {
       else field.value = value
       setting = false
     },
+    // Whether it can only be read.
+    set isLocked(on) {
+      if (editor) editor.setOptions({ readOnly: on })
+      else field.readOnly = on
+    },
     // As for `annotate`, and the kind "changed".
     mark(now) {
       marks = now

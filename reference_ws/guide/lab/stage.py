@@ -181,6 +181,7 @@ class _Play:
                     self._happened(report.got)
                     self._show(line=report.expected.line if report.expected else None)
                 end = self._ended(player, report)
+                end = end.get("ok") and self._demanded(script) or end
         except (_End, DeadlockError):
             if end is None:  # else only the end of what the application has left open is cut short
                 raise
@@ -383,6 +384,15 @@ class _Play:
         self.story.add(step, self.loop.time() - self._began)
         if len(self.story.steps) >= MAX_STEPS or self.story.size >= MAX_CHARACTERS:
             self.loop.end = _End(self.words.gettext("The lab stops here: more has happened than it can show."))
+
+    def _demanded(self, script: Transcript) -> Show | None:
+        """Tell what an exercise demands of the application, if the reader's transcript leaves it out."""
+        exercise = self.page.exercise(self.fence)
+        missing = self.page.missing(exercise, script) if exercise else None
+        if missing is None:
+            return None
+        title = self.words.gettext("It comes as it is written, but the exercise demands more of the application")
+        return {"title": title, "expected": format_step(missing), "got": self.words.gettext("nothing of it")}
 
     def _ended(self, player: Player, report: Report) -> Show:
         """Tell how it came out, and, where it differs, what was ``expected`` and ``got``, and what raised."""
