@@ -23,7 +23,8 @@ export class Presentation {
   constructor(labs, lab, ended) {
     this.labs = labs
     this.ended = ended
-    const button = (name, click) => make("button", { type: "button", click }, words[name])
+    const button = (name, sign, click) =>
+      make("button", { type: "button", "aria-label": words[name], title: words[name], click }, sign)
     this.choice = make("select", {
       class: "ws-present__choice", "aria-label": words.examples, change: () => this.go(this.labs[this.choice.selectedIndex]),
     }, ...labs.map(({ heading }, index) => make("option", {}, `${index + 1} · ${heading}`)))
@@ -37,12 +38,12 @@ export class Presentation {
       make("header", { class: "ws-present__head" }, this.heading, this.place,
         make("div", { class: "ws-present__moves" },
           this.choice,
-          button("previous_example", () => this.move(-1)),
-          button("next_example", () => this.move(1)),
+          button("previous_example", "‹", () => this.move(-1)),
+          button("next_example", "›", () => this.move(1)),
           make("nav", { class: "ws-present__links", "aria-label": words.language }, ...this.languages),
           make("nav", { class: "ws-present__links", "aria-label": words.print }, ...["sheet", "answers"].map(name =>
             make("a", { href: sheetAddress(name) }, words[name === "sheet" ? name : "sheet_answers"]))),
-          button("leave", () => this.end()))),
+          button("leave", "✕", () => this.end()))),
       this.stage, make("p", { class: "ws-present__keys" }, words.keys))
     document.body.append(this.element)
     document.body.classList.add("ws-presented")

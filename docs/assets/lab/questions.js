@@ -43,7 +43,7 @@ export function questions(shows, code, codes) {
 
 // What has happened in a step, as a line of the notation: the script may leave open what exactly comes.
 function read(show, before) {
-  const [text] = show.transcript.slice(before?.transcript.length ?? 0).split("\n")
+  const text = show.transcript.split("\n").filter(line => /^\S/.test(line))[before?.row ?? 0] ?? ""
   const [, client = "", sign, verb = "", rest = ""] = LINE.exec(text) ?? []
   return sign && { text, client, sign, verb, rest }
 }
