@@ -10,6 +10,7 @@ import html
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
+from gettext import NullTranslations
 from typing import Any, Final
 
 from markdown import markdown  # type: ignore[import-untyped]
@@ -22,10 +23,11 @@ from pymdownx.superfences import SuperFencesException  # type: ignore[import-unt
 from reference_ws.guide import differences, glossary
 from reference_ws.guide.lexer import TranscriptLexer
 from reference_ws.guide.pages import Fence, Page, live_path
-from reference_ws.guide.tables import SHOWS
+from reference_ws.guide.tables import SHOWS, html_table, state_name
 from reference_ws.guide.words.catalogs import catalog
-from reference_ws.transcript.diagram import svg
-from reference_ws.transcript.steps import Connect
+from reference_ws.transcript.diagram import states, svg
+from reference_ws.transcript.grammar import format_step
+from reference_ws.transcript.steps import Connect, States, Transcript
 
 PAGE: Final[ContextVar[Page]] = ContextVar("PAGE")
 """The page that is being rendered."""
@@ -116,7 +118,7 @@ def format_transcript(
     return (
         f'<figure class="{css_class}" id="example-{number}" data-page="{page.name}" data-example="{number}">'
         f'<div class="{css_class}__text">{text}'
-        f"{'' if exercise else live}</div>"
+        f"{'' if exercise else live}{_states_table(transcript, words)}</div>"
         f'<div class="{css_class}__diagram" data-search-exclude="true">'
         f'<button type="button" class="{css_class}__enlarge" title="{enlarge}" aria-label="{enlarge}">⤢</button>'
         f'<div class="{css_class}__drawing">{drawing}</div>'
@@ -124,6 +126,21 @@ def format_transcript(
         f"<span>{title} · {steps % {'count': count}}</span>"
         f'<button title="{shut}" aria-label="{shut}">✕</button></form></dialog></div>'
         f'<div class="ws-lab" data-search-exclude="true" hidden></div></figure>'
+    )
+
+
+def _states_table(transcript: Transcript, words: NullTranslations) -> str:
+    """Write what only the picture shows, folded: the states of a line's connection after it."""
+    title = words.gettext("The states, line by line")
+    titles = (words.gettext("Line"), "client_state", "application_state")
+    rows = (
+        (f"<code>{html.escape(format_step(step))}</code>", *map(state_name, after))
+        for step, _, after in states(transcript)
+        if after and not isinstance(step, States)
+    )
+    table = html_table(titles, rows)
+    return (
+        f'<details class="ws-transcript__states" data-search-exclude="true"><summary>{title}</summary>{table}</details>'
     )
 
 
@@ -142,7 +159,7 @@ _lex: Final = PythonLexer.get_tokens_unprocessed
 
 @lru_cache(4096)
 def _lexed(kind: Any, source: str, stack: Iterable[str]) -> tuple[tuple[int, Any, str], ...]:
-    """Read Python code once: a sample is coloured on its page and for the lab, the API's sources in each language."""
+    """Read Python code once: a sample is the same on the pages of each language, and so are the API's sources."""
     return tuple(_lex(kind(), source, stack))
 
 

@@ -168,7 +168,6 @@ def svg(
     hidden: bool = False,
     styled: bool = True,
     seconds: Sequence[float] = (),
-    room: Transcript | None = None,
     unheard: Collection[int] | None = None,
 ) -> str:
     """Draw a transcript: one self-contained ``<svg>`` element, the same text for the same input.
@@ -177,14 +176,13 @@ def svg(
     the first target and the transcript's own text. With `hidden`, for a page where the transcript itself stands beside
     its picture, a screen reader passes over it. A page with many pictures has their `STYLE` once, and each of them not
     `styled`. `client` and `application` are the headings of the two sides, `seconds` the times of the steps, written
-    beside them. A picture that grows keeps its places if `room` says what will come.
-    `unheard` is explained at `states`.
+    beside them. `unheard` is explained at `states`.
 
     The picture grows with the page's font size (its lengths are in rem), shrinks a little where there is no room, and
     follows the colour scheme. A site overrides the colours by the custom properties ``--ws-text``, ``--ws-connected``
     and so on; the picture's size in units is in ``--ws-width`` and ``--ws-height``.
     """
-    figure = _Figure(transcript, (client, application), tuple(seconds), room, unheard)
+    figure = _Figure(transcript, (client, application), tuple(seconds), unheard)
     rows = "\n".join(figure.rows())
     width, height = figure.width, figure.y + _EDGE
     spoken, told = 'aria-hidden="true"', []
@@ -220,16 +218,14 @@ class _Figure:
     transcript: Transcript
     sides: tuple[str, str]
     seconds: tuple[float, ...] = ()
-    room: Transcript | None = None
     unheard: Collection[int] | None = None
     clients: dict[str, int] = field(default_factory=dict)
     lanes: dict[str, int] = field(default_factory=dict)
     y: int = _TOP
 
     def __post_init__(self) -> None:
-        parts = [part for part in (self.room, self.transcript) if part]
-        steps = [step for part in parts for step in part.steps]
-        names = list(dict.fromkeys(name for part in parts for name in part.clients)) or [""]
+        steps = self.transcript.steps
+        names = self.transcript.clients or ("",)
         widest_state = max(display_width(state.name) for state in WebSocketState)
         widest_name = max(display_width(_name(name)) for name in names)
         column = max(_wide(widest_state, _SMALL), _wide(widest_name, _FONT)) + 2 * _AIR + _BAND
@@ -247,7 +243,7 @@ class _Figure:
         for number, name in enumerate(names):
             self.lanes[name] = self.gap_right + _BAND // 2 + number * lane
         self.right = max(self.lanes.values()) + _BAND // 2
-        latest = _time(max((9.99, *self.seconds))) if self.seconds or self.room else ""
+        latest = _time(max((9.99, *self.seconds))) if self.seconds else ""
         self.width = self.right + (_AIR + _wide(display_width(latest), _SMALL) if latest else 0) + _EDGE
 
     @property
@@ -288,7 +284,7 @@ class _Figure:
             ]
             head = f'<g class="step" data-step="{number}" data-line="{step.line}"><title>{_text(_full(step))}</title>'
             time = ""
-            if number <= len(self.seconds):
+            if number <= len(self.seconds) and self.seconds[number - 1] != (0, *self.seconds)[number - 1]:
                 time = _write(self.width - _EDGE, turn + 4, _time(self.seconds[number - 1]), "small quiet", "end")
             yield "\n".join(filter(None, (head, *bands, opening, *event, time, "</g>")))
 

@@ -1,7 +1,6 @@
 """Looking on while clients and a running application talk, without a change of what happens.
 
-`Observer` wraps an ASGI application. `Recorder`, which writes a transcript, stands on it, and so does the lab, which
-shows a connection live.
+`Observer` wraps an ASGI application; `Recorder`, which writes a transcript, stands on it.
 """
 
 from __future__ import annotations
@@ -60,14 +59,12 @@ class Observer:
     """ASGI middleware that reports all that happens on every WebSocket connection: ``Observer(app, on_event)``.
 
     What the application sends is reported before the server takes it, so that an answer to it comes later; what the
-    life cycle doesn't allow, or what comes after the end, is not reported. HTTP requests pass through. `client` names
-    the client of every connection, where somebody knows who it is.
+    life cycle doesn't allow, or what comes after the end, is not reported. HTTP requests pass through.
     """
 
-    def __init__(self, app: ASGIApp, on_event: Callable[[Event], None], *, client: str | None = None) -> None:
+    def __init__(self, app: ASGIApp, on_event: Callable[[Event], None]) -> None:
         self.app = app
         self._on_event = on_event
-        self._client = client
         self._connections = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,8 +73,7 @@ class Observer:
             await self.app(scope, receive, send)
             return
         self._connections += 1
-        name = f"client{self._connections}" if self._client is None else self._client
-        connection = _Connection(scope, name, self._on_event)
+        connection = _Connection(scope, f"client{self._connections}", self._on_event)
 
         async def observed_receive() -> Message:
             message = await receive()

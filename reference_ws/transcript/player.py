@@ -74,7 +74,7 @@ class Report:
             lines.append(f"the application waits at {self.got.where}")
         if self.cause is not None:
             for error in leaves(self.cause):
-                lines += [f"the application raised {told(error)}", f"  at {raised_at(error)}"]
+                lines += [f"the application raised {_told(error)}", f"  at {raised_at(error)}"]
         return "\n".join(lines)
 
 
@@ -277,8 +277,7 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
         yield from (inner,) if inner is error else leaves(inner)
 
 
-def told(error: BaseException) -> str:
-    """Tell an exception as Python does, without its traceback."""
+def _told(error: BaseException) -> str:
     return "".join(traceback.format_exception_only(error)).strip()
 
 

@@ -1,23 +1,33 @@
 """Run the library's tests on CPython 3.14 with no such interpreter installed: ``python -m py314 [pytest's arguments]``.
 
 Pyodide is CPython 3.14 in WebAssembly, and runs in Node. It is fetched once, with the packages that the tests need.
+Without arguments all examples of all pages are played too, as in a reader's browser, and what is told is compared.
 """
 
+import json
 import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Final
 from zipfile import ZipFile
 
 import tools
 from packaging.requirements import Requirement
+from py314.playing import play_all
+
+from reference_ws.guide.lab import runtime
+from reference_ws.guide.pages import read_page
 
 PROJECT: Final = Path(__file__).parents[2]
 CACHE: Final = PROJECT / ".cache/py314"
+LAB: Final = PROJECT / ".cache/lab"
+PYODIDE: Final = LAB / "node_modules/pyodide"
 
-FROM_NPM: Final = ("pyodide@314.0.7", "ws@8.23.0")
+WS: Final = ("8.23.0", "b8bd105a274ae9ca114f8c6ce4d9dbb0c764fe5118ba633c557e1703e297c587")
+"""What Pyodide loads in Node."""
 WHEELS: Final = (
     "anyio", "attrs", "click", "h11", "httpx2", "httpx2-jsfetch", "hypothesis", "idna", "iniconfig",
     "Markdown", "msgspec", "packaging", "pluggy", "Pygments", "pymdown-extensions", "pytest",
@@ -39,39 +49,79 @@ def versions() -> list[str]:
     return [f"{name}{chosen[name].specifier}" for name in WHEELS]
 
 
-def fetch(npm: str, wanted: list[str]) -> None:
-    """Fill the cache. Installing would look at the Python that runs pip, so the wheels are downloaded and unpacked."""
-    print("Fetching Pyodide and the packages into .cache/py314 (once, about half a minute) ...", flush=True)
-    subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", CACHE, *FROM_NPM], check=True)
-    wheels = CACHE / "wheels"
-    where = ["--python-version", "3.14", "--implementation", "cp", "--abi", "cp314"]
-    where += ["--platform", "pyemscripten_2026_0_wasm32", "--platform", "any"]
-    pip = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps"]
-    subprocess.run([*pip, "--only-binary=:all:", *where, "-d", wheels, *wanted], check=True)
-    for wheel in wheels.glob("*.whl"):
-        with ZipFile(wheel) as archive:
-            archive.extractall(CACHE / "packages")
+def fetch() -> None:
+    """Fill the caches with what they lack."""
+    runtime.fetch(LAB)
+    runtime.from_npm(LAB, {"ws": WS})
+    CACHE.mkdir(parents=True, exist_ok=True)
+    ready, wanted = CACHE / "ready", versions()
+    if ready.exists() and ready.read_text("utf-8") == "\n".join(wanted):
+        return
+    print("Fetching the packages into .cache/py314 (once, about half a minute) ...", flush=True)
+    shutil.rmtree(CACHE / "packages", ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        runtime.wheels(wanted, Path(folder))
+        for wheel in Path(folder).glob("*.whl"):
+            with ZipFile(wheel) as archive:
+                archive.extractall(CACHE / "packages")
+    ready.write_text("\n".join(wanted), "utf-8")
+
+
+def run(node: str, script: str, *arguments: str | Path) -> int:
+    """Run one of the scripts beside this file in Node."""
+    command = [node, f"--stack-size={(STACK - 3 * 1024**2) // 1024}", Path(__file__).with_name(script), PYODIDE]
+    return subprocess.run([*command, *arguments], check=False).returncode
+
+
+def play_examples(node: str) -> int:
+    """Play all examples here and there; what is told has to be the same.
+
+    Where an application waits may depend on the order of a set of its connections.
+    """
+    pages = [page for page in map(read_page, sorted(PROJECT.glob("docs/??/*.md"))) if page.examples]
+    given = json.dumps(
+        [
+            {
+                "name": page.name,
+                "language": page.language,
+                "source": page.path.read_text("utf-8"),
+                "examples": len(page.examples),
+            }
+            for page in pages
+        ]
+    )
+    with tempfile.TemporaryDirectory(dir=CACHE) as name:
+        archive, wanted, told = (Path(name, each) for each in ("packages.zip", "pages.json", "told.json"))
+        archive.write_bytes(runtime.packages(LAB))
+        wanted.write_text(given, "utf-8")
+        if code := run(node, "stage.mjs", archive, wanted, told):
+            return code
+        there = json.loads(told.read_bytes())
+    differ = 0
+    for page, *both in zip(pages, json.loads(play_all(given)), there, strict=True):
+        for messages in both:
+            for message in messages:
+                message.pop("waits", None)
+        here_only = [message for message in both[0] if message not in both[1]]
+        if here_only or len(both[0]) != len(both[1]):
+            differ += 1
+            print(f"{page.file}: differs from what is told in Pyodide, first: {here_only[:1]}")
+    print(f"The examples of {len(pages)} pages were played in Pyodide as in a browser: {differ} pages differ.")
+    return int(differ > 0)
 
 
 def main() -> int:
-    found = {tool: tools.program(tool) for tool in ("node", "npm")}
-    for tool, program in found.items():
-        if program is None:
-            sys.exit(f"{tool} is missing; {tools.REMEDIES[tool]}")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    ready, wanted = CACHE / "ready", versions()
-    content = "\n".join([*FROM_NPM, *wanted])
-    if not ready.exists() or ready.read_text("utf-8") != content:
-        for old in ("packages", "wheels"):
-            shutil.rmtree(CACHE / old, ignore_errors=True)
-        fetch(found["npm"], wanted)
-        ready.write_text(content, "utf-8")
+    node = tools.program("node")
+    if node is None:
+        sys.exit(f"node is missing; {tools.REMEDIES['node']}")
+    try:
+        fetch()
+    except runtime.RuntimeMissingError as error:
+        sys.exit(str(error))
     print("Starting CPython 3.14 in Node (about ten seconds) ...", flush=True)
-    inside = Path(__file__).with_name("inside.mjs")
     resource.setrlimit(resource.RLIMIT_STACK, (STACK, resource.getrlimit(resource.RLIMIT_STACK)[1]))
-    folders = [CACHE / "node_modules/pyodide", CACHE / "packages", PROJECT]
-    command = [found["node"], f"--stack-size={(STACK - 3 * 1024**2) // 1024}", inside, *folders, *sys.argv[1:]]
-    return subprocess.run(command, check=False).returncode
+    code = run(node, "inside.mjs", CACHE / "packages", PROJECT, *sys.argv[1:])
+    return code or (0 if sys.argv[1:] else play_examples(node))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ export async function makeEditor(language, label, changed) {
     if (!editor) return
     for (let number = 1; number < editor.lines.length; number++) {
       const mark = marks.get(number)
-      set(editor.lines[number], { "data-mark": mark?.kind, "data-note": mark?.note })
+      set(editor.lines[number], { "data-mark": mark?.kind, "data-note": mark?.short })
     }
   }
 
@@ -69,7 +69,7 @@ export async function makeEditor(language, label, changed) {
       if (editor) editor.setOptions({ readOnly: on })
       else field.readOnly = on
     },
-    // As for `annotate`, and the kind "changed".
+    // As for `annotate`, and the kinds "changed" and "reached"; a note is `short` here.
     mark(now) {
       marks = now
       paint()

@@ -29,8 +29,12 @@ class Engine {
   worker = null
   isReady = false
   waiting = [] // until the worker is ready
+  undone = 0 // of what the worker was asked
   actor = null
-  busy = false
+
+  get isBusy() {
+    return this.undone > 0 || this.waiting.length > 0
+  }
 
   // Begins a play; the one before is over.
   ask(message, actor) {
@@ -42,20 +46,20 @@ class Engine {
   // Says something that belongs to the play that is open.
   post(message) {
     this.waiting.push({ ...message, number: this.number })
-    if (message.do !== "open") this.expect(true)
     if (!this.worker) this.begin()
     else this.flush()
   }
 
   // The only way to end a loop of Python's. The next worker begins at once: whoever stops wants to go on.
   stop() {
+    this.actor = null
     this.end()
     this.begin()
   }
 
   // What the play may still say concerns nobody any more; the worker stays for the next one, unless it hangs.
   leave() {
-    if (this.busy && this.isReady) this.stop()
+    if (this.undone) return this.stop()
     this.actor = null
     this.number++
   }
@@ -66,7 +70,8 @@ class Engine {
     this.isReady = false
     this.number++
     this.waiting = []
-    this.expect(false)
+    this.undone = 0
+    this.listen()
   }
 
   async begin() {
@@ -97,27 +102,25 @@ class Engine {
   }
 
   hear(message) {
-    if (message.do === "ready") {
-      this.isReady = true
-      this.flush()
-    } else if (message.number !== undefined && message.number !== this.number) return
-    if (message.do === "over" || message.do === "problem" || message.do === "show" && this.line) this.expect(false)
-    else if (this.busy) this.expect(true)
-    this.actor?.take(message)
+    if (message.do === "ready") this.isReady = true
+    if (message.do === "done") this.undone--
+    this.listen()
+    if (message.number === undefined || message.number === this.number) this.actor?.take(message)
+    if (this.isReady) this.flush()
   }
 
   flush() {
     if (!this.isReady) return
     for (const message of this.waiting.splice(0)) {
-      this.line = message.do === "line"
       this.worker.postMessage(message)
+      this.undone++
     }
+    this.listen()
   }
 
-  expect(busy) {
+  listen() {
     clearTimeout(this.patience)
-    this.busy = busy
-    if (busy) this.patience = setTimeout(() => this.isReady && this.actor?.take({ do: "slow" }), PATIENCE)
+    if (this.undone) this.patience = setTimeout(() => this.actor?.take({ do: "slow" }), PATIENCE)
   }
 }
 

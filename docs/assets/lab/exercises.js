@@ -40,7 +40,7 @@ export class Exercise {
       hint.addEventListener("toggle", () => hints[index + 1] && (hints[index + 1].hidden = false), { once: true })
     })
     const solution = box.querySelector(".ws-exercise__solution")
-    solution?.addEventListener("toggle", () => solution.open && this.compare(solution))
+    solution?.addEventListener("toggle", () => solution.open && this.compare(solution).catch(() => {}))
   }
 
   // The sample that is to be mended; in kind "script", none.
@@ -64,7 +64,7 @@ export class Exercise {
 
   // Marks in the solution what the reader has written otherwise.
   async compare(solution) {
-    if (!await this.lab.learn()) return
+    await this.lab.learn()
     const { code, script } = this.lab.draft
     const own = this.kind === "script" ? script : code[this.block]
     solution.querySelector(".ws-exercise__differs")?.remove()

@@ -62,8 +62,9 @@ export function freePlay(lab) {
     line(`close ${code.value.trim() || (why && "1000")}${why}`.trim())
   }, codeBox, reasonBox, button("close_connection"))
 
-  const undo = button("undo", () => lab.undo())
-  const anew = button("anew", () => lab.anew())
+  const sign = (name, text) => make("button", {
+    type: "button", title: words[name], "aria-label": words[name], click: () => lab[name](),
+  }, text)
   const breaking = make("div", { class: "ws-lab__form", role: "group", "aria-label": words.break_it },
     make("span", { class: "ws-lab__hint" }, words.break_it),
     button("drop", () => line("drop"), words.drop_hint),
@@ -73,7 +74,7 @@ export function freePlay(lab) {
     button("large", () => line(`text ${JSON.stringify("x".repeat(LARGE))}`), words.large_hint),
     button("bad_text", () => line("close 1007"), words.bad_text_hint))
 
-  sending.append(undo, anew)
+  sending.append(sign("undo", "↶"), sign("anew", "⟲"))
   const element = make("div", { class: "ws-lab__fields", hidden: true }, connecting, sending,
     make("details", {}, make("summary", {}, words.more), make("div", { class: "ws-lab__more" }, closing, breaking)))
 

@@ -92,6 +92,8 @@ export class Lab {
   }
 
   changed() {
+    // What came from a link is the reader's own now: loading the page again must not bring the link's back.
+    if (/^#lab=/.test(location.hash)) history.replaceState(history.state, "", `#${this.figure.id}`)
     this.remember()
     this.panel.showChanges()
   }
@@ -119,12 +121,11 @@ export class Lab {
     return [...new Set(found)]
   }
 
-  // Whether it is known what the page has.
+  // Learns what the page has; rejects as `lesson` does.
   async learn() {
-    this.lesson ??= await lesson().catch(() => null)
-    this.samples = this.lesson?.samples ?? []
-    this.data = this.lesson?.examples[this.example]
-    return Boolean(this.data)
+    this.lesson ??= await lesson()
+    this.samples = this.lesson.samples
+    this.data = this.lesson.examples[this.example]
   }
 
   mayWrite(block) {
@@ -145,8 +146,11 @@ export class Lab {
       seen.observe(this.figure)
       if (!presentation) this.figure.scrollIntoView({ block: "start" })
     }
-    if (!await this.learn()) {
-      this.panel.problem(words.no_runtime)
+    try {
+      await this.learn()
+    } catch (status) {
+      const missing = status === 404
+      this.panel.problem(missing ? words.no_runtime : words.runtime_failed, !missing && (() => this.start(this.asked)))
       return false
     }
     if (opened !== this) return false
@@ -167,10 +171,12 @@ export class Lab {
     this.shows = []
     this.mode = null
     this.panel.shut()
-    if (inside) (this.button ?? this.panel.run).focus()
+    if (inside) (this.button ?? this.panel.run).focus({ preventScroll: true })
+    if (!presentation) this.figure.scrollIntoView({ block: "nearest" }) // what was below it has moved up
   }
 
   async start(mode) {
+    this.asked = mode
     this.button = this.panel[mode]
     if (!await this.open()) return
     if (mode === "edit") {
@@ -209,7 +215,6 @@ export class Lab {
   // What the worker says.
   take(message) {
     const { panel } = this
-    panel.progress.hidden = false
     switch (message.do) {
       case "progress": return panel.loads(message)
       case "ready": return panel.says(words.running)
@@ -217,23 +222,24 @@ export class Lab {
       case "failed":
         panel.wait(false)
         this.uncover() // nothing can be asked: the pictures stay
-        return panel.problem(message.text, message.again && (() => this.start(this.mode)))
+        return panel.problem(message.text, message.again && (() => this.start(this.asked)))
       case "printed": return panel.print(message.text)
       case "problem":
-        if (this.mode === "play" && !message.ends) this.forget()
-        panel.wait(false)
+        this.refused = !this.answered
         return panel.problem(message.text)
       case "show":
-        this.shows.push({ text: "", waits: [], raised: [], states: [], told: "", ...message })
-        return this.mode === "play" && this.follow(message)
+        if (this.mode === "play") return this.follow(message)
+        return this.shows.push(message)
       case "over":
         return this.ends(message)
+      case "done":
+        panel.wait(engine.isBusy)
+        return this.mode === "play" && this.next()
     }
   }
 
   ends(over) {
     const { panel } = this, { timeline } = panel
-    panel.wait(false)
     panel.ends(over)
     const lines = this.script.split("\n")
     this.shows.forEach(show => show.text = lines[show.line - 1] ?? show.transcript.trimEnd().split("\n").at(-1))
@@ -270,18 +276,21 @@ export class Lab {
   playFreely() {
     const { panel, draft } = this
     this.begin("play")
-    this.sent = 0
+    this.turn = -1 // opening comes before the first line
+    this.answered = this.refused = false
+    this.played = JSON.stringify(draft.code)
     engine.ask({ do: "open", example: this.example, code: draft.code }, this)
     for (const line of draft.lines) this.send(line)
-    panel.wait(!engine.isReady || draft.lines.length > 0)
-    panel.playing.first.focus({ preventScroll: true })
+    const { first, message, element } = panel.playing
+    if (!element.contains(document.activeElement)) (draft.lines.length ? message : first).focus({ preventScroll: true })
   }
 
   say(line, headers) {
     this.draft.lines.push({ line, headers })
     this.remember()
     this.panel.alert.replaceChildren()
-    if (engine.actor !== this || this.mode !== "play" || !engine.worker) return this.playFreely() // says it too
+    const isOpen = engine.actor === this && this.mode === "play" && !this.panel.over
+    if (!isOpen || this.played !== JSON.stringify(this.draft.code)) return this.playFreely() // says it too
     this.send({ line, headers })
   }
 
@@ -290,15 +299,17 @@ export class Lab {
     this.panel.wait(true)
   }
 
-  // The latest line wasn't one: it is no part of the conversation.
-  forget() {
-    this.draft.lines.pop()
+  // A line is done. What was refused is no part of the conversation.
+  next() {
+    if (this.refused) this.draft.lines.splice(this.turn, 1)
+    else this.turn++
+    this.answered = this.refused = false
     this.remember()
   }
 
   undo() {
-    if (!this.draft.lines.length) return
-    this.forget()
+    this.draft.lines.pop()
+    this.remember()
     this.playFreely()
   }
 
@@ -308,11 +319,13 @@ export class Lab {
     this.playFreely()
   }
 
-  follow({ svg }) {
+  follow(show) {
     const { panel } = this
-    panel.wait(false)
+    if (show.row === 0) return // nothing has happened yet
+    this.answered = true
     panel.alert.replaceChildren()
-    if (svg) panel.draw(svg)
+    this.shows.push(show)
+    if (show.svg) panel.draw(show.svg)
     panel.timeline.load(this.shows, this.shows.length)
   }
 

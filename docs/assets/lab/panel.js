@@ -35,6 +35,7 @@ export class Panel {
     const modes = this.lab.exercise ? ["check", ...MODES] : MODES
     for (const mode of modes) set(button(mode, () => this.lab.start(mode)), { "data-mode": mode })
     for (const name of ["stop", "present", "close"]) button(name)
+    this.close.replaceChildren("✕ ", make("span", {}, words.close))
     this.windows = make("div", { class: "ws-lab__windows", hidden: true }, this.present, this.close)
     this.stop.hidden = true
     this.modes = make("div", { class: "ws-lab__modes" }, ...modes.map(mode => this[mode]), this.stop)
@@ -53,7 +54,7 @@ export class Panel {
     this.timeline = new Timeline(at => this.show(at))
     this.alert = make("div", { class: "ws-lab__alert", role: "alert" })
     this.progress = make("div", { class: "ws-lab__progress", role: "status" })
-    this.told = make("ul", { class: "ws-lab__told", role: "status", "aria-live": "polite" })
+    this.told = make("div", { class: "ws-lab__told", role: "status", "aria-live": "polite" })
     this.verdict = make("div", { class: "ws-lab__verdict", role: "status" })
     this.question = make("div", { class: "ws-lab__question" })
     this.printed = make("pre", { class: "ws-lab__printed" })
@@ -322,11 +323,12 @@ export class Panel {
     this.now = show
     const focused = document.activeElement // perhaps a link of the explanation
     this.reveal(show)
-    this.told.replaceChildren(...show.told.split("\n").filter(Boolean).map(text => make("li", {}, text)))
+    this.told.replaceChildren(...show.told.split("\n").filter(Boolean).map(text => make("p", {}, text)))
     this.explanation.replaceChildren(show.explanation ? parse(show.explanation) : "")
     this.states.replaceChildren(...show.states.map(state => make("tr", {}, make("th", { scope: "row" }, state.client || words.client),
       ...["client_state", "application_state"].map(side => make("td", {},
         make("b", { class: `ws-state ws-state--${state[side].toLowerCase()}` }, state[side]))))))
+    this.body.toggleAttribute("data-talks", this.lab.mode === "play" && at > 0)
     if (this.lab.mode === "play" || this.editors && this.lab.prediction) {
       this.conversation(show.transcript)
       if (this.other) reach(this.other, linesOf(this.other).length)
@@ -357,24 +359,30 @@ export class Panel {
     const now = this.now ?? { waits: [], raised: [] }
     const atEnd = this.over && this.timeline?.isAtEnd
     const code = new Map(), script = new Map(), elsewhere = []
-    const put = (marks, line, kind, note) => {
+    const joined = (...parts) => parts.filter(Boolean).join(" · ")
+    const put = (marks, line, kind, note, short = note) => {
       const known = marks.get(line)
-      marks.set(line, { kind, note: [known?.note, note].filter(Boolean).join(" · ") })
+      marks.set(line, { kind, note: joined(known?.note, note), short: joined(known?.short, short) })
     }
     if (this.editors && this.differs) {
       for (const line of this.differs.code.changed) put(code, line, "changed", "")
       for (const line of this.differs.script.changed) put(script, line, "changed", "")
     }
-    const place = (kind, { client, block, line, where, text }, note) => {
-      const said = [client, note, text].filter(Boolean).join(" · ")
-      if (block === this.shown && line) put(code, line, kind, said)
+    const place = (kind, { client, block, line, where, text }, note, short = text) => {
+      const said = joined(client, note, text)
+      if (block === this.shown && line) put(code, line, kind, said, joined(client, note, short))
       else elsewhere.push(make("li", {}, `${said} – ${block ? say("sample_line", { number: block, line }) : where}`))
     }
-    for (const wait of now.waits) place("waits", wait, words.waits)
+    const waiting = new Map() // several clients may wait in one line
+    for (const wait of now.waits) {
+      const key = `${wait.block} ${wait.line} ${wait.where}`
+      waiting.set(key, { ...wait, client: joined(waiting.get(key)?.client, wait.client) })
+    }
+    for (const wait of waiting.values()) place("waits", wait, words.waits)
     const raised = [...now.raised ?? []]
     const key = ({ client, block, line }) => `${client} ${block} ${line}`
     if (atEnd) raised.push(...(this.over.raised ?? []).filter(error => !raised.some(known => key(known) === key(error))))
-    for (const error of raised) place("raised", error, "")
+    for (const error of raised) place("raised", error, "", error.text.split(":")[0].split(".").at(-1))
     const { problem } = atEnd && this.over || {}
     if (problem?.block) place("wrong", problem, "")
     if (problem?.script) put(script, problem.script, "wrong", "")

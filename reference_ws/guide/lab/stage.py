@@ -54,10 +54,10 @@ MAX_CONNECTIONS: Final = 20
 """So many may be open at once."""
 MAX_PRINTED: Final = 20_000
 """So many characters of what the code prints are told."""
-MAX_JUMPS: Final = 1_000_000
-"""So many times may the page's code go back to the beginning of a loop before it awaits something."""
-MAX_TURNS: Final = 100_000
-"""So many turns may the event loop take for one step."""
+MAX_LINES: Final = 1_000_000
+"""So many lines of the page's code may run, and jumps, before it awaits something."""
+MAX_TURNS: Final = 20_000
+"""So many turns may the event loop take for a step while no time passes."""
 ANSWER_S: Final = 5.0
 """How long, on the held clock, the application may take for a line."""
 
@@ -146,6 +146,7 @@ class _Play:
         self._printed = 0
         self._peers: dict[str, _Client] = {}
         self._holding: asyncio.Task[None]
+        self._outcome: Show | None = None
 
     # --- the two ways to play -----------------------------------------------------------------------------------------
 
@@ -159,7 +160,13 @@ class _Play:
                 text = expected % {"expected": error.expected_in(self.words.gettext)}
                 title = self.words.gettext("This transcript can't be played")
                 raise _End(title, problem={"text": text, "script": error.line}) from None
-            self.loop.run_until_complete(self._perform(script))
+            try:
+                self.loop.run_until_complete(self._perform(script))
+            except (_End, DeadlockError):
+                if self._outcome is None:  # else only the end of what the application has left open is cut short
+                    raise
+            assert self._outcome is not None
+            self._over(**self._outcome)
 
     async def _perform(self, script: Transcript) -> None:
         steps = iter(script.steps[1:])
@@ -172,20 +179,13 @@ class _Play:
             self._show(line=step.line, following=next(steps, None))
 
         player.after = after
-        end = None
         await self._run()
-        try:
-            async with self._open():
-                report = await player.play(self._client)
-                if not isinstance(report.got, Nothing | Ended | None):  # it has happened, though nobody expects it
-                    self._happened(report.got)
-                    self._show(line=report.expected.line if report.expected else None)
-                end = self._ended(player, report)
-                end = end.get("ok") and self._demanded(script) or end
-        except (_End, DeadlockError):
-            if end is None:  # else only the end of what the application has left open is cut short
-                raise
-        self._over(**end)
+        async with self._open():
+            report = await player.play(self._client)
+            if not isinstance(report.got, Nothing | Ended | None):  # it has happened, though nobody expects it
+                self._happened(report.got)
+                self._show(line=report.expected.line if report.expected else None)
+            self._outcome = self._ended(player, report)
 
     def open(self, tell: Callable[[Show], None]) -> None:
         """Begin free play."""
@@ -222,6 +222,7 @@ class _Play:
         before, connections = len(self.story.steps), self.world.latest
         if isinstance(step, Silence):
             await anyio.sleep(step.milliseconds / 1000)
+            await self._settle()
             if len(self.story.steps) == before:
                 self._happened(step)
         elif isinstance(step, Connect):
@@ -233,15 +234,22 @@ class _Play:
             self._refuse_unheard(step)
             self._happened(step)
             await act(self._peers[step.client], step)
-        await self.world.settle()
+        await self._settle()
         if isinstance(step, Connect | ClientData) and not self._answered(before):
             # Nothing came yet: as long as a player would wait, time passes up to the first thing that happens.
             with anyio.move_on_after(ANSWER_S if self.loop.has_timers() else 0):
                 await self.world.signal.wait(lambda: self._answered(before) or connections[step.client].ended)
-            await self.world.settle()
+            await self._settle()
         self._show(drawn=True)
         if isinstance(step, Connect):
             self._name_paths(step)
+
+    async def _settle(self) -> None:
+        """Let the application run until it waits, and all that it has sent is told."""
+        busy = True
+        while busy:
+            await self.world.settle()
+            busy = any(not peer.idle or peer.connection.sent for peer in self._peers.values())
 
     def _answered(self, before: int) -> bool:
         return any(not isinstance(step, FromClient) for step in self.story.steps[before:])
@@ -271,9 +279,12 @@ class _Play:
 
     async def _listen(self, peer: _Client) -> None:
         """Let every message of the application go as it comes."""
-        while not isinstance(step := await peer.answer(math.inf), Ended):
-            self._happened(step)
-            self.world.signal.notify()
+        try:
+            while not isinstance(step := await peer.answer(math.inf), Ended):
+                self._happened(step)
+                self.world.signal.notify()
+        finally:
+            peer.idle = True
 
     def _name_paths(self, step: Connect) -> None:
         """Say which paths the application has, if it has none for this one."""
@@ -293,7 +304,11 @@ class _Play:
         if app is None:
             title = self.words.gettext("The code defines no application called %(name)s")
             raise _End(title % {"name": self.fence.app})
-        self.app = asgi(app)
+        try:
+            self.app = asgi(app)
+        except TypeError as error:
+            problem = {"text": f"TypeError: {error}", "block": None, "line": None, "where": None}
+            raise _End(self.words.gettext("The code can't be run"), problem=problem) from None
 
     async def _sample(self, number: int) -> None:
         sample = self.page.samples[number - 1]
@@ -385,18 +400,12 @@ class _Play:
         if len(self.story.steps) >= MAX_STEPS or self.story.size >= MAX_CHARACTERS:
             self.loop.end = _End(self.words.gettext("The lab stops here: more has happened than it can show."))
 
-    def _demanded(self, script: Transcript) -> Show | None:
-        """Tell what an exercise demands of the application, if the reader's transcript leaves it out."""
-        exercise = self.page.exercise(self.fence)
-        missing = self.page.missing(exercise, script) if exercise else None
-        if missing is None:
-            return None
-        title = self.words.gettext("It comes as it is written, but the exercise demands more of the application")
-        return {"title": title, "expected": format_step(missing), "got": self.words.gettext("nothing of it")}
-
     def _ended(self, player: Player, report: Report) -> Show:
         """Tell how it came out, and, where it differs, what was ``expected`` and ``got``, and what raised."""
         _, got = self.words.gettext, report.got
+        exercise = self.page.exercise(self.fence)
+        if got is None and exercise and (missing := self.page.missing(exercise, report.transcript)):
+            return {"title": _("The exercise demands more of the application"), "expected": format_step(missing)}
         if got is None:
             count = len(report.played)
             title = self.words.ngettext(
@@ -412,7 +421,7 @@ class _Play:
         elif isinstance(got, Ended):
             told = _("the application has ended")
         raised = [
-            {"client": name, **raising(self.page, error)}
+            self.story.raised(name, error)
             for name, connection in self.world.latest.items()
             if name not in player.expected_to_raise and (error := connection.error)
         ]
@@ -435,11 +444,20 @@ class _Client(MemoryPeer):
     """The player's client, which remembers what it got: a line may leave open what exactly comes."""
 
     got: Step | None = None
+    idle = False
+    """True while it only waits for the application."""
 
     async def answer(self, timeout_s: float) -> Step:
         """Take the next thing that the application did."""
         self.got = await super().answer(timeout_s)
         return self.got
+
+    async def next_is_there(self) -> bool:
+        """Wait for a message of the application; False when it has ended without one."""
+        self.idle = True
+        found = await super().next_is_there()
+        self.idle = False
+        return found
 
 
 class _Output(TextIOBase):
@@ -467,16 +485,18 @@ class _Output(TextIOBase):
 class _Loop(HeldTimeLoop):
     """A loop whose time is held, and which ends what never ends.
 
-    A loop of the page's code that never awaits is seen by what the interpreter tells of that code's jumps (from Python
-    3.12 on); one that awaits only what is there at once, by the turns that it makes of this loop. The exception that
-    then comes may well be caught by the code: it comes again at its next jump, and `end` stops this loop all the same.
+    A loop of the page's code that never awaits is seen by the lines and jumps that the interpreter tells of (from
+    Python 3.12 on, and only of that code); one that awaits only what is there at once, by its turns of this loop. The
+    exception that then comes may well be caught by the code: it comes again with its next line, and `end` stops this
+    loop all the same.
     """
 
     def __init__(self, page: Page, words: NullTranslations) -> None:
         super().__init__()
         self.end: _End | None = None
         self.turns = 0
-        self._jumps = 0
+        self._lines = 0
+        self._now_before = 0.0
         self._page = page
         self._words = words
         self._watched: list[CodeType] = []
@@ -485,8 +505,9 @@ class _Loop(HeldTimeLoop):
 
     def select(self, timeout: float | None) -> list[object]:
         """Count a turn. Raises `_End`."""
-        self.turns += 1
-        self._jumps = 0
+        self._lines = 0
+        self.turns = self.turns + 1 if self._now == self._now_before else 0
+        self._now_before = self._now
         if self.turns > MAX_TURNS and self.end is None:
             self.end = self._endless(None)
         if self.end is not None:
@@ -498,23 +519,25 @@ class _Loop(HeldTimeLoop):
         return any(not timer.cancelled() and timer.when() < math.inf for timer in self._scheduled)
 
     def watch(self, code: CodeType) -> None:
-        """Count the jumps of a sample's code, and of all functions in it."""
+        """Count the lines and jumps of a sample's code, and of all functions in it."""
         if self._monitoring is None:
             return
-        jump = self._monitoring.events.JUMP
+        # Lines alone don't tell of a loop within one of them, jumps not of one that goes on by way of an `except`.
+        events = self._monitoring.events.LINE, self._monitoring.events.JUMP
         if self._tool < 0:
             self._tool = next(each for each in (4, 3, 0, 1, 2) if self._monitoring.get_tool(each) is None)
             self._monitoring.use_tool_id(self._tool, "the lab's stage")
-            self._monitoring.register_callback(self._tool, jump, self._jumped)
+            for event in events:
+                self._monitoring.register_callback(self._tool, event, self._count)
         self._watched.append(code)
-        self._monitoring.set_local_events(self._tool, code, jump)
+        self._monitoring.set_local_events(self._tool, code, sum(events))
         for inner in code.co_consts:
             if isinstance(inner, CodeType):
                 self.watch(inner)
 
-    def _jumped(self, code: CodeType, begin: int, target: int) -> None:
-        self._jumps += target < begin
-        if self._jumps > MAX_JUMPS:
+    def _count(self, code: CodeType, *_: int) -> None:
+        self._lines += 1
+        if self._lines > MAX_LINES:
             if self.end is None:
                 self.end = self._endless((code.co_filename, sys._getframe(1).f_lineno))
             raise self.end
@@ -527,8 +550,10 @@ class _Loop(HeldTimeLoop):
         """Tell a problem and its place: where the page's code is, first of all where it waits for nothing."""
         if at is None:
             tasks = sorted(asyncio.all_tasks(self), key=lambda task: getattr(task, "_fut_waiter", None) is not None)
-            frames = filter(None, (waiting_frame(task.get_coro()) for task in tasks))
-            at = next(((frame.f_code.co_filename, frame.f_lineno) for frame in frames), ("", 0))
+            frames = [frame for task in tasks if (frame := waiting_frame(task.get_coro()))]
+            places = [(frame.f_code.co_filename, frame.f_lineno) for frame in frames]
+            own = [each for each in places if place(self._page, *each)["block"]]
+            at = next(iter(own or places), ("", 0))
         file, line = at
         found = place(self._page, file, line)
         if found["block"]:
@@ -542,21 +567,21 @@ class _Loop(HeldTimeLoop):
         """End what still runs, whether it wants to or not."""
         self.set_exception_handler(lambda *_: None)
         self.end, self.turns = None, 0
-        try:
-            super().close()
-        except (_End, DeadlockError):  # it doesn't want to
-            for task in asyncio.all_tasks(self):
-                self._jumps = MAX_JUMPS
-                task._log_destroy_pending = False  # type: ignore[attr-defined]
-                with suppress(BaseException):
-                    task.get_coro().close()
-            asyncio.BaseEventLoop.close(self)
-        finally:
-            if self._tool >= 0:
-                for code in self._watched:
-                    self._monitoring.set_local_events(self._tool, code, 0)
-                self._monitoring.register_callback(self._tool, self._monitoring.events.JUMP, None)
-                self._monitoring.free_tool_id(self._tool)
+        for task in asyncio.all_tasks(self):
+            task.cancel()
+        with suppress(_End, DeadlockError):
+            self.run_until_idle(ANSWER_S)
+            self.run_until_complete(self.shutdown_asyncgens())
+        for task in asyncio.all_tasks(self):  # they don't want to
+            self._lines = MAX_LINES
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            with suppress(BaseException):
+                task.get_coro().close()
+        asyncio.BaseEventLoop.close(self)
+        if self._tool >= 0:
+            for code in self._watched:
+                self._monitoring.set_local_events(self._tool, code, 0)
+            self._monitoring.free_tool_id(self._tool)
 
 
 def _paths(app: Any, prefix: str = "") -> Iterator[str]:

@@ -21,7 +21,7 @@ from reference_ws.transcript.diagram import Sides, states, svg
 from reference_ws.transcript.grammar import format_step, format_transcript
 from reference_ws.transcript.memory import World
 from reference_ws.transcript.messages import messages_of
-from reference_ws.transcript.player import leaves, told
+from reference_ws.transcript.player import leaves
 from reference_ws.transcript.steps import (
     ApplicationClose,
     ClientClose,
@@ -136,7 +136,12 @@ class Story:
         for name, connection in self.world.latest.items():
             if connection.error and (connection not in self._raised or name in clients):
                 self._raised.add(connection)
-                yield {"client": name, **raising(self.page, connection.error)}
+                yield self.raised(name, connection.error)
+
+    def raised(self, client: str, error: BaseException) -> Show:
+        """Tell what has left the application of a client, where it was raised, and, as HTML, what it means."""
+        known = "".join(f"<p>{part}</p>" for part in self._known_error(str(error)))
+        return {"client": client, **raising(self.page, error), "explanation": known}
 
     def _meaning(self, step: Step, before: Sides | None) -> str:
         return self.words.gettext(explanations.of_step(step, *(before or _BEGINNING)))
@@ -176,10 +181,13 @@ class Story:
                 )
         if isinstance(step, Raised):
             parts.append(self._pair(f"<code>{escape(step.exception)}</code>", escape(step.message)))
-            if (found := _ERROR_ID.search(step.message)) and found[1] in ERRORS:
-                error = found[1]
-                parts.append(f"{self._link(error, explanations.place(error))} {error_text(self.words, error)}")
+            parts += self._known_error(step.message)
         return "".join(f"<p>{part}</p>" for part in parts)
+
+    def _known_error(self, message: str) -> Iterator[str]:
+        """Explain an error of the life cycle, if the message is of one."""
+        if (found := _ERROR_ID.search(message)) and (error := found[1]) in ERRORS:
+            yield f"{self._link(error, explanations.place(error))} {error_text(self.words, error)}"
 
     def _link(self, text: str, place: str) -> str:
         """Link to a section of another page, from the address of this one."""
@@ -199,7 +207,7 @@ def place(page: Page, file: str, line: int | None) -> Show:
 def raising(page: Page, error: BaseException) -> Show:
     """Tell an exception, and where it was raised: on the innermost line of the page's code, else of any."""
     error = next(leaves(error))
-    text = f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else told(error)
+    text = ": ".join(filter(None, (type(error).__name__, error.msg if isinstance(error, SyntaxError) else str(error))))
     places = [place(page, frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename:
         places.append(place(page, error.filename, error.lineno))

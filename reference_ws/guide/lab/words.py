@@ -28,18 +28,20 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "running": _("Running…"),
         "slow": _("It is still running. If it never ends, press Stop."),
         "stopped": _("Stopped. What had happened until then is shown."),
-        "no_runtime": _("Python isn't part of this copy of the site, so nothing can be run here. The pictures show what happens."),
+        "no_runtime": _(
+            "Python isn't part of this copy of the site, so nothing can be run here. The pictures show what happens."
+        ),
         "runtime_failed": _("Python couldn't be loaded."),
         "try_again": _("Try again"),
         # the panes
-        "code": _("Code"),
+        "code": _("The code"),
         "diagram": _("Diagram"),
         "transcript": _("Transcript"),
         "states": _("States"),
         "explanation": _("What is happening"),
         "view": _("View"),
         "diagram_tab": _("Diagram"),
-        "code_tab": _("Code"),
+        "code_tab": _("The code"),
         "states_tab": _("States"),
         "sample": _("Sample %(number)s"),
         "sample_choice": _("Which sample of the page"),
