@@ -60,12 +60,12 @@ export class Prediction {
     }, make("span", { "aria-hidden": "true" }, `${number + 1}`), text === null ? words.nowhere : make("code", {}, text))
     this.at = step
     this.result = make("p", { class: "ws-lab__result", role: "status" })
-    this.reveal = make("button", { type: "button", class: "ws-lab__reveal", click: () => this.answer(null) }, words.reveal)
     this.field = make("fieldset", { tabindex: -1 },
       make("legend", {},
         ...(given ? [make("span", {}, words.given), " ", make("code", {}, given), " "] : client ? [make("code", {}, client), " "] : []),
         make("span", {}, words[`ask_${kind}`])),
-      make("div", { class: "ws-lab__options" }, ...options.map(write)), this.reveal)
+      make("div", { class: "ws-lab__options" }, ...options.map(write)),
+      make("button", { type: "button", class: "ws-lab__reveal", click: () => this.answer(null) }, words.reveal))
     this.panel.question.replaceChildren(this.field, this.result)
     this.panel.question.parentElement.scrollTop = 0
     // Not a button: the key that has brought the question would answer it.
@@ -78,11 +78,10 @@ export class Prediction {
     const { right, options } = this.asked[at], inside = this.panel.question.contains(document.activeElement)
     this.settle = null
     this.answers.set(at, number)
-    for (const button of this.field.querySelectorAll("[data-option]")) {
-      const own = Number(button.dataset.option)
-      set(button, { "aria-disabled": "true", "data-ok": own === right ? "true" : own === number && "false" })
-    }
-    this.reveal.remove()
+    // What stays is the answer that was given, and below it what comes.
+    for (const button of this.field.querySelectorAll("button"))
+      if (number !== null && button.dataset.option === String(number)) set(button, { "aria-disabled": "true", "data-ok": String(number === right) })
+      else button.remove()
     if (number !== null) this.keepScore()
     this.result.replaceChildren(
       make("b", {}, number === null ? words.answer_shown : number === right ? words.answer_right : words.answer_wrong), " ",

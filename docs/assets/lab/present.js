@@ -41,10 +41,11 @@ export class Presentation {
           button("previous_example", "‹", () => this.move(-1)),
           button("next_example", "›", () => this.move(1)),
           make("nav", { class: "ws-present__links", "aria-label": words.language }, ...this.languages),
-          make("nav", { class: "ws-present__links", "aria-label": words.print }, ...["sheet", "answers"].map(name =>
-            make("a", { href: sheetAddress(name) }, words[name === "sheet" ? name : "sheet_answers"]))),
           button("leave", "✕", () => this.end()))),
-      this.stage, make("p", { class: "ws-present__keys" }, words.keys))
+      this.stage, make("footer", { class: "ws-present__foot" },
+        make("p", { class: "ws-present__keys" }, words.keys),
+        make("nav", { class: "ws-present__links", "aria-label": words.print }, ...["sheet", "answers"].map(name =>
+          make("a", { href: sheetAddress(name) }, words[name === "sheet" ? name : "sheet_answers"])))))
     document.body.append(this.element)
     document.body.classList.add("ws-presented")
     this.press = this.press.bind(this)
