@@ -66,8 +66,8 @@ export async function makeEditor(language, label, changed) {
     },
     // Whether it can only be read.
     set isLocked(on) {
-      if (editor) editor.setOptions({ readOnly: on })
-      else field.readOnly = on
+      editor?.setOptions({ readOnly: on })
+      field.readOnly = on
     },
     // As for `annotate`, and the kinds "changed" and "reached"; a note is `short` here.
     mark(now) {

@@ -70,6 +70,7 @@ export class Prediction {
     this.panel.question.parentElement.scrollTop = 0
     // Not a button: the key that has brought the question would answer it.
     this.field.focus({ preventScroll: true })
+    this.field.scrollIntoView({ block: "nearest" }) // where not everything is in sight
   }
 
   answer(number) {
