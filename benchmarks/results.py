@@ -72,6 +72,12 @@ class Row:
         sign, limit = self.target.split()
         return value <= float(limit) if sign == "<=" else value >= float(limit)
 
+    def before(self, peer: str, rows: dict[str, Row]) -> list[str]:
+        """List the other peers, the floor aside, whose figure is better than this one's."""
+        own, sign = self.shown(peer, rows), -1 if self.target.startswith(">=") else 1
+        others = {each: self.shown(each, rows) for each in self.medians if each not in (peer, self.floor)}
+        return [each for each, value in others.items() if None not in (value, own) and sign * value < sign * own]
+
 
 @dataclass
 class Report:
@@ -124,9 +130,11 @@ class Report:
         return table
 
     def remarks(self, title: str) -> list[str]:
-        """Tell who is out and why, and where the client was too busy."""
+        """Tell who is ahead of this library, who is out and why, and where the client was too busy."""
         said = []
+        by_id = {row.id: row for row in self.tables[title]}
         for row in self.tables[title]:
+            said += [f"{row.title}: {peer} is ahead of {OURS}" for peer in row.before(OURS, by_id)]
             said += [f"{row.title}: {peer} is out, {reason}" for peer, reason in row.out.items()]
             if row.client_load:
                 busiest = max(row.client_load, key=row.client_load.__getitem__)

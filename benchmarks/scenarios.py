@@ -128,15 +128,15 @@ async def resource() -> AsyncGenerator[Resource, None]:
         opened.closed += 1
 
 
-TEXT = Scenario("text", "text echo", "text_echo", TEXTS, target="<= 2.0")
-JSON = Scenario("json", "JSON echo", "json_echo", DOCUMENTS, target="<= 0.30")
+TEXT = Scenario("text", "text echo", "text_echo", TEXTS, target="<= 2.4")
+JSON = Scenario("json", "JSON echo", "json_echo", DOCUMENTS, target="<= 0.5")
 _ONE = TEXTS[:1]
 
 IN_MEMORY = [
     TEXT,
     JSON,
     Scenario("json-null", "JSON echo, a null in it", "json_echo", DOCUMENTS_WITH_NULL),
-    Scenario("connection", "connection", "text_echo", _ONE, unit="connection", target="<= 4.5"),
+    Scenario("connection", "connection", "text_echo", _ONE, unit="connection", target="<= 4.2"),
     *(
         Scenario(
             f"routes-{count}",
@@ -160,6 +160,5 @@ IN_MEMORY = [
         answer=lambda text: f"12 ann resource {text}",
         unit="connection",
         plain="connection",
-        target="<= 9.0",
     ),
 ]

@@ -8,11 +8,11 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
-from starlette.types import ExceptionHandler, Lifespan, Receive, Scope, Send
+from starlette.types import ASGIApp, ExceptionHandler, Lifespan, Receive, Scope, Send
 
 from reference_ws.ahead import kept
 from reference_ws.binding import Middleware as Wrapper
-from reference_ws.conversation import last
+from reference_ws.conversation import Answers, last
 from reference_ws.routing import Handler, Router, Routes
 
 __all__ = ["App"]
@@ -68,6 +68,15 @@ class App(Starlette):
             return super().__call__(scope, receive, send)
         # Here, so that what stands around the handlers asks the same one: a second one would miss what the first keeps.
         return last(super().__call__(scope, *kept(receive, send)), scope, self.exception_handlers)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Build Starlette's stack, with what answers the exceptions of a WebSocket innermost."""
+        own = self.user_middleware
+        self.user_middleware = [*own, Middleware(Answers)]
+        try:
+            return super().build_middleware_stack()
+        finally:
+            self.user_middleware = own
 
     def websocket(
         self, path: str, name: str | None = "", *, middlewares: Sequence[Wrapper] = ()

@@ -39,19 +39,21 @@ Middleware = Callable[[Endpoint], Endpoint]
 class Bindings:
     """What is bound to one connection: the values from its handshake, the dependencies, and their clean-ups."""
 
-    __slots__ = ("_generators", "_made", "_plans", "_values", "websocket")
+    __slots__ = ("_made", "_plans", "_values", "unfinished", "websocket", "yields")
 
     def __init__(self, websocket: WebSocket, bound: Bound) -> None:
         self.websocket = websocket
         self._plans: dict[Plan, Plan] = {}
         wanted: Iterable[Parameter] = bound.wanted
+        self.yields = bound.yields
         if bound.depends and (overrides := getattr(websocket.scope.get("app"), "dependency_overrides", None)):
             path = websocket.scope.get("path_params") or {}
             self._plans = {each: overridden(each, overrides, path) for each in bound.plans}
             wanted = [parameter for each in self._plans.values() for parameter in each.all_parameters()]
+            self.yields = any(each.yields for each in self._plans.values())
         self._values = read(websocket, wanted)
         self._made: dict[Hashable, Any] = {}
-        self._generators: list[tuple[Any, Callable[..., Any]]] = []
+        self.unfinished: list[tuple[Any, Callable[..., Any]]] = []  # what waits at its yield, and its factory
 
     async def arguments(self, plan: Plan) -> tuple[list[Any], dict[str, Any]]:
         """Collect the arguments of a function, making what it depends on."""
@@ -78,23 +80,18 @@ class Bindings:
             if is_pydantics(factory) and (faults := _faults(dependency.plan, error)):
                 raise ParameterError(faults) from error
             raise
-        if isinstance(value, (AsyncGeneratorType, GeneratorType)):
+        if dependency.yields and isinstance(value, (AsyncGeneratorType, GeneratorType)):
             generator = value
             try:
                 value = await generator.__anext__() if isinstance(generator, AsyncGeneratorType) else next(generator)
             except (StopIteration, StopAsyncIteration):
                 raise RuntimeError(f"{where(factory)}: a dependency must yield its value once.") from None
-            self._generators.append((generator, factory))  # one that did not get so far has nothing left to clean up
+            self.unfinished.append((generator, factory))  # one that did not get so far has nothing left to clean up
         elif inspect.isawaitable(value):
             value = await value
         if dependency.reuse:
             self._made[dependency.key] = value
         return value
-
-    @property
-    def unfinished(self) -> bool:
-        """True while a generator waits at its ``yield``."""
-        return bool(self._generators)
 
     async def clean_up(self, ended: BaseException | None) -> BaseException | None:
         """Let the latest generator go on after its ``yield``, as leaving the innermost of nested ``with`` blocks would.
@@ -103,7 +100,7 @@ class Bindings:
         ``yield``. A generator that catches it has dealt with it; an exception of its own takes its place. What is
         there afterwards is returned, for the generator before.
         """
-        generator, factory = self._generators.pop()
+        generator, factory = self.unfinished.pop()
         asynchronous = isinstance(generator, AsyncGeneratorType)
         traceback = ended.__traceback__ if ended is not None else None
         try:
@@ -147,11 +144,13 @@ class Bound:
     needs_bindings: bool
     """False when nothing but the connection has to be passed to anyone."""
     depends: bool = field(init=False)
+    yields: bool = field(init=False)
     wanted: tuple[Parameter, ...] = field(init=False)
     """All that is taken from the handshake: by the handler, the middleware, and what they depend on."""
 
     def __post_init__(self) -> None:
         self.depends = any(each.dependencies for each in self.plans)
+        self.yields = any(each.yields for each in self.plans)
         # A dependency that is needed in several places has a plan in each: nothing stands twice.
         self.wanted = tuple(parameter for each in self.plans for parameter in each.all_parameters())
 

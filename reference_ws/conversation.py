@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 import sys
+import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,8 +14,9 @@ import anyio
 import anyio.lowlevel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException, WebSocketException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from reference_ws.binding import Bindings, Bound
 from reference_ws.context import enter, leave
@@ -23,7 +25,7 @@ from reference_ws.lifecycle import CONNECTING, DISCONNECTED
 from reference_ws.parameters import ParameterError, function_of
 from reference_ws.websocket import WebSocket, WebSocketDisconnect
 
-__all__ = ["HANDLERS", "UNANSWERED", "converse", "handled", "last", "refuse"]
+__all__ = ["Answers", "converse", "last", "refuse"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,8 @@ async def converse(bound: Bound, websocket: WebSocket) -> None:
         try:
             if bound.needs_bindings:
                 websocket._bindings = Bindings(websocket, bound)
-            await (_with_dependencies(bound, websocket) if bound.depends else bound.call(websocket))
+            yields = bound.needs_bindings and websocket._bindings.yields
+            await (_with_dependencies(bound, websocket) if yields else bound.call(websocket))
         except Exception as error:
             failure = error  # for the log, if the answer to it is cancelled
             failure = await _ended_by(websocket, error)
@@ -86,7 +89,7 @@ async def converse(bound: Bound, websocket: WebSocket) -> None:
 
 
 async def _with_dependencies(bound: Bound, websocket: WebSocket) -> None:
-    """Run a handler inside of its dependencies, as inside of nested ``with`` statements.
+    """Run a handler inside of dependencies that yield, as inside of nested ``with`` statements.
 
     The one scope of its own is around the dependencies, never between the two halves of one: a dependency may hold a
     scope or a task group open at its ``yield``.
@@ -107,10 +110,13 @@ async def _with_dependencies(bound: Bound, websocket: WebSocket) -> None:
                 cancellation = ended
                 await _say_goodbye(websocket)
                 frame.shield, frame.deadline = True, anyio.current_time() + CLEAN_UP_S
-            if cancellation is None:
-                before, ended = ended, await _undisturbed(bindings, ended, frame)
+            before, clean_up = ended, bindings.clean_up(ended)
+            if cancellation is not None:
+                ended = await clean_up
             else:
-                before, ended = ended, await bindings.clean_up(ended)
+                ended = await _shielded(clean_up, frame)
+                if bindings.unfinished and not _cuts_off(ended):
+                    ended = await _held_off() or ended
             if cancellation is not None and not _cuts_off(ended):
                 before, ended = ended, await _still_cancelled(cancellation, frame) or ended
             if isinstance(before, Exception) and _cuts_off(ended) and not _has_left(websocket, before):
@@ -126,49 +132,34 @@ async def _with_dependencies(bound: Bound, websocket: WebSocket) -> None:
         raise cancellation
 
 
-async def _undisturbed(
-    bindings: Bindings, ended: BaseException | None, frame: anyio.CancelScope
-) -> BaseException | None:
-    """Run one clean-up; a cancellation that comes meanwhile is seen when it is over, or has had its ten seconds.
+@types.coroutine
+def _shielded(
+    clean_up: Coroutine[Any, Any, BaseException | None], frame: anyio.CancelScope
+) -> Generator[Any, Any, BaseException | None]:
+    """Await a clean-up, behind the frame's shield as soon as it waits for something: most never do, and need none.
 
-    `Task.cancel` alone can't be held off: it ends what the clean-up waits for at that moment.
+    A cancellation that comes meanwhile is seen when it is over, or has had its ten seconds. `Task.cancel` alone can't
+    be held off: it ends what the clean-up waits for at that moment.
     """
-    ended = await _Shielded(bindings.clean_up(ended), frame)
-    if bindings.unfinished and not _cuts_off(ended):
-        try:
-            await anyio.lowlevel.checkpoint_if_cancelled()
-        except anyio.get_cancelled_exc_class() as cancelled:
-            return cancelled
-    return ended
-
-
-class _Shielded:
-    """Awaits a clean-up, behind the frame's shield as soon as it waits for something: most never do, and need none."""
-
-    def __init__(self, clean_up: Coroutine[Any, Any, BaseException | None], frame: anyio.CancelScope) -> None:
-        self._clean_up = clean_up
-        self._frame = frame
-
-    def __await__(self) -> Generator[Any, Any, BaseException | None]:
-        try:
-            waits_for = self._clean_up.send(None)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
-        self._frame.shield = True
-        over = _later(CLEAN_UP_S, lambda: setattr(self._frame, "shield", False))
-        try:
-            while True:  # this is `yield from`, whose first step has been taken
-                try:
-                    sent = yield waits_for
-                except BaseException as error:  # noqa: PERF203
-                    waits_for = self._clean_up.throw(error)
-                else:
-                    waits_for = self._clean_up.send(sent)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
-        finally:
-            over()
-            self._frame.shield = False
+    try:
+        waits_for = clean_up.send(None)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    frame.shield = True
+    over = _later(CLEAN_UP_S, lambda: setattr(frame, "shield", False))
+    try:
+        while True:  # this is `yield from`, whose first step has been taken
+            try:
+                sent = yield waits_for
+            except BaseException as error:  # noqa: PERF203
+                waits_for = clean_up.throw(error)
+            else:
+                waits_for = clean_up.send(sent)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    finally:
+        over()
+        frame.shield = False
 
 
 def _later(delay_s: float, call: Callable[[], None]) -> Callable[[], None]:
@@ -193,6 +184,15 @@ def _cuts_off(error: BaseException | None) -> bool:
     return error is not None and not isinstance(error, Exception)
 
 
+async def _held_off() -> BaseException | None:
+    """Tell the cancellation that a shield has held off, if there is one."""
+    try:
+        await anyio.lowlevel.checkpoint_if_cancelled()
+    except anyio.get_cancelled_exc_class() as cancelled:
+        return cancelled
+    return None
+
+
 async def _still_cancelled(cancellation: BaseException, frame: anyio.CancelScope) -> BaseException | None:
     """Tell what goes on though a dependency has caught it.
 
@@ -200,12 +200,10 @@ async def _still_cancelled(cancellation: BaseException, frame: anyio.CancelScope
     a timeout, or a task group one of whose tasks has failed.
     """
     frame.shield = False
-    try:
-        await anyio.lowlevel.checkpoint_if_cancelled()
-    except anyio.get_cancelled_exc_class() as again:
+    again = await _held_off()
+    frame.shield = True
+    if again is not None:
         return again
-    finally:
-        frame.shield = True
     if isinstance(cancellation, asyncio.CancelledError):  # Task.cancel() comes once
         cancelling = getattr(asyncio.current_task(), "cancelling", None)  # since Python 3.11
         return cancellation if cancelling is None or cancelling() > 0 else None
@@ -222,7 +220,7 @@ async def _ended_by(websocket: WebSocket, error: Exception) -> Exception | None:
     the outermost App answers what nobody has (see `last`). A route alone is the outermost itself.
     """
     try:
-        if await handled(websocket, error, websocket.scope.get(HANDLERS)):
+        if await _handled(websocket, error, websocket.scope.get(HANDLERS)):
             return None
     except Exception as further:
         error = further
@@ -269,7 +267,34 @@ async def last(call: Awaitable[None], scope: Scope, handlers: Mapping[Any, Any])
             del error, failure
 
 
-async def handled(websocket: WebSocket, error: Exception, handlers: Any) -> bool:
+class Answers:
+    """Does for WebSockets what Starlette's ``ExceptionMiddleware`` does, in its place and with its handlers.
+
+    Starlette's calls a handler with a connection that knows nothing of its states. It also wraps ``send``, which only a
+    response needs: that would be paid for with every message.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.starlettes: ExceptionMiddleware = app
+        self.handlers = app._exception_handlers, app._status_handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lead a connection or a request on, and answer what nobody inside has answered."""
+        if scope["type"] != "websocket":
+            await self.starlettes(scope, receive, send)
+            return
+        scope[HANDLERS] = self.handlers
+        try:
+            await self.starlettes.app(scope, receive, send)
+        except Exception as error:
+            failed = scope.get(UNANSWERED)  # empty where what has failed is no handler of ours
+            if not await _handled(failed[-1] if failed else WebSocket(scope, receive, send), error, self.handlers):
+                raise
+            if failed:
+                await failed.pop().close()
+
+
+async def _handled(websocket: WebSocket, error: Exception, handlers: Any) -> bool:
     """Let the exception handlers of one application deal with an error, Starlette's own two among them."""
     error = _alone(error)
     handler = _found(handlers, error)
@@ -331,7 +356,8 @@ async def _end_for(websocket: WebSocket, error: Exception) -> bool:
     elif isinstance(error, WebSocketException):  # outside of an application
         await websocket.close(error.code, error.reason)
     elif isinstance(error, UnwantedMessageError):  # the client's fault: a line for who reads the log, no traceback
-        logger.info("%s: closed with 1003: %s", websocket.scope["path"], error)
+        closed = websocket.application_state is DISCONNECTED  # by a `finally`, for one
+        logger.info("%s: closed%s: %s", websocket.scope["path"], " already" if closed else " with 1003", error)
         await websocket.close(1003)  # what the server can't do it has to end itself
     else:
         await _end(websocket, 1011)

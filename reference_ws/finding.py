@@ -71,15 +71,20 @@ class RouteIndex:
         """Return the route for `path` and what it adds to the scope, or ``None``."""
         known = self._known.get(path)
         if known is not None:
-            return known, {"endpoint": known.endpoint, "path_params": {**(scope.get("path_params") or {})}}
+            return known, _added(known, {}, scope)
         for place in self._candidates(path):
             route = self._routes[place]
             try:
-                match, added = route.matches(scope)
+                if type(route).matches is routing.WebSocketRoute.matches:  # it would read the path once more
+                    matched = route.path_regex.match(path)  # type: ignore[attr-defined]
+                    if matched is not None:
+                        return route, _added(route, matched.groupdict(), scope)
+                else:
+                    match, added = route.matches(scope)
+                    if match is Match.FULL:
+                        return route, dict(added)
             except ValueError:  # of a convertor: such as an int of 5,000 digits
                 continue
-            if match is Match.FULL:
-                return route, dict(added)
         return None
 
     def _sort(self, place: int, route: BaseRoute) -> None:
@@ -111,6 +116,14 @@ class RouteIndex:
         self._root.collect(_segments(path.removesuffix("\n")), places)
         places.sort()
         return places
+
+
+def _added(route: BaseRoute, given: dict[str, Any], scope: Scope) -> dict[str, Any]:
+    """Make what a route adds to the scope, as Starlette's ``WebSocketRoute`` does."""
+    params = dict(scope.get("path_params") or ())
+    for name, text in given.items():
+        params[name] = route.param_convertors[name].convert(text)  # type: ignore[attr-defined]
+    return {"endpoint": route.endpoint, "path_params": params}  # type: ignore[attr-defined]
 
 
 def _segments(path: str) -> list[str]:

@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reference_ws.binding import Middleware, bind
-from reference_ws.conversation import HANDLERS, UNANSWERED, converse, handled, refuse
+from reference_ws.conversation import converse, refuse
 from reference_ws.finding import RouteList
 from reference_ws.parameters import signature_of
 from reference_ws.views import SocketView, bind_view
@@ -170,28 +170,17 @@ class Router(routing.Router):
             self.routes = RouteList(self.routes)
         return self.routes.finder.find(get_route_path(scope), scope)
 
-    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lead a connection or a request to its route."""
+    def app(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
+        """Lead a connection or a request to its route: as Starlette's, without a frame of its own."""
         if scope["type"] != "websocket":
-            await super().app(scope, receive, send)
-            return
+            return super().app(scope, receive, send)
         scope.setdefault("router", self)
         found = self.find(scope)
         if found is None:
-            await self.default(scope, receive, send)
-            return
+            return self.default(scope, receive, send)
         scope["route"], added = found
         scope.update(added)
-        handlers = scope.get(HANDLERS)  # an application inside of this one puts its own there
-        try:
-            await scope["route"].handle(scope, receive, send)
-        except Exception as error:
-            # Starlette would call the handler too, but with a connection that knows nothing of its states.
-            failed = scope.get(UNANSWERED)
-            if not failed or not await handled(failed[-1], error, handlers):
-                raise
-            await failed[-1].close()
-            failed.pop()
+        return found[0].handle(scope, receive, send)
 
     def include(self, *routes: BaseRoute | Iterable[BaseRoute]) -> None:
         """Register routes, in this order: the first one that matches a path serves it.

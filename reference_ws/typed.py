@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import sys
+import traceback
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from types import UnionType
@@ -37,14 +38,31 @@ def reader(type: Any) -> Callable[..., Any]:  # noqa: A002 - the word of `receiv
     parts = list(_parts(type, []))
     if any(map(is_pydantics, parts)):
         try:
-            return typing.cast(Callable[..., Any], sys.modules["pydantic"].TypeAdapter(type).validate_python)
+            return _hashing(sys.modules["pydantic"].TypeAdapter(type).validate_python)
         except Exception as error:  # pydantic has several kinds, and passes on what a class raises
             raise TypeError(f"pydantic can't read {type!r}: {error}") from error
     for part in parts:
         if part is not object and isinstance(msgspec.inspect.type_info(part), msgspec.inspect.CustomType):
             raise TypeError(f"{part!r} can't be read: take a dataclass, TypedDict, msgspec Struct or pydantic model")
     msgspec.json.Decoder(type)  # which knows what it can't tell apart, two Structs for example
-    return functools.partial(msgspec.convert, type=type)
+    return _hashing(functools.partial(msgspec.convert, type=type))
+
+
+def _hashing(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Let `make` raise `ValueError` for what a set or a dict can't hold: a decimal may be NaN, and have no hash."""
+
+    @functools.wraps(make)
+    def read(value: Any, **how: Any) -> Any:
+        try:
+            return make(value, **how)
+        except TypeError as error:
+            *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+            raised_by = frame.f_globals["__name__"].partition(".")[0]
+            if frame.f_code.co_name != "__hash__" and raised_by not in ("reference_ws", "pydantic"):
+                raise  # a mistake in a validator, which is the application's
+            raise msgspec.ValidationError(str(error)) from None
+
+    return read
 
 
 def _parts(annotation: Any, seen: list[Any]) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from starlette.routing import Mount
 from reference_ws import (
     App,
     ParameterError,
+    Router,
     SocketRoute,
     SocketView,
     UnwantedMessageError,
@@ -146,6 +147,25 @@ async def test_a_failing_middleware_is_left_to_the_server():
     await plays(inner(middleware=[Middleware(Broken)]), "-> connect /ws\n!! MineError")
 
 
+async def test_a_handler_answers_what_fails_before_any_connection_of_ours_is_there():
+    async def broken(scope, receive, send):
+        raise MineError
+
+    async def closes(ws, error):
+        await ws.close(4000)
+
+    class Raises:
+        def __init__(self, app): ...
+
+        __call__ = staticmethod(broken)
+
+    app = App(exception_handlers={MineError: closes})
+    app.router = Router(middleware=[Middleware(Raises)])
+    await plays(app, "-> connect /ws\n<- deny 403")
+    outer = App(routes=[Mount("/in", broken)], exception_handlers={MineError: closes})
+    await plays(outer, "-> connect /in/ws\n<- deny 403")
+
+
 # --- exception_handlers={Exception: ...} ------------------------------------------------------------------------------
 
 
@@ -210,6 +230,18 @@ async def test_the_clients_fault_closes_with_1003_and_is_one_line(handler, frame
     assert [("INFO", None)] == [(record.levelname, record.exc_info) for record in caplog.records]
 
 
+async def test_the_line_does_not_claim_a_code_that_the_handler_has_not_sent(caplog):
+    async def handler(ws: WebSocket):
+        try:
+            await reads_json(ws)
+        finally:
+            await ws.close(1000)
+
+    with caplog.at_level(logging.INFO, "reference_ws"):
+        await plays(inner(handler=handler), '-> connect /ws\n<- accept\n-> text "a"\n<- close 1000')
+    assert ["/ws: closed already: "] == [record.getMessage()[:21] for record in caplog.records]
+
+
 async def test_a_frame_of_the_other_kind_closes_with_1003():
     await plays(inner(handler=reads_text), "-> connect /ws\n<- accept\n-> bytes ff\n<- close 1003")
 
@@ -254,3 +286,40 @@ async def test_a_cancellation_while_somebody_answers_says_goodbye(key):
         tasks.cancel_scope.cancel()
     assert "websocket.accept" == connection.take()["type"]
     assert 1001 == connection.take()["code"]
+
+
+# --- exception handlers that fail -------------------------------------------------------------------------------------
+
+
+async def test_the_error_of_an_exception_handler_takes_the_place_of_what_it_was_for():
+    async def on_error(ws, error):
+        raise KeyError("other")
+
+    app = inner(exception_handlers={MineError: on_error})
+    await plays(app, '-> connect /ws\n<- accept\n<- close 1011\n!! KeyError "other"')
+
+
+async def test_what_a_task_group_wraps_is_answered_as_if_it_were_alone():
+    async def grouped(ws: WebSocket):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(fails, ws)
+
+    app = inner(handler=grouped, exception_handlers={MineError: on_mine})
+    await plays(app, '-> connect /ws\n<- accept\n<- text "sorry"\n<- close 4000 "mine"')
+
+
+async def test_an_exception_whose_answer_is_cancelled_is_logged(caplog):
+    asked = anyio.Event()
+
+    async def never_answers(ws, error):
+        asked.set()
+        await anyio.sleep_forever()
+
+    app = inner(exception_handlers={MineError: never_answers})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(InMemoryConnection(handshake("/ws")).run, app)
+        await asked.wait()
+        tasks.cancel_scope.cancel()
+
+    logged = [(record.getMessage(), record.exc_info[0]) for record in caplog.records if record.exc_info]
+    assert [("The handler had failed before it was cancelled", MineError)] == logged

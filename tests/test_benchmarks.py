@@ -252,6 +252,13 @@ def test_the_readme_says_what_is_missed_and_who_is_out():
     assert "- text echo: kui is out, WrongEchoError: other" in text
 
 
+@pytest.mark.parametrize(("target", "ahead"), [("", ["kui"]), ("<= 9", ["kui"]), (">= 0.90", ["lihil"])])
+def test_who_is_ahead_is_said(target, ahead):
+    made = report(target=target)
+    made.tables["In memory"][0].medians |= {"kui": 3.9, "lihil": 4.1, "lilya": 4.0}
+    assert [f"text echo: {peer} is ahead of reference_ws" for peer in ahead] == made.remarks("In memory")
+
+
 def test_a_busy_client_is_reported():
     made = report()
     made.tables["In memory"][0].client_load |= {"raw": 0.8, "reference_ws": 0.5}

@@ -123,6 +123,9 @@ def test_the_environment_stays_as_it_was(run, monkeypatch):
         (["run", "closing", "--url", "ws://x:y"], "ws://x:y is no WebSocket address: write ws://HOST:PORT/PATH"),
         (["connect", "ws:/x"], "ws:/x is no WebSocket address: write ws://HOST:PORT/PATH"),
         (["explain", "acept"], "'acept' can't be explained: did you mean accept?"),
+        (["explain", "Disconect"], "'Disconect' can't be explained: did you mean disconnect, DISCONNECTED, connect?"),
+        (["explain", "LifecyleError"], "'LifecyleError' can't be explained: did you mean LifecycleError, CloseError?"),
+        (["explain", "nix"], "'nix' can't be explained: without a word, everything is listed"),
         (["play", "nothing.ws"], "Invalid value for 'FILE': File 'nothing.ws' does not exist."),
     ],
 )
@@ -273,7 +276,7 @@ def empty(monkeypatch, tmp_path):
     monkeypatch.setattr("reference_ws.guide.command.serve.source_root", lambda: tmp_path)
     monkeypatch.setattr(site, "default_output", lambda: tmp_path / "site")
     monkeypatch.setattr(site, "is_stale", lambda _: False)
-    monkeypatch.setattr(serving, "serve", lambda *_, ready: ready())
+    monkeypatch.setattr(serving, "serve", lambda *_, ready, full: ready())
     (tmp_path / "site").mkdir()
 
 
@@ -360,14 +363,14 @@ def test_broken_page_is_one_line(run, tmp_path):
 
 
 @pytest.mark.usefixtures("empty")
-def test_ctrl_c_while_building_is_a_good_end(run, monkeypatch):
+def test_ctrl_c_while_building_is_no_error(run, monkeypatch):
     def build(**_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(site, "is_stale", lambda _: True)
     monkeypatch.setattr(site, "build", build)
 
-    assert (0, "", "") == run("serve", "--port", "0", "--no-browser")
+    assert (130, "", "") == run("serve", "--port", "0", "--no-browser")
 
 
 # --- the process ------------------------------------------------------------------------------------------------------

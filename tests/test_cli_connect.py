@@ -2,10 +2,12 @@
 
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -150,7 +152,25 @@ def test_what_the_application_ends_is_over(connect):
    client=CONNECTED application=CONNECTED
 <- close 4000 "done"
    client=CONNECTED application=DISCONNECTED
+The connection is over: 4000. Type connect /PATH for another one, or quit.
 """)
+
+
+@pytest.mark.parametrize("line", ['text "more"', "close", "drop"])
+def test_nothing_can_be_done_on_a_connection_that_is_over(connect, tmp_path, line):
+    code, output, errors = connect("/chat", line, "save my.ws", options=("--header", "sec-websocket-protocol: chat"))
+
+    assert (2, 1) == (code, output.count("->"))
+    assert errors.startswith("input:1:1: expected the client to connect again before this: its connection is over\n")
+    assert (tmp_path / "my.ws").read_text("utf-8").endswith('<- close 4000 "done"\n')
+
+
+def test_help_lists_what_can_be_typed(connect):
+    code, output, errors = connect("/echo", "help")
+
+    assert (0, "") == (code, errors)
+    for form in ('text "hi"', 'json {"n": 1}', "bytes 00 ff", 'close 4000 "bye"', "drop", "save FILE", "quit"):
+        assert f"\n  {form} " in output
 
 
 def test_a_refusal_is_shown(connect):
@@ -158,6 +178,7 @@ def test_a_refusal_is_shown(connect):
 
     assert 0 == code
     assert "\n<- deny 403\n" in output
+    assert output.endswith("\nThe connection is over: HTTP 403. Type connect /PATH for another one, or quit.\n")
 
 
 def test_one_can_connect_again(connect):
@@ -184,6 +205,30 @@ def test_a_connection_that_was_cut_is_told(connect_to):
 
     assert 0 == code
     assert "\n-> drop  # the connection was cut without a close frame\n" in output
+    assert "\nThe connection is over: 1006. " in output
+
+
+def test_what_a_server_sends_does_not_control_the_terminal(connect_to):
+    def evil(connection: ServerConnection) -> None:
+        connection.send("\x1b[2J\x07\x9b31m\u202e")
+        connection.close(4000, "\x1b]0;pwned\x07")
+
+    def header(connection, request, response):
+        response.headers["x-name"] = "\x9b31m\x80"
+        return response
+
+    with serve(evil, "127.0.0.1", 0, process_response=header) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            code, output, errors = connect_to(f"ws://127.0.0.1:{server.socket.getsockname()[1]}")
+        finally:
+            server.shutdown()
+            thread.join()
+
+    shown = output + errors
+    assert "\\u001b" in shown, (code, shown)
+    assert [] == re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", shown)
 
 
 def test_a_mistake_is_shown_with_a_caret_and_nothing_is_lost(connect):
@@ -268,6 +313,7 @@ def test_nobody_at_the_address_is_one_line(connect_to):
 def terminal(address):
     """Connect to /echo in a terminal: the process, and the terminal's other end."""
     ours, theirs = pty.openpty()
+    before = termios.tcgetattr(ours)
     process = subprocess.Popen(
         [sys.executable, "-m", "reference_ws", "connect", f"{address}/echo"],
         stdin=theirs,
@@ -280,6 +326,7 @@ def terminal(address):
     yield process, ours
     process.kill()
     process.wait()
+    assert before == termios.tcgetattr(ours)
     os.close(ours)
 
 
@@ -303,8 +350,35 @@ def test_a_terminal_shows_colours_and_ctrl_d_ends(terminal):
     assert b"\x1b[" in seen
 
 
+def test_a_line_can_be_edited_and_comes_again(terminal):
+    process, ours = terminal
+    read_until(ours, b"accept")
+    os.write(ours, b'text "i"\x1b[D\x1b[Dh\n')  # two to the left
+    read_until(ours, b'<-\x1b[0m\x1b[1m text "hi"')
+    os.write(ours, b'\x1b[A\x7f there"\n')  # up, and the quote away
+    seen = read_until(ours, b'<-\x1b[0m\x1b[1m text "hi there"')
+    os.write(ours, b"\x04")
+    read_until(ours, b"1000")
+
+    assert 0 == process.wait(timeout=WAIT_S)
+    assert b"^[[" not in seen
+
+
+def test_what_comes_meanwhile_leaves_the_line_that_is_being_typed(terminal):
+    process, ours = terminal
+    read_until(ours, b"accept")
+    os.write(ours, b'text "later"\ntext "hal')  # the answer to the first comes while the second is typed
+    read_until(ours, b'<-\x1b[0m\x1b[1m text "later"')
+    os.write(ours, b'f"\n')
+    read_until(ours, b'<-\x1b[0m\x1b[1m text "half"')
+    os.write(ours, b"\x04")
+    read_until(ours, b"1000")
+
+    assert 0 == process.wait(timeout=WAIT_S)
+
+
 @pytest.mark.parametrize("lines", [0, 1], ids=["at once", "while it waits for a line"])
-def test_ctrl_c_in_a_terminal_is_a_good_end(terminal, lines):
+def test_ctrl_c_in_a_terminal_is_no_error(terminal, lines):
     process, ours = terminal
     read_until(ours, b"accept")
     for _ in range(lines):
@@ -316,5 +390,5 @@ def test_ctrl_c_in_a_terminal_is_a_good_end(terminal, lines):
         while more := os.read(ours, 4096):
             seen += more
 
-    assert 0 == process.wait(timeout=WAIT_S)
+    assert 130 == process.wait(timeout=WAIT_S)
     assert b"Traceback" not in seen

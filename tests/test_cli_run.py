@@ -1,14 +1,20 @@
 """`reference-ws run` and `reference-ws play`."""
 
+import os
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from server import in_thread
+from server import WAIT_S, in_thread
 
 from reference_ws.guide.command import run_pages
 from reference_ws.guide.live import live_application
+from reference_ws.guide.words.catalogs import LANGUAGES
+
+ROOT = Path(__file__).parents[1]
 
 APP = """\
 from reference_ws import App, WebSocket
@@ -109,7 +115,7 @@ def test_a_page_is_played_as_a_whole(run):
     code, output, _ = run("run", "lifecycle", "--quiet")
 
     assert 0 == code
-    assert re.fullmatch(r"lifecycle: 12 transcripts, \d+ steps as written\n", output)
+    assert re.fullmatch(r"lifecycle: 15 transcripts, \d+ steps as written\n", output)
 
 
 def test_the_page_is_that_of_the_reader_s_language(run):
@@ -213,6 +219,117 @@ def test_a_difference_names_the_file_and_the_line(run):
 
     assert 1 == code
     assert "\nmy.ws:4: expected and got differ\n" in output
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("zh", "my.ws:4：写的和来的不一样\n"),
+        ("pt", "my.ws:4: veio algo diferente do que está escrito\n"),
+        ("ru", "my.ws:4: пришло не то, что написано\n"),
+    ],
+)
+def test_a_difference_is_told_in_the_reader_s_language(run, language, expected):
+    Path("my.ws").write_text(BAD, "utf-8")
+
+    _, output, _ = run("play", "my.ws", "--app", "mine:app", "--lang", language)
+
+    assert f"\n{expected}" in output
+
+
+@pytest.mark.parametrize("what", ["raises", "says nothing", "can't be reached"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_word_of_a_difference_is_english(run, language, what):
+    handler = {"raises": "    raise ValueError('42')\n", "says nothing": "    await websocket.receive_text()\n"}
+    Path("other.py").write_text(APP.partition("    async for")[0] + handler.get(what, ""), "utf-8")
+    Path("my.ws").write_text(GOOD, "utf-8")
+    target = ("--url", "ws://127.0.0.1:1") if what == "can't be reached" else ("--app", "other:app", "--held-time")
+
+    code, output, errors = run("play", "my.ws", *target, "--lang", language)
+
+    told = errors or output[output.index("  - ") :]
+    assert code
+    assert [] == re.findall(r"\b(?:the application|nothing|within|raised|waits|connect to)\b", told)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_transcript(run):
+    Path("my.ws").write_text(GOOD, "utf-8-sig")
+    Path("notes.md").write_text(DOCUMENT, "utf-8-sig")
+
+    assert 0 == run("play", "my.ws", "--app", "mine:app")[0]
+    assert 0 == run("play", "notes.md")[0]
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b[2J", "\x9b31m"])
+def test_what_a_file_holds_does_not_control_the_terminal(run, character):
+    Path("my.ws").write_text(GOOD + character * 100_000, "utf-8")
+
+    code, output, errors = run("play", "my.ws", "--app", "mine:app")
+
+    assert (2, "", 3) == (code, output, errors.count("\n"))
+    assert len(errors) < 1_000
+    assert [] == re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f]", errors)
+
+
+def test_the_caret_of_a_long_line_is_below_what_is_wrong(run):
+    Path("my.ws").write_text(f'-> connect /\n-> text "{"a" * 5_000}" wrong{" " * 3000}#', "utf-8")
+
+    _, _, errors = run("play", "my.ws", "--app", "mine:app")
+
+    _, source, caret = errors.splitlines()
+    assert "wrong" == source[len(caret) - 1 :][:5]
+
+
+def test_headers_and_names_of_exceptions_do_not_control_the_terminal(run):
+    handler = """\
+    await websocket.accept(headers=[(b"x-a", b"\\x9b31m\\x1b[2J")])
+    await websocket.send_text("\\x1b[2J\\u202e")
+    raise type("\\x1b[2J", (Exception,), {})("\\x1b[2J")
+"""
+    Path("other.py").write_text(APP.partition("    await")[0] + handler, "utf-8")
+    Path("my.ws").write_text('-> connect /echo\n<- accept\n    x-b: 1\n<- text "hi"', "utf-8")
+    Path("more.ws").write_text('-> connect /echo\n<- accept\n<- text "hi"', "utf-8")
+
+    for file in ("my.ws", "more.ws"):
+        _, output, errors = run("play", file, "--app", "other:app")
+        assert [] == re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", output + errors)
+
+
+@pytest.mark.parametrize("held", [(), ("--held-time",)])
+def test_ctrl_c_ends_a_play_at_once(tmp_path, held):
+    program = "from reference_ws_command import main; main()"
+    (tmp_path / "mine.py").write_text(APP + "    while True:\n        pass\n" if held else APP, "utf-8")
+    (tmp_path / "my.ws").write_text(GOOD if held else GOOD.replace("-> close", ".. 900000ms\n-> close"), "utf-8")
+    command = [sys.executable, "-c", program, "play", "my.ws", "--app", "mine:app", *held]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=tmp_path, **pipes, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
+        while process.stdout.readline() and b"text" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=WAIT_S)
+
+    assert (130, b"") == (process.returncode, errors)
+
+
+@pytest.mark.parametrize("module", ["starlette", "reference_ws.guide.command.commands", "rich.console"])
+def test_ctrl_c_while_it_starts_is_no_traceback(module):
+    program = f"""
+import sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from reference_ws_command import main
+main()
+"""
+    command = [sys.executable, "-c", program, "explain"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, check=False, timeout=WAIT_S, env=env)
+
+    assert (130, b"", b"") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_the_code_of_a_markdown_document_runs(run):

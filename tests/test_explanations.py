@@ -3,11 +3,25 @@
 from pathlib import Path
 
 import pytest
+import websockets.frames
 from checks.catalogs import explained
+from starlette import status
 
+import reference_ws.errors
+import reference_ws.testing
+import reference_ws.transcript
 from reference_ws.guide.pages import read_page, read_pages
 from reference_ws.guide.words import explanations
-from reference_ws.guide.words.explanations import MESSAGES, REASONS, STATES, STEPS, TRANSITIONS, of_step
+from reference_ws.guide.words.explanations import (
+    EXCEPTIONS,
+    MESSAGES,
+    REASONS,
+    STATES,
+    STEPS,
+    TRANSITIONS,
+    code,
+    of_step,
+)
 from reference_ws.lifecycle import ERRORS, RECEIVE, SEND, WebSocketState
 from reference_ws.transcript import messages, parse, steps
 from reference_ws.transcript.diagram import states
@@ -84,11 +98,33 @@ def test_what_crosses_with_the_application_s_close_is_not_received_any_more():
 
 
 def test_places_are_of_errors_that_exist():
-    assert set(explanations.PLACES) <= {*ERRORS, *REASONS}
+    assert set(explanations.PLACES) <= {*ERRORS, *REASONS, *EXCEPTIONS}
 
 
 @pytest.mark.parametrize("language", ["zh", "pt", "ru"])
 def test_every_place_is_a_section(language):
-    for place in {*map(explanations.place, (*ERRORS, *REASONS)), "lifecycle#states", "lifecycle#close-codes"}:
+    for place in {
+        *map(explanations.place, (*ERRORS, *REASONS, *EXCEPTIONS)),
+        "lifecycle#states",
+        "lifecycle#close-codes",
+    }:
         page, _, anchor = place.partition("#")
         assert anchor in {heading.anchor for heading in read_page(DOCS / language / f"{page}.md").headings}
+
+
+def test_every_exception_of_the_public_modules_is_explained():
+    modules = (reference_ws, reference_ws.errors, reference_ws.testing, reference_ws.transcript)
+    public = {name for module in modules for name in module.__all__ if is_exception(getattr(module, name))}
+    assert public - {"ExplainedError"} == EXCEPTIONS.keys() - {"HTTPException"}
+
+
+def is_exception(thing):
+    return isinstance(thing, type) and issubclass(thing, BaseException)
+
+
+def test_close_codes_have_the_names_that_starlette_and_websockets_give_them():
+    starlettes = {name: value for name, value in vars(status).items() if name.startswith("WS_1")}
+    names = starlettes | {code.name: code.value for code in websockets.frames.CloseCode}
+    assert [] == [name for name, number in names.items() if code(name)[0] != str(number)]
+    assert ["1001", "1001", "4000"] == [code(word)[0] for word in ("going away", "Going-Away", "4000")]
+    assert [None] * 4 == [code(word) for word in ("going", "99", "٣٣٣٣", "WS_9999_NOTHING")]

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from decimal import Decimal
 from typing import Annotated, Any
 
 import annotated_types
@@ -98,6 +99,53 @@ def test_a_type_of_pydantics_is_read_wherever_it_stands(type, value, expected):
 def test_wrong_data_names_the_field_as_msgspec_does(type, value, problem):
     with pytest.raises(msgspec.ValidationError, match=problem):
         convert(value, type)
+
+
+Number = Annotated[Decimal, pydantic.Field(allow_inf_nan=True)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Price:
+    amount: Decimal
+
+
+@pytest.mark.parametrize(
+    ("type", "value"),
+    [
+        (set[Decimal], ["sNaN"]),
+        (frozenset[Decimal], ["1", "-sNaN7"]),
+        (dict[Decimal, int], {"sNaN": 1}),
+        (list[set[Decimal]], [[], ["sNaN"]]),
+        (set[Price], [{"amount": "sNaN"}]),
+        (set[Number], ["sNaN"]),
+        (dict[Number, int], {"sNaN": 1}),
+    ],
+)
+def test_what_a_set_can_not_hold_is_wrong_data(type, value):
+    with pytest.raises(msgspec.ValidationError):
+        convert(value, type)
+
+
+def test_what_is_wrong_with_a_validator_is_not_the_datas():
+    def validate(value):
+        raise TypeError("validate takes something else")
+
+    with pytest.raises(TypeError, match="takes something else"):
+        convert(1, Annotated[int, pydantic.AfterValidator(validate)])
+
+
+@dataclasses.dataclass
+class Node:
+    value: int
+    after: "Node | None" = None
+    others: "list[Node]" = dataclasses.field(default_factory=list)
+
+
+def test_a_type_may_contain_itself():
+    data = {"value": 1, "after": {"value": 2}, "others": [{"value": 3}]}
+    assert Node(1, Node(2), [Node(3)]) == convert(data, Node)
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.after\.value"):
+        convert({"value": 1, "after": {"value": "two"}}, Node)
 
 
 class Mixed(msgspec.Struct):
@@ -221,6 +269,14 @@ async def test_what_a_factory_itself_gets_wrong_is_not_the_clients_fault():
     async def handler(ws: WebSocket, user: Annotated[User, Depends(load)]): ...
 
     await plays(handler, '-> connect /ws\n<- deny 500 text "Internal Server Error"\n!! ValidationError')
+
+
+async def test_a_decimal_that_no_set_can_hold_is_the_clients_fault():
+    async def handler(ws: WebSocket, prices: set[Decimal]): ...
+
+    await plays(
+        handler, "-> connect /ws?prices=1&prices=sNaN\n" + denied("prices", ["1", "sNaN"], "set[decimal.Decimal]")
+    )
 
 
 async def test_words_of_pydantics_count_in_signatures():

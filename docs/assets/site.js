@@ -4,6 +4,7 @@ const choose = language => {
   try { localStorage.setItem("ws-language", language) } catch { /* a browser may keep nothing: it is asked again */ }
   document.cookie = `ws-language=${language}; path=${root}; max-age=31536000; samesite=lax`
 }
+const language = document.documentElement.lang.split("-")[0] // a page in zh-Hans is one of the pages in zh
 const chosen = () => { try { return localStorage.getItem("ws-language") } catch { return null } }
 
 // What was read once is read without a network too: docs/sw.js. Its scope is the site, so it stands at the root.
@@ -29,18 +30,23 @@ document.addEventListener("click", event => {
 const links = [...document.querySelectorAll(".md-select__link[data-offer]")]
 const wanted = navigator.languages.map(tag => links.find(link => link.hreflang === tag.toLowerCase().split("-")[0]))
   .find(Boolean)
-if (wanted && wanted.hreflang !== document.documentElement.lang && !chosen()) {
+if (wanted && wanted.hreflang !== language && !chosen()) {
   const offer = document.createElement("aside"), link = document.createElement("a"), no = document.createElement("button")
   Object.assign(offer, { className: "ws-offer", lang: wanted.hreflang, ariaLabel: wanted.dataset.offer })
   Object.assign(link, { href: wanted.href, hreflang: wanted.hreflang, textContent: wanted.dataset.offer })
   Object.assign(no, { type: "button", title: wanted.dataset.decline, ariaLabel: wanted.dataset.decline, textContent: "✕" })
   no.addEventListener("click", () => {
-    choose(document.documentElement.lang)
+    choose(language)
     offer.remove()
   })
   offer.append(link, no)
   document.querySelector(".md-content__inner")?.prepend(offer)
 }
+
+// The theme puts the buttons of each listing into a <nav>: dozens of landmarks without a name.
+new MutationObserver(() => {
+  for (const nav of document.querySelectorAll("nav.md-code__nav:not([role])")) nav.setAttribute("role", "presentation")
+}).observe(document.body, { childList: true, subtree: true })
 
 // A diagram opens over the whole screen, for a projector.
 document.addEventListener("click", event => {

@@ -7,9 +7,9 @@ Markdown calls the ``format_`` functions while it renders a page; `hooks` tells 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from contextvars import ContextVar
-from functools import lru_cache
 from gettext import NullTranslations
 from typing import Any, Final
 
@@ -17,7 +17,6 @@ from markdown import markdown  # type: ignore[import-untyped]
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
-from pygments.lexers import PythonLexer
 from pymdownx.superfences import SuperFencesException  # type: ignore[import-untyped]
 
 from reference_ws.guide import differences, glossary
@@ -42,39 +41,32 @@ def take_options(_language: str, inputs: dict[str, str], options: dict[str, str]
 def frame_exercises(text: str) -> str:
     """Put each exercise of a page's Markdown into an element of its own, and fold its solution with what follows it."""
     page = PAGE.get()
-    text = text.strip("\n")
-    lines = text.split("\n")
-    whole = page.path.read_text("utf-8")
-    skipped = whole.count("\n", 0, whole.index(text))  # MkDocs has taken the front matter away
-    ends = [heading.line - 1 for heading in page.headings[1:]] + [len(lines) + skipped]
-    solution = catalog(page.language).gettext("Solution")
-    for heading, end in reversed(
-        [*zip(page.headings, ends, strict=True)]
-    ):  # from below: lines above keep their numbers
-        for exercise in page.exercises:
-            if exercise.name == heading.anchor:
-                for fence in exercise.fences:  # Markdown knows no such options
-                    if fence.kind == "python":
-                        lines[fence.line - skipped - 1] = "```python"
-                name = f'data-exercise="{exercise.name}" data-kind="{exercise.kind}"'
-                lines.insert(end - skipped, "\n</details>\n\n</div>\n")
-                lines.insert(
-                    exercise.solution.line - skipped - 1,
-                    '<details class="ws-exercise__solution" data-search-exclude="true" markdown="1">'
-                    f"<summary>{solution}</summary>\n",
-                )
-                lines.insert(heading.line - skipped, f'\n<div class="ws-exercise" {name} markdown="1">\n')
-    return "\n".join(lines)
+    source = [*_OPTIONS_OF_PYTHON.sub("```python", text.strip("\n")).split("\n"), ""]
+    whole = page.path.read_text("utf-8").rstrip("\n").count("\n") + 2  # MkDocs has taken the front matter away
+    lines = dict(enumerate(source, whole - len(source) + 1))
+    title = catalog(page.language).gettext("Solution")
+    for exercise in page.exercises:
+        begin = next(heading.line for heading in page.headings if heading.anchor == exercise.name)
+        end = next((heading.line for heading in page.headings if heading.line > begin), max(lines))
+        data = f'data-exercise="{exercise.name}" data-kind="{exercise.kind}"'
+        details = '<details class="ws-exercise__solution" data-search-exclude="true" markdown="1">'
+        lines[begin] += f'\n\n<div class="ws-exercise" {data} markdown="1">\n'
+        lines[exercise.solution.line] = f"{details}<summary>{title}</summary>\n\n{lines[exercise.solution.line]}"
+        lines[end] = "</details>\n\n</div>\n\n" + lines[end]
+    return "\n".join(lines.values())
+
+
+_OPTIONS_OF_PYTHON: Final = re.compile("^```python .*$", re.MULTILINE)  # they are an exercise's, not for Markdown
 
 
 def format_hint(source: str, _language: str, css_class: str, *_: object, **__: Any) -> str:
     """Render a hint of an exercise, folded."""
     page = PAGE.get()
     fence = _fence("hint", source, {})
-    exercise = page.exercise(fence)
-    number = exercise.hints.index(fence) + 1 if exercise else 0
-    title = catalog(page.language).gettext("Hint %(number)d") % {"number": number}
-    return f'<details class="{css_class}" data-search-exclude="true"><summary>{title}</summary>{hint(fence)}</details>'
+    hints = [other for other in page.fences if (other.kind, other.anchor) == ("hint", fence.anchor)]
+    title = catalog(page.language).gettext("Hint %(number)d") % {"number": hints.index(fence) + 1}
+    summary = f"<summary>{title}</summary>"
+    return f'<details class="{css_class}" data-search-exclude="true">{summary}{hint(fence)}</details>'
 
 
 def hint(fence: Fence) -> str:
@@ -152,18 +144,6 @@ def listing(source: str, lexer: Lexer, line_id: str) -> str:
     """Colour a listing; each line is an element of its own, so that the lab can mark it: ``LINE_ID-7``."""
     _LISTING.linespans = line_id
     return highlight(source, lexer, _LISTING)
-
-
-_lex: Final = PythonLexer.get_tokens_unprocessed
-
-
-@lru_cache(4096)
-def _lexed(kind: Any, source: str, stack: Iterable[str]) -> tuple[tuple[int, Any, str], ...]:
-    """Read Python code once: a sample is the same on the pages of each language, and so are the API's sources."""
-    return tuple(_lex(kind(), source, stack))
-
-
-PythonLexer.get_tokens_unprocessed = lambda self, text, stack=("root",): iter(_lexed(self.__class__, text, stack))
 
 
 def format_lifecycle(

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
+import jieba  # type: ignore[import-untyped]
 from jinja2 import BytecodeCache, Environment, Template
 from jinja2.bccache import Bucket
 from mkdocs.config.defaults import MkDocsConfig
@@ -22,6 +24,7 @@ from mkdocs.plugins import CombinedEvent, event_priority, get_plugin_logger
 from mkdocs.structure.pages import Page
 
 from reference_ws.guide import fences, links, policy, search
+from reference_ws.guide.glossary import read_terms, search_words
 from reference_ws.guide.lab.contents import contents
 from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
@@ -30,9 +33,10 @@ from reference_ws.transcript.diagram import STYLE
 from reference_ws.transcript.mistakes import TranscriptError
 
 log = get_plugin_logger("site")
-# Pictures, source code and the colours of listings: nothing that somebody could search for.
+# Pictures with their captions and buttons, source code and the colours of listings: nothing that somebody could search
+# for. (The search leaves out what is marked so only up to the first end tag of the same name within it.)
 _UNSOUGHT = re.compile(
-    r'<svg class="ws-diagram".*?</svg>|<details class="mkdocstrings-source".*?</details>'
+    r'<div class="ws-transcript__diagram".*?</dialog></div>|<details class="mkdocstrings-source".*?</details>'
     r'|</?span(?: (?:id|class)="[^"]*")*>',
     re.DOTALL,
 )
@@ -112,6 +116,8 @@ def on_pre_build(*, config: MkDocsConfig) -> None:
     """Check the pages of all languages before any is rendered: Markdown shows a mistyped fence as plain text."""
     if _language(config)[1]:
         return
+    for term in read_terms(Path(config.docs_dir)):
+        jieba.add_word(term.zh)  # else it takes some of the terms apart, and the search finds only their parts
     missing = [f"docs/{language}/{page}" for language in LANGUAGES for page in _nav_pages(config.nav)]
     missing = [page for page in missing if not Path(config.docs_dir, page.removeprefix("docs/")).is_file()]
     if missing:
@@ -149,14 +155,15 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
 
 def on_page_content(html: str, *, config: MkDocsConfig, **_: Any) -> str:
     """Translate Markdown's one own sentence, keep source code out of the search, and give the lab its words."""
-    title = catalog(_language(config)[0]).gettext("Permanent link")
-    html = html.replace('title="Permanent link"', f'title="{title}"')
+    words = catalog(_language(config)[0])
+    link = words.gettext("Permanent link")
+    html = html.replace('title="Permanent link"', f'title="{link}"')
     source = '<details class="mkdocstrings-source"'
     html = html.replace(source, f'{source} data-search-exclude="true"')
     if (example := '<figure class="ws-transcript"') not in html:
-        told = catalog(_language(config)[0]).gettext("This page has no example that can be presented.")
-        return f'<p class="ws-unpresented" role="status" hidden>{told}</p>{html}'
-    return html.replace(example, f"<style>{STYLE}</style>{example}", 1) + script(catalog(_language(config)[0]))
+        told = words.gettext("This page has no example that can be presented.")
+        return f'{html}<p class="ws-unpresented" role="status" data-search-exclude="true" hidden>{told}</p>'
+    return html.replace(example, f"<style>{STYLE}</style>{example}", 1) + script(words)
 
 
 def _before_search(context: Any, *, page: Page, **_: Any) -> Any:
@@ -171,7 +178,7 @@ def _after_search(context: Any, *, page: Page, config: MkDocsConfig, **_: Any) -
     page.content = re.sub(r'\s?data-search-\w+="[^"]+"', "", context.pop("whole"))  # as the search does
     extra: Any = config.extra  # the plugin sets an attribute that stands before the item of the same name
     for alternate in extra.alternate:
-        alternate["link"] = alternate["link"].removeprefix("/") or "./"
+        alternate["link"] = alternate["link"].removeprefix(urlsplit(config.site_url or "/").path) or "./"
     return context
 
 
@@ -179,20 +186,62 @@ def _after_search(context: Any, *, page: Page, config: MkDocsConfig, **_: Any) -
 on_page_context = CombinedEvent(event_priority(100)(_before_search), event_priority(0)(_after_search))
 
 
-def on_post_page(output: str, *, config: MkDocsConfig, **_: Any) -> str:
-    """Give a page the search index of its language, and leave the languages to the switcher's plain links.
+def on_post_page(output: str, *, page: Page | None = None, config: MkDocsConfig, **_: Any) -> str:
+    """Give a page what others show of it, the search index of its language, and links to its translations.
 
-    Each of these brings along how docs/assets/site.js offers that language, in that language.
-
-    Where a page's head names its translations, Material asks each of them for a sitemap, which only the root has, and
-    takes the switcher over. The sitemap names the translations too.
+    Each item of the language switcher brings along how docs/assets/site.js offers that language, in that language.
     """
-    output = re.sub(r'\s*<link rel="alternate"[^>]*hreflang[^>]*>', "", output)
-    for language in LANGUAGES:
-        words, link = catalog(language), f'hreflang="{language}" class="md-select__link"'
+    language, prefix = _language(config)
+    words = catalog(language)
+    output = output.replace(f'<html lang="{language}"', f'<html lang="{_TAGS[language]}"', 1)
+    address = (page and page.canonical_url) or config.site_url or ""
+
+    # Material asks for a sitemap below each `link[rel=alternate]` and takes the language switcher over. With a space
+    # in it the attribute means the same (it is a list of words), and no longer is what Material looks for.
+    def alternate(match: re.Match[str]) -> str:
+        return f'<link rel="alternate " href="{urljoin(address, match[1])}" hreflang="{_TAGS.get(match[2], match[2])}">'
+
+    if page is None:  # there is no such page: it has no translations
+        output = re.sub(rf"\s*{_ALTERNATE}", "", output)
+    else:
+        output = re.sub(_ALTERNATE, alternate, output)
+        output = output.replace("</head>", f"{_shared(page, config)}</head>", 1)
+    if page and page.url.removeprefix(prefix) in ("", "./"):
+        matter = words.gettext("WebSocket in Python, step by step")
+        title = escape(f"{config.site_name} - {matter}")
+        output = re.sub("<title>.*?</title>", f"<title>{title}</title>", output, count=1)
+    for other in LANGUAGES:
+        words, link = catalog(other), f'hreflang="{other}" class="md-select__link"'
         offer, decline = escape(words.gettext("This page in your language")), escape(words.gettext("No, thanks"))
         output = output.replace(link, f'{link} data-offer="{offer}" data-decline="{decline}"')
-    return search.use_index_of(output, _language(config)[1])
+    return search.use_index_of(output, prefix)
+
+
+_ALTERNATE = r'<link rel="alternate" href="([^"]*)" hreflang="([^"]*)">'
+_TAGS = {"zh": "zh-Hans", "pt": "pt", "ru": "ru"}  # what a page says that it is written in
+_LOCALES = {"zh": "zh_CN", "pt": "pt_BR", "ru": "ru_RU"}
+
+
+def _shared(page: Page, config: MkDocsConfig) -> str:
+    """Write what a chat or a network shows where somebody shares the page; pictures need the site's address."""
+    language, _ = _language(config)
+    title = page.title if page.url not in ("", f"{language}/") else config.site_name
+    told: dict[str, Any] = {
+        "og:type": "article",
+        "og:site_name": config.site_name,
+        "og:title": title,
+        "og:description": page.meta.get("description") or config.site_description,
+        "og:locale": _LOCALES[language],
+        "twitter:card": "summary_large_image" if config.site_url else "summary",
+    }
+    if config.site_url:
+        image = {"og:image": "assets/share.png", "og:image:width": 1200, "og:image:height": 630}
+        told |= {"og:url": page.canonical_url, **image, "og:image": urljoin(config.site_url, "assets/share.png")}
+    properties = [("og:locale:alternate", _LOCALES[other]) for other in LANGUAGES if other != language]
+    return "".join(
+        f'<meta {"name" if name.startswith("twitter") else "property"}="{name}" content="{escape(str(value))}">'
+        for name, value in [*told.items(), *properties]
+    )
 
 
 def on_pre_template(template: Template, *, template_name: str, config: MkDocsConfig) -> Template:
@@ -203,14 +252,27 @@ def on_pre_template(template: Template, *, template_name: str, config: MkDocsCon
     extra.alternate = extra["alternate"]  # the home pages; the last page of another language may have left its own
     language, prefix = _language(config)
     words = catalog(language)
-    heading = words.gettext("There is no such page")
-    remedy = words.gettext("Search for it, or go back to the first page.")
-    block = f'<h1>404 · {heading}</h1><p><a href="{{{{ base_url }}}}{prefix}">{remedy}</a></p>'
-    return template.environment.from_string(f'{{% extends "main.html" %}}{{% block content %}}{block}{{% endblock %}}')
+    heading = escape(words.gettext("There is no such page"))
+    # Material opens its search where an address has ?q=.
+    links = {
+        "?q=": words.gettext("Search for it"),
+        f"{{{{ base_url }}}}{prefix}": words.gettext("Back to the first page"),
+    }
+    items = "".join(f'<li><a href="{link}">{escape(text)}</a></li>' for link, text in links.items())
+    return template.environment.from_string(
+        '{% extends "main.html" %}'
+        f"{{% block htmltitle %}}<title>404 · {heading} - {escape(config.site_name)}</title>{{% endblock %}}"
+        f"{{% block content %}}<h1>404 · {heading}</h1><ul>{items}</ul>{{% endblock %}}"
+    )
 
 
 def on_post_template(output: str, *, template_name: str, config: MkDocsConfig) -> str:
-    """Keep a 404 page for each language: ``404.html``, ``pt/404.html``, ``ru/404.html``."""
+    """Keep a 404 page for each language: ``404.html``, ``pt/404.html``, ``ru/404.html``.
+
+    A sitemap is full addresses: without the site's own there is none.
+    """
+    if template_name.startswith("sitemap.xml"):
+        return output.replace('hreflang="zh"', f'hreflang="{_TAGS["zh"]}"') if config.site_url else ""
     if template_name != "404.html":
         return output
     output = on_post_page(output, config=config)
@@ -238,11 +300,24 @@ def _finish(_: Any = None, /, *, config: MkDocsConfig) -> None:
     if i18n.building:
         return
     site = Path(config.site_dir)
-    search.split_index(site)
-    search.teach_lunr(site)
-    policy.write(site)
-    for problem in links.check(site, config.site_url or "/"):
+    for problem in search.split_index(site, search_words(Path(config.docs_dir))):
         log.warning(problem)
+    search.teach_lunr(site)
+    _leave_out_maps(site)
+    policy.write(site)
+    if config.site_url:  # read only at the root of a host, and no harm elsewhere
+        (site / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {config.site_url}sitemap.xml\n", "utf-8")
+    policy.write(site)
+    for problem in links.check(site, config.site_url or "http://localhost/"):
+        log.warning(problem)
+
+
+def _leave_out_maps(site: Path) -> None:
+    """Take the theme's source maps out, and the line by which a file names its own: they are as large as the rest."""
+    for source_map in site.rglob("*.map"):
+        source_map.unlink()
+        if (file := source_map.with_suffix("")).is_file():
+            file.write_text(re.sub(r"\n/[/*]# sourceMappingURL=.*", "", file.read_text("utf-8")), "utf-8")
 
 
 # The i18n plugin, which builds the other languages and writes the search index, comes between the two.

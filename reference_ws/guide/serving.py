@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import gzip
 import ipaddress
 import logging
+import os
 import re
+import signal
 import socket
+import sys
+import threading
 from collections.abc import Callable, Collection
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import lru_cache
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from anyio import to_thread
@@ -21,6 +29,7 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reference_ws.conversation import refuse
 from reference_ws.guards import LimitGuard, OriginGuard
@@ -34,6 +43,10 @@ MAX_MESSAGE_BYTES: Final = 1 << 20
 # A class behind one address: sixty people with ten connections each. A process may often open no more than 1,024 files.
 MAX_CONNECTIONS: Final = 900
 MAX_CONNECTIONS_PER_CLIENT: Final = 600
+REQUEST_S: Final = 10.0
+"""How long a client may take to send a request, or the handshake of a WebSocket; uvicorn itself waits for ever."""
+END_S: Final = 2.0
+"""How long the end may take that Ctrl-C has asked for: whatever still runs then is cut off."""
 # The foreign origin that a transcript comes from (production#origin). Nobody can have a name in .example (RFC 2606).
 ALLOWED_ORIGINS: Final = ("https://friend.example",)
 SAFE_HEADERS: Final = {
@@ -59,7 +72,10 @@ def application(site: Path, docs: Path, *, host: str | None = None, allow_hosts:
     name or address that is listened on, only requests to it are answered, and to the names `allow_hosts`: `HostGuard`.
     """
     live = live_application(docs)
-    mode = Route(f"/{LAB_MODE}", lambda _: Response("export const live = true\n", media_type="text/javascript"))
+    live_here = Response(
+        "export const live = true\n", headers={"cache-control": "no-cache"}, media_type="text/javascript"
+    )
+    mode = Route(f"/{LAB_MODE}", lambda _: live_here)
     pages = Starlette(routes=[mode, Mount("/", _Site(directory=site, html=True))])
 
     # No Starlette around the examples: its exception handlers would answer for a bare ASGI function.
@@ -148,8 +164,36 @@ def _is_loopback(name: str) -> bool:
     return _is_address(name) and ipaddress.ip_address(name).is_loopback
 
 
+# What never changes under its address, because a hash of its content stands there: the theme's scripts and styles (its
+# search excepted, which `reference_ws.guide.search` changes) and what runs Python in the page.
+_IMMUTABLE: Final = re.compile(
+    r"assets/(?:(?:javascripts|stylesheets)/[^/]+\.[0-9a-f]{8}\.min\.\w+|python/[a-z]+-[0-9a-f]{16}/.+)"
+)
+_COMPRESSIBLE: Final = {".css", ".html", ".js", ".json", ".mjs", ".svg", ".txt", ".wasm", ".webmanifest", ".xml"}
+_compressing: Final = threading.Lock()
+
+
+def _compressed(file: Path) -> bytes:
+    with _compressing:  # thirty readers want the same file at once: it is compressed once, and the others wait
+        return _compress(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(256)
+def _compress(file: Path, _changed: int) -> bytes:
+    return gzip.compress(file.read_bytes(), 6, mtime=0)
+
+
+def _takes_gzip(headers: Headers) -> bool:
+    codings = [coding.replace(" ", "").lower() for coding in headers.get("accept-encoding", "").split(",")]
+    wanted = next((coding for coding in codings if coding.partition(";")[0] == "gzip"), "gzip;q=0")
+    return not re.search(r";q=0(?:\.0*)?$", wanted)
+
+
 class _Site(StaticFiles):
-    """Static files that a browser asks for again after each build; start and 404 page in the reader's language."""
+    """Static files, compressed, that a browser asks for again after each build unless their address has a hash.
+
+    Start and 404 page are in the reader's language.
+    """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         asked = _language(scope)
@@ -170,8 +214,27 @@ class _Site(StaticFiles):
             response.headers["vary"] = "Accept-Language, Cookie"
         if isinstance(response, FileResponse) and response.media_type == "text/html":
             response.headers["content-security-policy"] = policy.PAGE_HEADER
-        response.headers["cache-control"] = "no-cache"
+        lasts = response.status_code < 400 and _IMMUTABLE.fullmatch(scope["path"].lstrip("/"))
+        response.headers["cache-control"] = "public, max-age=31536000, immutable" if lasts else "no-cache"
+        return await _encoded(response, Path(path).suffix or ".html", Headers(scope=scope))
+
+
+async def _encoded(response: Response, suffix: str, asked: Headers) -> Response:
+    """Compress the answer with a file for those who take it so; what is compressed already stays as it is."""
+    if isinstance(response, FileResponse):
+        suffix = Path(response.path).suffix
+    if suffix not in _COMPRESSIBLE:
         return response
+    response.headers.add_vary_header("Accept-Encoding")
+    if not isinstance(response, FileResponse) or "range" in asked or not _takes_gzip(asked):
+        return response
+    body = await to_thread.run_sync(_compressed, Path(response.path))
+    # The same content in other bytes: by a weak tag of the same name, a browser that has it in either form is told so.
+    headers = {
+        name: value for name, value in response.headers.items() if name not in ("accept-ranges", "content-length")
+    }
+    headers |= {"content-encoding": "gzip", "etag": f"W/{headers['etag']}"}
+    return Response(body, response.status_code, headers)
 
 
 def _language(scope: Scope) -> str:
@@ -191,14 +254,18 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -> None:
+def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None], full: Callable[[], None]) -> None:
     """Serve `app` on `listener` until SIGINT or SIGTERM; `ready` is called once connections are answered.
 
-    Open WebSockets are closed with 1012 (service restart); a handler that goes on all the same is cancelled.
+    Open WebSockets are closed with 1012 (service restart); a handler that goes on all the same is cancelled, and one
+    that stops the process from ending ends with it after two seconds. `full` is called once if the process may open no
+    further file or connection. Raises `KeyboardInterrupt` for SIGINT.
     """
+    _open_as_many_files_as_allowed()
     config = uvicorn.Config(
         app,
         interface="asgi3",
+        http=_Connection,
         loop="asyncio",
         log_level="error",
         access_log=False,
@@ -207,17 +274,75 @@ def serve(app: ASGIApp, listener: socket.socket, *, ready: Callable[[], None]) -
         lifespan="on",
         timeout_graceful_shutdown=0,
     )
-    logging.getLogger("uvicorn.error").addFilter(_tell_briefly)
+    brief = _Briefly(full)
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(brief)
+    server = _Server(config, ready)
     with closing(listener):
-        _Server(config, ready).run(sockets=[listener])
+        server.run(sockets=[listener])
+    if server.interrupted:
+        raise KeyboardInterrupt
 
 
-def _tell_briefly(record: logging.LogRecord) -> bool:
-    # What an example raises is part of the lesson: one line, without the frames of three libraries.
-    if record.exc_info and record.exc_info[1] and (line := failure_line(record.exc_info[1])):
-        record.msg, record.args, record.exc_info = line, (), None
-    # Uvicorn 0.54 says so after every refusal with a response, though the client has got it whole.
-    return record.msg != "ASGI callable returned without completing handshake."
+def _open_as_many_files_as_allowed() -> None:
+    try:
+        import resource
+    except ModuleNotFoundError:  # on Windows, where there is no such limit
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in (most, 10_240):  # macOS says that there is no limit, and takes no more than this
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+            return
+
+
+_LOGGERS: Final = ("uvicorn.error", "asyncio")
+
+
+class _Briefly(logging.Filter):
+    """What the log shows: one line of what an example raises, and nothing of what has been told already."""
+
+    def __init__(self, full: Callable[[], None]) -> None:
+        super().__init__()
+        self.full: Callable[[], None] | None = full
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            # asyncio says so thousands of times a second, each with a traceback.
+            if self.full is not None:
+                self.full()
+                self.full = None
+            return False
+        # What an example raises is part of the lesson, the frames of three libraries aren't.
+        if error is not None and (line := failure_line(error)):
+            record.msg, record.args, record.exc_info = line, (), None
+        # Uvicorn 0.54 says so after every refusal with a response, though the client has got it whole.
+        return record.msg != "ASGI callable returned without completing handshake."
+
+
+class _Connection(H11Protocol):
+    """Uvicorn's connection, which ends when no request comes: clients that say nothing don't keep others out."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._look = self.loop.call_later(REQUEST_S, self._end_if_idle, None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._look.cancel()
+        super().connection_lost(exc)
+
+    def _end_if_idle(self, before: object) -> None:
+        websocket: Any = self.transport.get_protocol()
+        if websocket is not self:  # to a handshake with long lines or many headers uvicorn 0.54 says nothing at all
+            if websocket.conn.handshake_exc is not None:
+                self.transport.abort()
+            return
+        if self.cycle is before:  # the request that was answered when it was last looked, or none at all
+            self.transport.abort()
+            return
+        answered = self.cycle.response_complete
+        self._look = self.loop.call_later(REQUEST_S, self._end_if_idle, self.cycle if answered else self)
 
 
 class _Server(uvicorn.Server):
@@ -226,6 +351,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self.ready = ready
+        self.interrupted = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -235,5 +361,18 @@ class _Server(uvicorn.Server):
         # Uvicorn would raise the signal again in the end, for a traceback or a dead process.
         self.force_exit = self.should_exit
         self.should_exit = True
+        self.interrupted = sig == signal.SIGINT
+        # A handler may hold the event loop, or go on when it is cancelled: neither is waited for, nor a second signal.
+        last = threading.Timer(END_S, self.end)
+        last.daemon = True
+        last.start()
         # That handlers are cut short now is what was asked for.
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        for name in _LOGGERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+    def end(self) -> None:
+        """End the process as it is."""
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(130 if self.interrupted else 0)

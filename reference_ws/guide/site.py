@@ -150,6 +150,7 @@ def _fingerprint() -> str:
     files = [root / "mkdocs.yml", servers_file(root / "docs"), *map(catalog_file, LANGUAGES)]
     files += [*PACKAGE.rglob("*.py"), *(root / "docs").rglob("*")]
     digest = hashlib.sha256(" ".join(map(version, ("mkdocs", "mkdocs-material", "mkdocs-static-i18n"))).encode())
+    digest.update(os.environ.get("SITE_URL", "").encode())
     for file in sorted(file for file in files if file.is_file()):
         digest.update(f"\n{file.relative_to(root) if file.is_relative_to(root) else file.name}\n".encode())
         digest.update(file.read_bytes())

@@ -78,7 +78,8 @@ def state_name(state: WebSocketState) -> str:
 
 def html_table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Write a table; titles and cells are HTML."""
-    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
+    # A corner that heads nothing is no heading.
+    head = "".join(f'<th scope="col">{title}</th>' if title else "<td></td>" for title in titles)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

@@ -54,7 +54,7 @@ _ARROWS = ("->", "<-", "!!", "==", "..")
 # The closing quote may lack: otherwise each quote in an unfinished string would be tried to the end of the line.
 _STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"?|(?P<anything>\.\.\.)|NaN|Infinity')
 # Valid inside of a JSON string, but invisible, or a line break to somebody who reads the file: written as an escape.
-_INVISIBLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+_INVISIBLE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 
 
 # --- text to transcript -----------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from reference_ws.testing.client import goes_on
 from reference_ws.testing.inmemory import DENIAL, InMemoryConnection, Signal, background, handshake
 from reference_ws.testing.lifespan import run_lifespan
 from reference_ws.transcript.messages import from_application
-from reference_ws.transcript.peers import Ended, Nothing, Peer
+from reference_ws.transcript.peers import RAN, Ended, Nothing, Peer
 from reference_ws.transcript.steps import Headers, Raised, Step
 
 __tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
@@ -215,7 +215,7 @@ class MemoryPeer:
     def _end(self) -> Step:
         error = self.connection.error
         if error is None or self.told:
-            return Ended(client=self.name, how="the application has ended")
+            return Ended(client=self.name, how=RAN)
         if not isinstance(error, Exception):  # the failure of a test, not of the application
             raise error
         self.told = True

@@ -108,13 +108,32 @@ class TranscriptError(ValueError):
 
     def told(self, gettext: Callable[[str], str]) -> str:
         """Tell the place, what was expected, and the line with a caret, as `gettext` translates it."""
+        at, source = self.column - 1, visible(self.source)
+        if len(source) > _SHOWN:  # the part of it around the caret
+            first = max(0, min(at - _SHOWN // 2, len(source) - _SHOWN))
+            at, source = at - first, source[first : first + _SHOWN]
         # A tab stays a tab, so that the caret is right whatever the terminal makes of it.
-        before = "".join(c if c == "\t" else " " * display_width(c) for c in self.source[: self.column - 1])
+        before = "".join(c if c == "\t" else " " * display_width(c) for c in source[:at])
         expected = gettext(_EXPECTED) % {"expected": self.expected_in(gettext)}
-        return f"{self.file}:{self.line}:{self.column}: {expected}\n{self.source}\n{before}^"
+        return f"{self.file}:{self.line}:{self.column}: {expected}\n{source}\n{before}^"
 
     def __str__(self) -> str:
         return self.told(str)
+
+
+_SHOWN: Final = 400
+"""So many characters of a line are told."""
+
+_PICTURES: Final = {
+    **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"},
+    0x7F: 0x2421,
+    **dict.fromkeys((*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD),
+}
+
+
+def visible(text: str) -> str:
+    """Put a picture in the place of each character that a terminal would obey; tab and line feed stay."""
+    return text.translate(_PICTURES)
 
 
 def display_width(text: str) -> int:

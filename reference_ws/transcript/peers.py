@@ -5,19 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from starlette.websockets import WebSocketState
 
 from reference_ws.transcript.messages import wire
 from reference_ws.transcript.steps import ClientClose, ClientData, Drop, Headers, Step
 
+RAN: Final = "the application has ended"
+OVER: Final = "the connection is over"
+CUT: Final = "the connection was cut without a close frame"
+UNREACHED: Final = "can't connect to %(url)s: %(reason)s"
+ENDS: Final = (RAN, OVER, CUT, UNREACHED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended(Step):
-    """What a peer answers when nothing will come any more: ``how`` says why, in a phrase."""
+    """What a peer answers when nothing will come any more: ``how`` says why, in a phrase of `ENDS`.
+
+    ``reason`` is what the system says about it, and ``url`` where to, if no connection came about.
+    """
 
     how: str
+    url: str = ""
+    reason: str = ""
+
+    def told(self, gettext: Callable[[str], str]) -> str:
+        """Tell it as `gettext` translates it."""
+        return gettext(self.how) % {"url": self.url, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +41,10 @@ class Nothing(Step):
 
     seconds: float
     where: str = ""
+
+    def told(self, gettext: Callable[[str], str]) -> str:
+        """Tell it as `gettext` translates it."""
+        return gettext("nothing within %(seconds)g s") % {"seconds": self.seconds}
 
 
 class Peer(Protocol):

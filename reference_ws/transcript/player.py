@@ -62,19 +62,27 @@ class Report:
         return self.got is None
 
     def __str__(self) -> str:
+        return self.told(str)
+
+    def told(self, gettext: Callable[[str], str]) -> str:
+        """Tell what came of it as `gettext` translates it."""
         if self.got is None:
             return f"{self.transcript.file}: {len(self.played)} steps as written"
         line = self.expected.line if self.expected else max((step.line for step in self.played), default=0)
-        lines = [f"{self.transcript.file}:{line}: expected and got differ"]
+        lines = [gettext("%(place)s: expected and got differ") % {"place": f"{self.transcript.file}:{line}"}]
         lines += [f"    {format_step(step)}" for step in self.played]
-        lines.append(f"  - {format_step(self.expected)}" if self.expected else "  - (nothing more)")
-        lines.append(f"  + {_shown(self.got)}")
-        lines += [f"      {name}: {value}   (missing)" for name, value in _missing(self.expected, self.got)]
+        nothing = f"({gettext('nothing more')})"
+        lines.append(f"  - {format_step(self.expected) if self.expected else nothing}")
+        instead = f"({self.got.told(gettext)})" if isinstance(self.got, Ended | Nothing) else format_step(self.got)
+        lines.append(f"  + {instead}")
+        missing = gettext("missing")
+        lines += [f"      {name}: {value}   ({missing})" for name, value in _missing(self.expected, self.got)]
         if isinstance(self.got, Nothing) and self.got.where:
-            lines.append(f"the application waits at {self.got.where}")
+            lines.append(gettext("the application waits at %(place)s") % {"place": self.got.where})
         if self.cause is not None:
             for error in leaves(self.cause):
-                lines += [f"the application raised {_told(error)}", f"  at {raised_at(error)}"]
+                lines.append(gettext("the application raised %(error)s") % {"error": _told(error)})
+                lines.append("  " + gettext("at %(place)s") % {"place": raised_at(error)})
         return "\n".join(lines)
 
 
@@ -261,14 +269,6 @@ class Player:
             for peer in peers:
                 tasks.start_soon(listen, peer)
         return got[0] if got else None
-
-
-def _shown(step: Step) -> str:
-    if isinstance(step, Ended):
-        return f"({step.how})"
-    if isinstance(step, Nothing):
-        return f"(nothing within {step.seconds:g} s)"
-    return format_step(step)
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

@@ -30,7 +30,7 @@ from websockets.protocol import State
 from reference_ws.lifecycle import ACCEPT, CLOSE, RESPONSE_BODY, RESPONSE_START, SENT
 from reference_ws.testing.inmemory import Signal, background, percent_encoded
 from reference_ws.transcript.messages import from_application
-from reference_ws.transcript.peers import Ended, Nothing, Peer
+from reference_ws.transcript.peers import CUT, OVER, UNREACHED, Ended, Nothing, Peer
 from reference_ws.transcript.steps import Headers, Step
 
 QUIET_PONGS: Final = 10
@@ -128,13 +128,13 @@ class _SocketPeer:
             start = {"type": RESPONSE_START, "status": response.status_code, "headers": _headers(response)}
             self._said(start, {"type": RESPONSE_BODY, "body": bytes(response.body or b"")})
         except (OSError, TimeoutError, WebSocketException) as error:
-            self._arrived(Ended(client=self._name, how=f"can't connect to {url}: {error}"))
+            self._arrived(Ended(client=self._name, how=UNREACHED, url=url, reason=str(error)))
         finally:
             if self._socket is not None:
                 self._socket.transport.abort()
                 with anyio.CancelScope(shield=True):
                     await self._socket.wait_closed()
-            self._over = self._over or "the connection is over"
+            self._over = self._over or OVER
             self._signal.notify()
 
     async def _handshake(self, url: str, headers: Headers) -> ClientConnection:
@@ -179,7 +179,7 @@ class _SocketPeer:
                 self._said({"type": SENT, "text" if isinstance(data, str) else "bytes": data})
         except ConnectionClosed as closed:
             if closed.rcvd is None:
-                self._over = "the connection was cut without a close frame"
+                self._over = CUT
             else:
                 self._said({"type": CLOSE, "code": closed.rcvd.code, "reason": closed.rcvd.reason})
 

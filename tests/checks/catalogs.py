@@ -16,7 +16,7 @@ from reference_ws.guide.pages import PACKAGE
 from reference_ws.guide.words import explanations
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog_file
 from reference_ws.lifecycle import CLOSE_CODES, ERRORS
-from reference_ws.transcript import mistakes
+from reference_ws.transcript import mistakes, peers
 
 CLICK: Final = (
     "Usage:",
@@ -43,7 +43,7 @@ CLICK: Final = (
 """What click itself says in help texts and about mistakes on this command line."""
 
 
-EXPLAINED: Final = ("SIDES", "STATES", "MESSAGES", "TRANSITIONS", "STEPS", "REASONS")
+EXPLAINED: Final = ("SIDES", "STATES", "MESSAGES", "TRANSITIONS", "STEPS", "EXCEPTIONS", "REASONS")
 
 
 def source_messages() -> Catalog:
@@ -56,6 +56,7 @@ def source_messages() -> Catalog:
         ("reference_ws/lifecycle.py", [text for code in CLOSE_CODES for text in (code.sender, code.meaning)]),
         ("reference_ws/guide/words/explanations.py", explained()),
         ("reference_ws/transcript/mistakes.py", [mistakes._EXPECTED, *mistakes.EXPECTED.values(), *mistakes._PHRASES]),
+        ("reference_ws/transcript/peers.py", peers.ENDS),
         ("click", CLICK),
     ):
         for message in sentences:

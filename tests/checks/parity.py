@@ -8,10 +8,11 @@ each page is checked by itself, for its terms, its register and its typography: 
 from __future__ import annotations
 
 import io
+import re
 import sys
 import tokenize
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -20,13 +21,13 @@ import msgspec
 from checks import prose
 
 from reference_ws.guide.glossary import read_terms
-from reference_ws.guide.pages import Fence, Page, PageError, read_page
+from reference_ws.guide.pages import Fence, Page, PageError, read_page, read_pages
 from reference_ws.guide.words.catalogs import LANGUAGES
 from reference_ws.transcript.grammar import format_step
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.steps import Step
 
-__all__ = ["check", "summary"]
+__all__ = ["check", "check_descriptions", "summary"]
 
 Token = tuple[int, str]
 """The line in the page, and what stands there."""
@@ -174,12 +175,26 @@ def _words(step: Step) -> str:
     return format_step(replace(step, note="")) + headers
 
 
+def check_descriptions(pages: Iterable[Page]) -> Iterator[str]:
+    """Tell which pages lack a description of their own, as long as what a list of results shows: one line on top."""
+    taken: dict[str, Page] = {}
+    for page in pages:
+        found = re.match(r"---\ndescription: (.+)\n---\n", page.path.read_text("utf-8"))
+        shortest, longest = (30, 80) if page.language == "zh" else (50, 160)  # a Chinese character is as wide as two
+        if not found:
+            yield f"{page.file}:1: the page has no description: begin it with ---, description: ..., ---"
+        elif not shortest <= len(found[1]) <= longest:
+            yield f"{page.file}:2: the description has {len(found[1])} characters, not {shortest} to {longest}"
+        elif (first := taken.setdefault(found[1], page)) is not page:
+            yield f"{page.file}:2: the description is that of {first.file}"
+
+
 def main() -> int:
     """Print the findings, or one line with the counts; the exit code is 1 with findings."""
     from reference_ws.guide.pages import source_root
 
     docs = source_root() / "docs"
-    findings = check(docs)
+    findings = check(docs) or list(check_descriptions(read_pages(docs)))
     print("\n".join(findings) or summary(docs))
     return 1 if findings else 0
 

@@ -62,7 +62,16 @@ REFERENCE = """
 ```
 """
 
-GLOSSARY = '[[term]]\nen = "close <code>"\nzh = "关闭码"\npt = "código"\nru = "код закрытия"\n'
+GLOSSARY = """\
+[[term]]
+en = "close <code>"
+zh = "关闭码"
+pt = "código"
+ru = "код закрытия"
+forbidden = { zh = ["关闭代码"] }
+also = { zh = ["断开码"], ru = ["код"] }
+at = "closing#last"
+"""
 
 ADDRESSES = """
 `make serve` puts `http://127.0.0.1:8000` there.
@@ -135,8 +144,11 @@ def write_docs(folder: Path) -> Path:
         (folder / "docs" / language).mkdir(parents=True)
         for name, title in zip(PAGES, titles, strict=True):
             body = CLOSING.format(text=ONLY_ON_CLOSING[language]) if name == "closing" else more.get(name, "")
-            (folder / f"docs/{language}/{name}.md").write_text(f"# {title} {{#{name}}}\n{body}", "utf-8")
+            front = f"---\ndescription: {ONLY_ON_CLOSING[language]}\n---\n\n" if name == "closing" else ""
+            (folder / f"docs/{language}/{name}.md").write_text(f"{front}# {title} {{#{name}}}\n{body}", "utf-8")
     shutil.copytree(source_root() / "docs/assets", folder / "docs/assets")
+    for file in ("sw.js", "manifest.webmanifest"):
+        shutil.copy(source_root() / "docs" / file, folder / "docs")
     config = folder / "mkdocs.yml"
     nav = "".join(f"  - {name}.md\n" for name in PAGES)
     config.write_text(f"INHERIT: {source_root() / 'mkdocs.yml'}\ndocs_dir: docs\nnav:\n{nav}", "utf-8")

@@ -68,15 +68,20 @@ def text_of(html: str) -> str:
 @pytest.mark.parametrize(
     ("language", "cells"),
     [
-        ("zh", ["关闭码", "close &lt;code&gt;", "código", "код закрытия"]),
-        ("pt", ["código", "close &lt;code&gt;", "关闭码", "код закрытия"]),
-        ("ru", ["код закрытия", "close &lt;code&gt;", "关闭码", "código"]),
+        ("zh", ["关闭码", "断开码、关闭代码", "close &lt;code&gt;", "código", "код закрытия"]),
+        ("pt", ["código", "", "close &lt;code&gt;", "关闭码", "код закрытия"]),
+        ("ru", ["код закрытия", "код", "close &lt;code&gt;", "关闭码", "código"]),
     ],
 )
 def test_the_glossary_begins_with_the_readers_language(small_site, language, cells):
     table = re.search(r'<div class="ws-glossary">(.*?)</div>', reference(small_site, language), re.DOTALL)
     assert table is not None
-    assert cells == re.findall(r'<td lang="\w\w">(.*?)</td>', table[1])
+    assert cells == [re.sub("</?a.*?>", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", table[1])]
+
+
+@pytest.mark.parametrize(("language", "link"), [("zh", "关闭码"), ("pt", "código"), ("ru", "код закрытия")])
+def test_a_term_leads_to_the_section_that_is_about_it(small_site, language, link):
+    assert f'<td><a href="../closing/#last">{link}</a></td>' in reference(small_site, language)
 
 
 def test_every_public_name_is_on_the_reference_page():

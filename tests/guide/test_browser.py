@@ -84,7 +84,7 @@ def test_the_language_switcher_keeps_page_and_anchor(tab, address, start, langua
         page.hover(".md-header .md-select")
         page.click(f".md-select__link[hreflang={language}]")
         page.wait_for_url(address + end)
-        assert language == page.evaluate("document.documentElement.lang")
+        assert language == page.evaluate("document.documentElement.lang.split('-')[0]")
 
 
 OFFERS = {"zh": "阅读本页的中文版", "pt": "Esta página em português", "ru": "Эта страница на русском"}
@@ -179,24 +179,51 @@ def test_no_page_asks_another_host_or_logs_an_error(fresh, address):
         assert ([], []) == (foreign, messages)
 
 
-def test_live_addresses_name_the_server_of_the_page(tab, address):
-    with opened(tab, f"{address}/closing/") as page:
+@contextmanager
+def served(page: Page, url: str) -> Iterator[Page]:
+    """Open a page as `reference-ws serve` answers it: with a server behind its addresses."""
+    page.route(
+        "**/lab/mode.js", lambda route: route.fulfill(body="export const live = true", content_type="text/javascript")
+    )
+    with opened(page, url):
+        page.wait_for_function("document.querySelector('[data-live]')?.textContent.includes(location.host)")
+        yield page
+
+
+def test_live_addresses_name_the_server_of_the_page(fresh, address):
+    with served(fresh, f"{address}/closing/") as page:
         expected = address.replace("http:", "ws:") + "/live/closing.raw.nodenial/denied?token=abc"
         assert expected == page.text_content("[data-live]")
+        expect(page.locator("[data-live]").first).to_be_visible()
 
 
-def test_addresses_in_prose_and_console_name_the_server_of_the_page(tab, address):
+def test_addresses_in_prose_and_console_name_the_server_of_the_page(fresh, address):
     host = address.removeprefix("http://")
-    with opened(tab, address) as page:
-        prose = page.eval_on_selector_all("article p > code:not([data-live])", "all => all.map(it => it.textContent)")
+    with served(fresh, address) as page:
         assert [
             "make serve",
             f"http://{host}",
             f'ws = new WebSocket("ws://{host}/live/index/echo")',
             "http://127.0.0.1:80001",
-        ] == prose
+        ] == page.eval_on_selector_all(
+            "article p:not([hidden]) > code:not([data-live])", "all => all.map(it => it.textContent)"
+        )
         shown = page.locator(".language-console code").text_content()
         assert f"$ python -m websockets ws://{host}/live/index/echo" == shown.strip()
+        expect(page.locator(".ws-note")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("language", "told"), [("zh", "本机地址"), ("pt", "Os endereços"), ("ru", "Адреса этой машины")]
+)
+def test_where_only_files_are_no_address_is_shown_as_if_it_answered(tab, address, language, told):
+    with opened(tab, f"{address}{HOMES[language]}closing/") as page:
+        expect(page.locator("[data-live]").first).to_be_hidden()
+    with opened(tab, f"{address}{HOMES[language]}") as page:
+        expect(page.locator(".ws-note")).to_have_count(1)
+        expect(page.locator(".ws-note")).to_contain_text(told)
+        shown = page.locator(".language-console code").text_content()
+        assert "$ python -m websockets ws://127.0.0.1:8000/live/index/echo" == shown.strip()
 
 
 def test_what_a_transcript_says_stays_as_it_is(tab, address):
@@ -312,3 +339,44 @@ def test_the_color_toggle_is_named_in_the_readers_language(tab, address, languag
     with opened(tab, address + HOMES[language]) as page:
         expected = {"zh": "切换到浅色模式", "pt": "Mudar para o modo claro", "ru": "Включить светлую тему"}[language]
         assert expected == page.get_attribute(".md-header label[for^=__palette]:visible", "title")
+
+
+def test_a_missing_page_leads_to_the_search(fresh, address):
+    with opened(fresh, f"{address}/ru/404.html") as page:
+        page.wait_for_load_state("networkidle")
+        page.get_by_role("link", name="Поискать её").click()
+        expect(page.locator("[data-md-component=search-query]")).to_be_focused()
+        page.wait_for_load_state("networkidle")
+        assert "/ru/closing/" == results(page, "рассылка")[0]
+
+
+def test_buttons_of_listings_are_no_landmarks(tab, address):
+    with opened(tab, f"{address}/closing/") as page:
+        expect(page.locator(".md-code__nav").first).to_have_role("presentation")
+        expect(page.locator(".md-code__nav:not([role])")).to_have_count(0)
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_page_is_printed_without_buttons_and_with_the_answers_only_for_the_teacher(tab, address, answers):
+    with opened(tab, f"{address}/closing/{'?answers' if answers else ''}") as page:
+        kinds = {"hint": "Think.", "solution": "So it is."}
+        for kind, text in kinds.items():
+            page.evaluate(
+                "([kind, text]) => document.querySelector('article').insertAdjacentHTML('beforeend',"
+                " `<details class=ws-exercise__${kind}><summary>?</summary>${text}</details>`)",
+                [kind, text],
+            )
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        expect(page.locator("button:visible, [data-live]:visible, .md-code__nav:visible")).to_have_count(0)
+        for text in kinds.values():
+            expect(page.get_by_text(text)).to_be_visible(visible=answers)
+        page.emulate_media(media="screen")
+
+
+def test_a_printed_diagram_is_whole(tab, address):
+    with opened(tab, f"{address}/closing/", width=720) as page:
+        page.emulate_media(media="print")
+        cut = "all => all.filter(drawing => drawing.scrollWidth > drawing.clientWidth + 1).length"
+        assert 0 == page.eval_on_selector_all(".ws-transcript__drawing", cut)
+        page.emulate_media(media="screen")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from checks import parity
 from markdown import markdown
 
 from reference_ws.guide import fences
@@ -289,6 +290,51 @@ def test_documents_are_tested_with_their_exercises(write, run_documents, tmp_pat
 
     assert "1 failed, 13 passed" in everything  # a page itself, its sample, two starts and solutions, its transcript
     assert "docs/ru/wrong.md:71: the solution of the exercise break fails:" in everything
+
+
+# --- in three languages -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def findings(write: Callable[..., Path], tmp_path: Path) -> Callable[[str, str], list[str]]:
+    """Compare three languages, with a text of the Portuguese page replaced."""
+
+    def compare(old: str, new: str) -> list[str]:
+        assert old in PAGE
+        for language in ("zh", "pt", "ru"):
+            write(PAGE.replace(old, new) if language == "pt" else PAGE, language=language, name="sums")
+        counts = "python = 3\ntranscript = 4\nhint = 3\nexercise = 2\n"
+        (tmp_path / "docs" / "pages.toml").write_text(f"[sums]\n{counts}")
+        (tmp_path / "docs" / "glossary.toml").write_text("term = []")
+        return parity.check(tmp_path / "docs")
+
+    return compare
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("What does `int()` refuse?", "O que recusa `int()`?"), ("# your lines", "# o que falta"), ("Say hello.", "Oi.")],
+)
+def test_words_of_an_exercise_may_differ(findings, old, new):
+    assert [] == findings(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ('-> text "one"', '-> text "um"', "docs/pt/sums.md:74: '-> text \"um\"' stands where '-> text \"one\"' as in"),
+        ("What does `int()` refuse?", "E você?", "docs/pt/sums.md:68: the reader is addressed without a pronoun"),
+        ("exercise=solution", "exercise=start", "docs/pt/sums.md:21: mend is the name of an exercise already"),
+    ],
+)
+def test_code_and_terms_of_an_exercise_are_compared(findings, old, new, finding):
+    assert findings(old, new)[0].startswith(finding)
+
+
+def test_counts_of_exercises_are_compared(findings):
+    (finding,) = (finding for finding in findings(SCRIPT, "") if "pages.toml" in finding)
+
+    assert finding.endswith("hint=2, exercise=1)")
 
 
 # --- shown ------------------------------------------------------------------------------------------------------------

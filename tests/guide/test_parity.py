@@ -3,7 +3,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checks.parity import check, summary
+from checks.parity import check, check_descriptions, summary
+
+from reference_ws.guide.pages import read_pages, source_root
 
 MODEL = """\
 # Closing {#closing}
@@ -256,3 +258,24 @@ def test_counts_of_no_page_are_found(docs):
     (docs / "pages.toml").write_text(COUNTS + "[opening]\n")
 
     assert ["docs/pages.toml:1: there is no page opening"] == check(docs)
+
+
+@pytest.mark.parametrize(
+    ("description", "finding"),
+    [
+        ("", "docs/pt/closing.md:1: the page has no description: begin it with ---, description: ..., ---"),
+        ("Too short.", "docs/pt/closing.md:2: the description has 10 characters, not 50 to 160"),
+        ("long " * 40, "docs/pt/closing.md:2: the description has 200 characters, not 50 to 160"),
+        ("ru " * 20, "docs/ru/closing.md:2: the description is that of docs/pt/closing.md"),
+    ],
+)
+def test_each_page_has_a_description_of_its_own(docs, description, finding):
+    for language, text in (("zh", "zh " * 20), ("pt", description), ("ru", "ru " * 20)):
+        front = f"---\ndescription: {text}\n---\n" if text else ""
+        (docs / language / "closing.md").write_text(front + MODEL)
+
+    assert [finding] == list(check_descriptions(read_pages(docs)))
+
+
+def test_the_documents_have_descriptions():
+    assert [] == list(check_descriptions(read_pages(source_root() / "docs")))

@@ -1,7 +1,5 @@
 """What the server itself says is in the language of the address, or else of the browser."""
 
-from base64 import b64encode
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -102,22 +100,11 @@ def test_pages_tell_the_browser_to_be_careful(client, path):
     assert "nosniff" == headers["x-content-type-options"]
     assert "same-origin" == headers["referrer-policy"]
     assert "SAMEORIGIN" == headers["x-frame-options"]
-    assert "default-src 'self'" in headers["content-security-policy"]
-    assert "frame-ancestors 'self'" in headers["content-security-policy"]
-
-
-def test_a_page_s_own_scripts_are_the_only_ones_in_it_that_run(client, tmp_path):
-    script = "document.title = 1"
-    (tmp_path / "site/index.html").write_text(f"<script>{script}</script><script src='a.js'></script>", "utf-8")
-    digest = b64encode(sha256(script.encode()).digest()).decode()
-
-    response = client.get("/", headers={"accept-language": ""})
-    scripts = next(part for part in response.headers["content-security-policy"].split("; ") if "script-src" in part)
-
-    assert f"script-src 'self' 'wasm-unsafe-eval' 'sha256-{digest}'" == scripts
-    kept = client.get("/", headers={"accept-language": "", "if-none-match": response.headers["etag"]})
-    assert 304 == kept.status_code
-    assert "content-security-policy" not in kept.headers
+    policy = headers["content-security-policy"].split("; ")
+    assert "frame-ancestors 'self'" in policy
+    # A page says itself what it runs; everything else runs nothing of anybody else's.
+    is_page = "text/html" in headers["content-type"]
+    assert is_page or "default-src 'self'" in policy
 
 
 LOOPBACK = ["localhost", "LOCALHOST:8000", "localhost.", "127.0.0.1", "127.9.8.7:1", "[::1]", "[::1]:8000"]

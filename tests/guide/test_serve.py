@@ -1,10 +1,14 @@
+import gzip
 import http.client
+import os
 import re
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from reference_ws.guide import serving, site
+from reference_ws.testing import TestClient
 from reference_ws.transcript import check
 
 # The real command, with a small site in place of the real one.
@@ -39,6 +44,7 @@ PAGE = """\
 
 ```python
 import asyncio
+import time
 
 from reference_ws import App, WebSocket
 
@@ -62,6 +68,22 @@ async def deaf(websocket: WebSocket):
 async def fails(websocket: WebSocket):
     await websocket.accept()
     raise ValueError("nobody is here")
+
+
+@app.router.websocket("/stubborn")
+async def stubborn(websocket: WebSocket):
+    await websocket.accept()
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+
+
+@app.router.websocket("/blocks")
+async def blocks(websocket: WebSocket):
+    await websocket.accept()
+    time.sleep(3600)
 ```
 
 ```transcript
@@ -91,6 +113,14 @@ def write_site(folder: Path) -> Path:
         "site/ru/index.html": "Главная",
         "site/ru/404.html": "Нет такой страницы",
         "site/closing/index.html": "关闭",
+        "site/app.js": "1234" * 500,
+        "site/picture.webp": "RIFF" * 500,
+        "site/assets/site.js": "",
+        "site/assets/javascripts/bundle.a5f9d56c.min.js": "",
+        "site/assets/javascripts/workers/search.a7633da7.min.js": "",
+        "site/assets/stylesheets/main.57a0d79d.min.css": "",
+        "site/assets/python/pyodide-0123456789abcdef/pyodide.asm.wasm.gz": "",
+        "site/assets/python/runtime.json": "{}",
     }.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +134,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def serving_site(root: Path, *arguments: str) -> AbstractContextManager[Process]:
-    return in_process(sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--port", "0", *arguments)
+    return in_process(
+        sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--no-fetch", "--port", "0", *arguments
+    )
 
 
 @pytest.fixture
@@ -143,6 +175,84 @@ def test_site_and_examples_share_a_port(port):
         assert "你好" == client.recv(timeout=WAIT_S)
 
 
+def head(port: int, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+    try:
+        connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "br, GZIP;q=0.5", "deflate, gzip"])
+@pytest.mark.parametrize("path", ["/", "/app.js", "/nothing/"])
+def test_texts_are_compressed_for_those_who_take_it(port, path, accepted):
+    status, plain_headers, plain = head(port, path)
+    again, headers, packed = head(port, path, accept_encoding=accepted)
+
+    assert (status, "gzip", None) == (again, headers["content-encoding"], plain_headers["content-encoding"])
+    assert (plain, str(len(packed))) == (gzip.decompress(packed), headers["content-length"])
+    assert "Accept-Encoding" in headers["vary"]
+    assert headers["vary"] == plain_headers["vary"]
+    assert headers["content-security-policy"] == plain_headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("accepted", ["gzip;q=0", "gzip; q=0.0, *", "identity", "br", "x-gzip2"])
+def test_texts_are_plain_for_those_who_don_t(port, accepted):
+    assert head(port, "/app.js", accept_encoding=accepted)[1]["content-encoding"] is None
+
+
+def test_what_is_compressed_already_stays_as_it_is(port):
+    _, headers, body = head(port, "/picture.webp", accept_encoding="gzip")
+    assert (None, None, b"RIFF" * 500) == (headers["content-encoding"], headers["vary"], body)
+
+
+@pytest.mark.parametrize("kept", [{}, {"accept_encoding": "gzip"}])
+@pytest.mark.parametrize("asked", [{}, {"accept_encoding": "gzip"}])
+def test_a_browser_that_has_a_file_in_either_form_does_not_get_it_again(port, kept, asked):
+    etag = head(port, "/app.js", **kept)[1]["etag"]
+    status, headers, body = head(port, "/app.js", if_none_match=etag, **asked)
+    assert (304, b"", "no-cache") == (status, body, headers["cache-control"])
+    assert "Accept-Encoding" in headers["vary"]
+
+
+def test_a_part_of_a_file_is_a_part_of_the_plain_one(port):
+    status, headers, body = head(port, "/app.js", range="bytes=0-3", accept_encoding="gzip")
+    assert (206, b"1234", None) == (status, body, headers["content-encoding"])
+
+
+def test_a_changed_file_is_compressed_anew(root):
+    file, app = root / "site/app.js", serving.application(root / "site", root / "docs")
+    client = TestClient(app, base_url="http://127.0.0.1")
+    for text in ("1234" * 100, "5678" * 100):
+        file.write_text(text)
+        os.utime(file, ns=(len(text), int(text[0]) * 10**9))
+        assert text == client.get("/app.js").text
+
+
+@pytest.mark.parametrize(
+    ("path", "lasts"),
+    [
+        ("assets/javascripts/bundle.a5f9d56c.min.js", True),
+        ("assets/stylesheets/main.57a0d79d.min.css", True),
+        ("assets/python/pyodide-0123456789abcdef/pyodide.asm.wasm.gz", True),
+        ("assets/python/runtime.json", False),
+        ("assets/javascripts/workers/search.a7633da7.min.js", False),
+        ("assets/site.js", False),
+        ("index.html", False),
+    ],
+)
+def test_what_has_a_hash_in_its_address_is_kept_for_good(port, path, lasts):
+    expected = "public, max-age=31536000, immutable" if lasts else "no-cache"
+    assert (200, expected) == (lambda status, headers, _: (status, headers["cache-control"]))(*head(port, f"/{path}"))
+
+
+def test_an_address_that_has_a_hash_and_no_file_is_asked_for_again(port):
+    status, headers, _ = head(port, "/assets/javascripts/bundle.00000000.min.js")
+    assert (404, "no-cache") == (status, headers["cache-control"])
+
+
 def test_only_the_site_s_own_pages_may_connect(port):
     for own in (f"127.0.0.1:{port}", f"localhost:{port}"):
         connection = socket.create_connection(("127.0.0.1", port))
@@ -173,8 +283,8 @@ def test_a_client_with_too_many_connections_is_refused(root, monkeypatch):
     anyio.run(check, serving.application(root / "site", root / "docs"), THREE_CLIENTS)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_it_with_open_connections(server, ending):
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_signal_ends_it_with_open_connections(server, ending, code):
     """Also with a handler that would sleep for an hour, far longer than is waited here."""
     with (
         connect(f"{server.url}/live/closing/echo") as client,
@@ -183,11 +293,78 @@ def test_signal_ends_it_with_open_connections(server, ending):
         server.process.send_signal(ending)
         output, errors = server.process.communicate(timeout=WAIT_S)
 
-        assert (0, "", "") == (server.process.returncode, output, errors)
+        assert (code, "", "") == (server.process.returncode, output, errors)
         with pytest.raises(ConnectionClosed) as closed:
             client.recv(timeout=WAIT_S)
         assert closed.value.rcvd
         assert 1012 == closed.value.rcvd.code
+
+
+@pytest.mark.parametrize("handler", ["stubborn", "blocks"])
+def test_one_signal_is_enough_whatever_a_handler_does(server, handler):
+    with connect(f"{server.url}/live/closing/{handler}"):
+        server.process.send_signal(signal.SIGINT)
+        output, errors = server.process.communicate(timeout=WAIT_S)
+
+    assert (130, "", "") == (server.process.returncode, output, errors)
+
+
+def test_one_signal_is_enough_under_load(server):
+    def flood(number: int) -> None:
+        with suppress(ConnectionClosed, OSError), connect(f"{server.url}/live/closing/echo") as client:
+            while True:
+                client.send("hello" * number)
+                client.recv(timeout=WAIT_S)
+
+    with ThreadPoolExecutor() as threads:
+        list(map(partial(threads.submit, flood), range(1, 5)))
+        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
+        with connect(f"{server.url}/live/closing/echo") as client:
+            client.send("hello")
+            assert "hello" == client.recv(timeout=WAIT_S)
+            server.process.send_signal(signal.SIGINT)
+            output, errors = server.process.communicate(timeout=WAIT_S)
+        for each in silent:
+            each.close()
+
+    assert (130, "", "") == (server.process.returncode, output, errors)
+
+
+def test_silent_clients_keep_nobody_out_and_the_log_is_short(root):
+    def few_files() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 60))
+
+    program = COMMAND.replace("\nmain()", "\nfrom reference_ws.guide import serving\nserving.REQUEST_S = 1\nmain()")
+    command = (sys.executable, "-c", program, root, "serve", "--no-browser", "--port", "0")
+    with in_process(*command, preexec_fn=few_files) as server:
+        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
+        half, long = (socket.create_connection(("127.0.0.1", server.port)) for _ in range(2))
+        half.sendall(b"GET / HTTP/1.1\r\nhost:")
+        lines = f"host: a\r\nconnection: upgrade\r\nupgrade: websocket\r\ncookie: {'a' * 9_000}\r\n\r\n"
+        long.sendall(f"GET /live/closing/echo HTTP/1.1\r\n{lines}".encode())
+        with connect(f"{server.url}/live/closing/echo", open_timeout=WAIT_S) as client:  # once those are ended
+            for each in (half, long):
+                each.settimeout(WAIT_S)
+                with suppress(ConnectionResetError):
+                    assert b"" == each.recv(1)
+                each.close()
+            client.send("still here")  # what has shaken hands may be silent for longer
+            assert "still here" == client.recv(timeout=WAIT_S)
+            for each in silent:
+                each.close()
+        server.process.send_signal(signal.SIGINT)
+        _, errors = server.process.communicate(timeout=WAIT_S)
+
+    assert "Too many connections at once: new ones wait until others end (too many open files).\n" == errors
+
+
+def test_it_may_open_as_many_files_as_the_hard_limit_says(root):
+    def few_files() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 60))
+
+    command = (sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--port", "0")
+    with in_process(*command, preexec_fn=few_files) as server:
+        assert (60, 60) == resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
 
 
 def test_exception_of_an_example_is_one_line(server):
@@ -196,7 +373,7 @@ def test_exception_of_an_example_is_one_line(server):
     server.process.send_signal(signal.SIGINT)
     _, errors = server.process.communicate(timeout=WAIT_S)
 
-    assert "ERROR: closing#a, sample 1, line 24: ValueError: nobody is here\n" == re.sub(" +", " ", errors)
+    assert "ERROR: closing#a, sample 1, line 25: ValueError: nobody is here\n" == re.sub(" +", " ", errors)
 
 
 def test_all_addresses_are_told_with_one_that_a_browser_can_open(root):
@@ -214,7 +391,7 @@ def serve(root, monkeypatch, run_command):
     monkeypatch.setattr("reference_ws.guide.command.serve.source_root", lambda: root)
     monkeypatch.setattr(site, "default_output", lambda: root / "site")
     monkeypatch.setattr(site, "is_stale", lambda _: False)
-    return partial(run_command, "serve", "--no-browser")
+    return partial(run_command, "serve", "--no-browser", "--no-fetch")
 
 
 def test_mistake_in_a_transcript_is_one_line(serve, monkeypatch):

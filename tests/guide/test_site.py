@@ -1,12 +1,14 @@
 import json
 import re
 import shutil
+import struct
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from pygments.token import Error
-from small_docs import PAGES, TITLES, write_docs
+from small_docs import ONLY_ON_CLOSING, PAGES, TITLES, write_docs
 
 from reference_ws.guide import pages, site, tables
 from reference_ws.guide.lexer import TranscriptLexer
@@ -19,6 +21,9 @@ from reference_ws.lifecycle import CLOSE_CODES, RECEIVE, SEND, WebSocketState
 from reference_ws.transcript.diagram import STYLE
 
 FOLDERS = {"zh": "", "pt": "pt/", "ru": "ru/"}
+
+TAGS = {"zh": "zh-Hans", "pt": "pt", "ru": "ru"}
+ADDRESS = "https://school.example/ws/"
 
 in_each_language = pytest.mark.parametrize("language", LANGUAGES)
 
@@ -50,7 +55,7 @@ def built(site: Path, language: str, page: str) -> str:
 def test_every_page_is_built_in_its_language(small_site, language, page):
     html = built(small_site, language, page)
     title = TITLES[language][PAGES.index(page)]
-    assert f'<html lang="{language}"' in html
+    assert f'<html lang="{TAGS[language]}"' in html
     assert f'<h1 id="{page}">{title}<a' in html
 
 
@@ -80,7 +85,8 @@ def test_the_404_page_is_in_its_language_and_knows_its_home(small_site, language
     html = (small_site / f"{FOLDERS[language]}404.html").read_text("utf-8")
     heading = {"zh": "没有这个页面", "pt": "Esta página não existe", "ru": "Такой страницы нет"}[language]
     assert f"<h1>404 · {heading}</h1>" in html
-    assert f'<p><a href="/{FOLDERS[language]}">' in html
+    assert re.search(f"<title>404 · {heading} - [^<]+</title>", html)
+    assert ["?q=", f"/{FOLDERS[language]}"] == re.findall(r'<li><a href="([^"]*)">[^<]+</a></li>', html)
     assert ["/", "/pt/", "/ru/"] == re.findall(r'<a href="([^"]*)" hreflang', html)
 
 
@@ -106,6 +112,107 @@ def test_the_language_switcher_is_relative_and_keeps_the_page(small_site, page, 
 def test_notes_for_the_programs_are_not_published(small_site):
     assert (small_site.parent / "docs/pages.toml").exists()
     assert not (small_site / "pages.toml").exists()
+
+
+# --- what others see of a page ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def addressed_site(once, tmp_path_factory):
+    """The small site for an address below a path."""
+
+    def build_small(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SITE_URL", ADDRESS)
+            build(output=folder / "site", progress=lambda _: None, config=write_docs(folder))
+
+    return once("addressed", build_small) / "site"
+
+
+def head(html: str) -> dict[str, list[str]]:
+    """What stands in the head of a page: the values of its tags, by their kind."""
+    found: dict[str, list[str]] = {"title": re.findall("<title>(.*?)</title>", html[: html.index("</head>")])}
+    for name, value in re.findall(r'<meta (?:name|property)="([^"]*)" content="([^"]*)">', html):
+        found.setdefault(name, []).append(value)
+    for rel, rest in re.findall(r'<link rel="([^"]*)" ([^>]*)>', html):
+        found.setdefault(rel, []).append(" ".join(re.findall(r'"([^"]*)"', rest)))
+    return found
+
+
+@in_each_language
+def test_a_page_is_shared_with_its_title_its_description_and_a_picture(addressed_site, language):
+    told = head(built(addressed_site, language, "closing"))
+    locale, *others = sorted(("zh_CN", "pt_BR", "ru_RU"), key=lambda locale: not locale.startswith(language))
+    address = f"{ADDRESS}{FOLDERS[language]}closing/"
+    assert [ONLY_ON_CLOSING[language]] == told["description"] == told["og:description"]
+    assert [TITLES[language][4]] == told["og:title"]
+    assert ([address], [address]) == (told["canonical"], told["og:url"])
+    assert ([locale], sorted(others)) == (told["og:locale"], sorted(told["og:locale:alternate"]))
+    assert (["article"], ["summary_large_image"]) == (told["og:type"], told["twitter:card"])
+    assert [f"{ADDRESS}assets/share.png"] == told["og:image"]
+    picture = (addressed_site / "assets/share.png").read_bytes()
+    assert [[str(size)] for size in struct.unpack(">II", picture[16:24])] == [
+        told["og:image:width"],
+        told["og:image:height"],
+    ]
+
+
+@in_each_language
+def test_a_page_names_its_translations(small_site, addressed_site, language):
+    full = [f"{ADDRESS}{FOLDERS[other]}closing/ {TAGS[other]}" for other in LANGUAGES]
+    assert full == head(built(addressed_site, language, "closing"))["alternate "]
+    relative = head(built(small_site, language, "closing"))["alternate "]
+    here = f"{ADDRESS}{FOLDERS[language]}closing/"
+    assert full == [" ".join((urljoin(here, link.split()[0]), link.split()[1])) for link in relative]
+
+
+@in_each_language
+def test_the_first_page_says_what_the_site_is_about(small_site, language):
+    matter = {"zh": "用 Python 学 WebSocket", "pt": "WebSocket em Python, ", "ru": "WebSocket на Python "}[language]
+    [title] = head(built(small_site, language, "index"))["title"]
+    assert re.fullmatch(f"[^-]*WebSocket[^-]* - {matter}.*", title)
+
+
+@in_each_language
+def test_a_site_that_does_not_know_its_address_names_none(small_site, language):
+    told = head(built(small_site, language, "closing"))
+    assert {"og:title", "og:description"} <= told.keys()
+    assert not {"canonical", "og:url", "og:image"} & told.keys()
+    assert not [*small_site.rglob("sitemap*"), *small_site.rglob("robots.txt")]
+
+
+def test_a_sitemap_names_every_page_and_its_translations_by_their_addresses(addressed_site):
+    sitemap = (addressed_site / "sitemap.xml").read_text("utf-8")
+    pages = {
+        f"{ADDRESS}{folder}{'' if page == 'index' else f'{page}/'}" for folder in FOLDERS.values() for page in PAGES
+    }
+    assert pages == set(re.findall("<loc>(.*?)</loc>", sitemap))
+    assert {(TAGS[language], f"{ADDRESS}{FOLDERS[language]}closing/") for language in LANGUAGES} <= set(
+        re.findall('hreflang="(.*?)" href="(.*?)"', sitemap)
+    )
+    assert f"\nSitemap: {ADDRESS}sitemap.xml\n" in (addressed_site / "robots.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize("page", ["index.html", "ru/index.html", "pt/closing/index.html"])
+def test_the_language_switcher_works_below_any_path(small_site, addressed_site, page):
+    links = [
+        re.findall(r'<a href="([^"]*)" hreflang', (s / page).read_text("utf-8")) for s in (small_site, addressed_site)
+    ]
+    assert links[0] == links[1]
+
+
+def test_nothing_is_published_that_no_reader_needs(small_site):
+    scripts = small_site / "assets/javascripts"
+    assert [] == [*small_site.rglob("*.map"), *scripts.rglob("wordcut.js"), *scripts.rglob("lunr.hi.min.js")]
+    assert {"lunr.stemmer.support.min.js", "lunr.pt.min.js"} <= {file.name for file in scripts.rglob("*.js")}
+    texts = [*scripts.glob("*.js"), *(small_site / "assets/stylesheets").glob("*.css")]
+    assert texts
+    assert [] == [file.name for file in texts if "sourceMappingURL" in file.read_text("utf-8")]
+
+
+def test_no_cell_without_a_text_heads_a_table(small_site):
+    assert [] == re.findall(r"<th[^>]*>\s*</th>", built(small_site, "zh", "lifecycle"))
+    assert [] == re.findall(r"<th[^>]*>\s*</th>", tables.html_table(["", "a"], [["b", "c"]]))
 
 
 # --- transcripts ------------------------------------------------------------------------------------------------------
@@ -245,12 +352,36 @@ def test_the_search_index_leaves_out_diagrams_and_addresses(small_site, language
     index = (small_site / f"{FOLDERS[language]}search/search_index.json").read_text("utf-8")
     assert "connect /denied?token=abc" in text_of(index)
     assert "ws://127.0.0.1:8000/live/closing" not in index
-    assert catalog(language).gettext("Live address") not in index
+    words = catalog(language)
+    whole = index.replace("\u200b", "")  # between the words of Chinese
+    caption = words.gettext("Sequence diagram of %(targets)s") % {"targets": "/echo"}
+    for unsought in ("✕", "⤢", caption, *map(words.gettext, ("Live address", "Enlarge the diagram"))):
+        assert unsought not in whole
+
+
+@in_each_language
+def test_a_section_is_found_by_the_other_names_of_what_it_is_about(small_site, language):
+    index = json.loads((small_site / f"{FOLDERS[language]}search/search_index.json").read_text("utf-8"))
+    tags = {entry["location"]: entry["tags"] for entry in index["docs"] if "tags" in entry}
+    names = {"zh": ["关闭码", "断开码", "关闭代码"], "pt": ["código"], "ru": ["код закрытия", "код"]}[language]
+    assert {"closing/#last": names} == tags
+
+
+def test_a_term_of_a_section_that_there_is_not_is_a_problem(tmp_path):
+    config = write_docs(tmp_path)
+    term = '[[term]]\nen = "a"\nzh = "一"\npt = "a"\nru = "а"\nat = "closing#nowhere"\n'
+    (tmp_path / "docs/glossary.toml").write_text(term, "utf-8")
+    with pytest.raises(BuildError) as caught:
+        build(output=tmp_path / "site", progress=lambda _: None, config=config)
+    expected = [
+        f"docs/glossary.toml: the pages in {language} have no section closing#nowhere" for language in LANGUAGES
+    ]
+    assert expected == [problem.removeprefix("site: ") for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize(
     ("base", "prefix", "expected"),
-    [("..", "", ".."), ("..", "pt/", "."), ("../..", "pt/", ".."), ("/", "ru/", "/ru"), ("/", "", "/")],
+    [("..", "", ".."), ("..", "pt/", "."), ("../..", "pt/", ".."), ("/", "ru/", "/ru/"), ("/", "", "/")],
 )
 def test_a_page_fetches_the_index_of_its_language(base, prefix, expected):
     assert f'{{"base": "{expected}", "x": 1}}' == use_index_of(f'{{"base": "{base}", "x": 1}}', prefix)

@@ -24,10 +24,7 @@ from reference_ws.guide.pages import read_page
 PROJECT: Final = Path(__file__).parents[2]
 CACHE: Final = PROJECT / ".cache/py314"
 LAB: Final = PROJECT / ".cache/lab"
-PYODIDE: Final = LAB / "node_modules/pyodide"
-
-WS: Final = ("8.23.0", "b8bd105a274ae9ca114f8c6ce4d9dbb0c764fe5118ba633c557e1703e297c587")
-"""What Pyodide loads in Node."""
+PYODIDE: Final = runtime.node_modules(LAB) / "pyodide"
 WHEELS: Final = (
     "anyio", "attrs", "click", "h11", "httpx2", "httpx2-jsfetch", "hypothesis", "idna", "iniconfig",
     "Markdown", "msgspec", "packaging", "pluggy", "Pygments", "pymdown-extensions", "pytest",
@@ -52,7 +49,6 @@ def versions() -> list[str]:
 def fetch() -> None:
     """Fill the caches with what they lack."""
     runtime.fetch(LAB)
-    runtime.from_npm(LAB, {"ws": WS})
     CACHE.mkdir(parents=True, exist_ok=True)
     ready, wanted = CACHE / "ready", versions()
     if ready.exists() and ready.read_text("utf-8") == "\n".join(wanted):
@@ -94,7 +90,7 @@ def play_examples(node: str) -> int:
         archive, wanted, told = (Path(name, each) for each in ("packages.zip", "pages.json", "told.json"))
         archive.write_bytes(runtime.packages(LAB))
         wanted.write_text(given, "utf-8")
-        if code := run(node, "stage.mjs", archive, wanted, told):
+        if code := run(node, "stage.mjs", runtime.compiled_files(LAB) / "python_stdlib.zip", archive, wanted, told):
             return code
         there = json.loads(told.read_bytes())
     differ = 0

@@ -4,11 +4,14 @@ import asyncio
 import json
 import socket
 import struct
+from contextlib import suppress
 from functools import partial
+from http.client import HTTPException
 
 import anyio
 import pytest
 from server import WAIT_S
+from servers import running
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -148,3 +151,44 @@ def test_client_learns_how_the_application_closed(server, compare, code, reason)
 
     assert [[[], code, reason]] == server.records("/application-closes", 1, TIMEOUT_S)
     compare(f"application-closes/{code}", {f"application-closes/{code}": differing([code, reason], got)})
+
+
+# --- what a client may do to others -----------------------------------------------------------------------------------
+
+
+def masked(opcode: int, payload: bytes) -> bytes:
+    return bytes([0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0]) + payload
+
+
+def talk_early(port: int, path: str, first: bytes, then: bytes) -> None:
+    """Shake hands, with `first` in the same packet; send `then` in one packet once an answer has come; cut."""
+    with socket.create_connection(("127.0.0.1", port), WAIT_S) as client:
+        lines = (f"GET {path} HTTP/1.1", f"host: 127.0.0.1:{port}", "connection: upgrade", "upgrade: websocket")
+        lines += ("sec-websocket-version: 13", "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==")
+        client.sendall("".join(f"{line}\r\n" for line in (*lines, "")).encode() + first)
+        client.recv(1000)
+        if then:
+            client.sendall(then)
+            client.recv(1000)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "times", "first", "then"),
+    [
+        ("early-frame", "/vanish/receive", 1, masked(1, b"0"), b""),
+        # The two have to meet on the wire: on trio the process is dead after a few.
+        ("both-close", "/application-closes", 50, b"", masked(1, b'[1000,""]') + masked(8, b"\x03\xe8")),
+    ],
+)
+def test_no_client_ends_more_than_its_own_connection(server, compare, tmp_path, name, path, times, first, then):
+    with running(server.name, tmp_path / "log") as own:  # it may not be there any more afterwards
+        result = "the handler ends"
+        try:
+            for _ in range(times):
+                with suppress(TimeoutError, ConnectionResetError):
+                    talk_early(int(own.url.rpartition(":")[2]), path, first, then)
+            if len(own.records(path, times, TIMEOUT_S)) < times:
+                result = f"it is still running after {TIMEOUT_S} s"
+        except (OSError, HTTPException):
+            result = "the server has ended"
+    compare(name, {name: None if result == "the handler ends" else ("the handler ends", result)})

@@ -83,17 +83,21 @@ def test_clients_have_states_of_their_own() -> None:
 
 @settings(deadline=None)
 @given(transcripts())
-def test_every_step_is_drawn_once_in_well_formed_xml(transcript: Transcript) -> None:
+def test_any_transcript_is_drawn_and_written_as_its_steps_are(transcript: Transcript) -> None:
     groups = steps(drawn(transcript))
+    every_step_is_drawn_once(transcript, groups)
+    bands_change_where_the_tables_say_so(transcript, groups)
+    mermaid_has_one_line_for_a_step(transcript)
+
+
+def every_step_is_drawn_once(transcript: Transcript, groups: list[ElementTree.Element]) -> None:
     assert [str(number) for number in range(1, len(transcript.steps) + 1)] == [g.get("data-step") for g in groups]
 
 
-@settings(deadline=None)
-@given(transcripts())
-def test_bands_change_where_the_tables_say_so(transcript: Transcript) -> None:
+def bands_change_where_the_tables_say_so(transcript: Transcript, groups: list[ElementTree.Element]) -> None:
     if len(transcript.clients) != 1:
         return
-    for (_, before, now), group in zip(states(transcript), steps(drawn(transcript)), strict=True):
+    for (_, before, now), group in zip(states(transcript), groups, strict=True):
         if before is None or now is None:  # silence that concerns all clients
             continue
         for side, old, new in zip(("client", "application"), before, now, strict=True):
@@ -311,9 +315,7 @@ def test_what_mermaid_could_take_for_its_own_is_a_character_code() -> None:
     assert "    c1->>app: text #34;a#59;b#35;c#58;d#60;e#62;#37;#37;#123;f#125;#34;\n" in text
 
 
-@settings(deadline=None)
-@given(transcripts())
-def test_mermaid_has_one_line_for_a_step(transcript: Transcript) -> None:
+def mermaid_has_one_line_for_a_step(transcript: Transcript) -> None:
     lines = mermaid(transcript).split("\n")
     assert len(transcript.steps) == len(lines) - len(transcript.clients) - 3
     for line in lines[len(transcript.clients) + 2 : -1]:

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transcript_strategies import json_values, transcripts, untidy
+from work import assert_linear
 
 from reference_ws.guide.words.catalogs import catalog
 from reference_ws.lifecycle import WebSocketState
+from reference_ws.transcript import grammar, mistakes
 from reference_ws.transcript.grammar import format_step, format_transcript, parse
 from reference_ws.transcript.messages import frame, wire
-from reference_ws.transcript.mistakes import EXPECTED, TranscriptError, display_width
+from reference_ws.transcript.mistakes import EXPECTED, TranscriptError, display_width, visible
 from reference_ws.transcript.steps import (
     Accept,
     AnyMessage,
@@ -180,14 +182,10 @@ def test_a_value_that_is_no_json_is_not_written() -> None:
 @settings(deadline=None)
 @given(transcripts())
 def test_parse_undoes_format(transcript: Transcript) -> None:
-    assert transcript == parse(format_transcript(transcript), file=transcript.file)
-
-
-@settings(deadline=None)
-@given(transcripts())
-def test_the_normal_form_is_stable_with_its_notes(transcript: Transcript) -> None:
     text = format_transcript(transcript)
-    assert text == format_transcript(parse(text))
+    parsed = parse(text, file=transcript.file)
+    assert transcript == parsed
+    assert text == format_transcript(parsed)  # so its notes are there too
 
 
 @settings(deadline=None)
@@ -487,15 +485,36 @@ def test_han_takes_two_columns_and_an_accent_none() -> None:
     assert (4, 1, 2) == (display_width("你好"), display_width("e\u0301"), display_width("ab"))
 
 
-GROWING: list[Callable[[int], str]] = [
-    lambda n: CONNECT + '-> text "' + '\\"' * n,
-    lambda n: CONNECT + "-> bytes " + "61 " * n,
-    lambda n: "-> connect /\n" + "    a: b\n" * n,
-]
+GROWING: dict[str, Callable[[int], str]] = {
+    "quotes": lambda n: CONNECT + '-> text "' + '\\"' * n,
+    "a finished string": lambda n: CONNECT + '-> text "' + '\\"' * n + '"',
+    "bytes": lambda n: CONNECT + "-> bytes " + "61 " * n,
+    "wrong bytes": lambda n: CONNECT + "-> bytes " + "61" * n + "x",
+    "spaces": lambda n: CONNECT + "-> text" + " " * n + "x",
+    "dots": lambda n: CONNECT + "<- json [" + "..., " * n,
+    "a wide array": lambda n: CONNECT + "-> json [" + "[1], " * n + "1]",
+    "a deep array": lambda n: CONNECT + "-> json " + "[" * n,
+    "an object": lambda n: CONNECT + "-> json {" + ", ".join(f'"{key:05}": 1' for key in range(n)) + "}",
+    "digits": lambda n: CONNECT + "-> json " + "1" * n,
+    "a reason": lambda n: CONNECT + '-> close 4000 "' + "a" * n + '"',
+    "a target": lambda n: "-> connect /" + "a" * n + " #",
+    "headers": lambda n: "-> connect /\n" + "    a: b\n" * n,
+    "a header": lambda n: f"-> connect /\n    {'a' * n}",
+    "comments": lambda n: CONNECT + "# a\n\n" * n,
+    "a duration": lambda n: CONNECT + ".. " + "1" * n,
+    "a name": lambda n: "a" * n + " -> connect /",
+    "steps": lambda n: CONNECT + ACCEPT + '-> text "a"\n' * n,
+    "clients": lambda n: "".join(f"c{number:05} -> connect /\n" for number in range(n)),
+    "exceptions": lambda n: CONNECT + "!! " + "a." * n,
+}
 
 
-@pytest.mark.parametrize("text", GROWING, ids=["quotes", "bytes", "headers"])
-def test_time_grows_with_the_text_and_not_with_its_square(text: Callable[[int], str]) -> None:
+@pytest.mark.parametrize("text", GROWING.values(), ids=list(GROWING))
+def test_work_grows_with_the_text_and_not_with_its_square(text: Callable[[int], str]) -> None:
+    assert_linear(parse, text, grammar)
+
+
+def test_an_unfinished_string_is_read_once() -> None:
     def seconds(written: str) -> float:
         taken = []
         for _ in range(3):
@@ -505,7 +524,13 @@ def test_time_grows_with_the_text_and_not_with_its_square(text: Callable[[int], 
             taken.append(time.process_time() - before)
         return min(taken)
 
-    # Work inside of `re` can't be counted. Eight times the text takes 8 times as long, or 64 times with the square:
-    # the ratio doesn't depend on the machine.
-    few, many = seconds(text(4_000)), seconds(text(32_000))
+    # What a pattern tries in vain can't be counted. Eight times the text takes 8 times as long, or 64 times with the
+    # square: the ratio doesn't depend on the machine, and with the square these texts take whole seconds.
+    few, many = (seconds(GROWING["quotes"](size)) for size in (4_000, 32_000))
     assert many / max(few, 0.001) < 32
+
+
+def test_the_writing_of_a_transcript_is_linear_too() -> None:
+    assert_linear(lambda written: format_transcript(parse(written)), GROWING["steps"], grammar)
+    assert_linear(visible, lambda n: "\x1b" * n, mistakes)
+    assert_linear(lambda line: str(TranscriptError("a", 1, len(line), "string", line)), lambda n: "\x9b" * n, mistakes)

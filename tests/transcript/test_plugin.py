@@ -34,6 +34,7 @@ GOOD = "-> connect /double\n<- accept\n-> json 2\n<- json 4.0\n"
 @pytest.fixture
 def project(pytester, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they are no part of this, and take as long as the rest
     pytester.makepyfile(program=PROGRAM)
 
     def run(conftest=CONFTEST, **files):

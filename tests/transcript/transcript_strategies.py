@@ -22,7 +22,6 @@ from reference_ws.transcript.steps import (
     Raised,
     Silence,
     States,
-    Step,
     Transcript,
 )
 
@@ -94,6 +93,10 @@ POSSIBLE = {
 }
 
 
+comments = st.builds(Comment, lines.map(lambda line: line.rstrip(" ")))
+notes = st.just("") | lines.map(str.strip)
+
+
 @st.composite
 def transcripts(draw: st.DrawFn) -> Transcript:
     names = draw(st.sampled_from([("",), ("alice",), ("alice", "Иван", "王")]))
@@ -101,12 +104,14 @@ def transcripts(draw: st.DrawFn) -> Transcript:
     items: list[Item] = []
     for _ in range(draw(st.integers(1, 12))):
         if draw(st.integers(0, 4)) == 0:
-            items.append(draw(st.builds(Comment, lines.map(lambda line: line.rstrip(" ")))))
+            items.append(draw(comments))
         if items and not isinstance(items[-1], Blank) and draw(st.integers(0, 4)) == 0:
             items.append(Blank())
         client = draw(st.sampled_from(names))
         possible = POSSIBLE[state.get(client, "new")]
-        items.append(draw(named(draw(st.sampled_from(possible)), client)))
+        step, note = draw(draw(st.sampled_from(possible))), draw(notes)
+        fields = {name: getattr(step, name) for name in type(step).__dataclass_fields__}
+        items.append(type(step)(**fields | {"client": client, "note": note}))
         match items[-1], state.get(client):
             case Connect(), _:
                 state[client] = "asked"
@@ -117,13 +122,6 @@ def transcripts(draw: st.DrawFn) -> Transcript:
             case (ApplicationClose() | Raised(), "accepted") | (AnyMessage(), "asked" | "accepted"):
                 state[client] = "application left"
     return Transcript(tuple(items), "generated")
-
-
-@st.composite
-def named(draw: st.DrawFn, steps: st.SearchStrategy[Step], client: str) -> Step:
-    step, note = draw(steps), draw(st.just("") | lines.map(str.strip))
-    fields = {name: getattr(step, name) for name in type(step).__dataclass_fields__}
-    return type(step)(**fields | {"client": client, "note": note})
 
 
 @st.composite

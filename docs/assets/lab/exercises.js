@@ -70,11 +70,11 @@ export class Exercise {
     solution.querySelector(".ws-exercise__differs")?.remove()
     if (own === undefined || own === null) return
     const given = this.lab.lesson.exercises.find(({ name }) => name === this.anchor).solution
-    const { changed, count } = changes(own.trimEnd(), given.trimEnd())
-    const lines = given.trimEnd().split("\n")
+    const only = (text, other, sign) => changes(other.trimEnd(), text.trimEnd()).changed.map(line => `${sign} ${text.split("\n")[line - 1]}`)
+    const lines = [...only(own, given, "−"), ...only(given, own, "+")]
     solution.querySelector("summary").after(make("div", { class: "ws-exercise__differs" },
-      make("p", {}, count ? words.differs : words.same),
-      ...(changed.length ? [make("pre", {}, make("code", {}, changed.map(line => lines[line - 1]).join("\n")))] : [])))
+      make("p", {}, lines.length ? words.differs : words.same),
+      ...(lines.length ? [make("pre", {}, make("code", {}, lines.join("\n")))] : [])))
   }
 }
 

@@ -101,5 +101,8 @@ export function freePlay(lab) {
     names.replaceChildren(...[...all].map(value => make("option", { value })))
   }
 
-  return { element, know, first: connecting.querySelector("button"), message }
+  // Whoever comes back to a conversation goes on as the client that spoke last.
+  const resume = line => client.value = /^([\p{L}\p{N}_]+) +->/u.exec(line)?.[1] ?? ""
+
+  return { element, know, resume, first: connecting.querySelector("button"), message }
 }

@@ -8,7 +8,6 @@ import { Prediction } from "./predict.js"
 import { Presentation, isPresented, sayThatNothingIsPresented } from "./present.js"
 import { link, shared } from "./share.js"
 import { makeSheet } from "./sheets.js"
-import { addresses } from "./wire.js"
 import { say, words } from "./words.js"
 
 const labs = []
@@ -281,6 +280,7 @@ export class Lab {
     this.played = JSON.stringify(draft.code)
     engine.ask({ do: "open", example: this.example, code: draft.code }, this)
     for (const line of draft.lines) this.send(line)
+    if (draft.lines.length) panel.playing.resume(draft.lines.at(-1).line)
     const { first, message, element } = panel.playing
     if (!element.contains(document.activeElement)) (draft.lines.length ? message : first).focus({ preventScroll: true })
   }
@@ -410,6 +410,5 @@ function begin() {
   offered()
 }
 
-addresses()
 if (words) begin()
 else if (isPresented()) sayThatNothingIsPresented()

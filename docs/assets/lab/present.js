@@ -8,7 +8,10 @@ export const isPresented = () => new URL(location).searchParams.has("present")
 
 // On a page without examples: what the address asks for isn't there.
 export function sayThatNothingIsPresented() {
-  document.querySelector(".ws-unpresented")?.removeAttribute("hidden")
+  const told = document.querySelector(".ws-unpresented")
+  if (!told) return
+  document.querySelector(".md-content__inner").prepend(told)
+  told.hidden = false
 }
 
 // Keeps the address in step with what is seen, so that it can be loaded again or passed on.

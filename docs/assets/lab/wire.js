@@ -1,29 +1,10 @@
-// What is real on the wire, where `reference-ws serve` serves the pages: the live addresses, and under each example a
-// small client, the browser's own WebSocket, which shows what the browser sees. A host of files has neither.
+// What is real on the wire, where `reference-ws serve` serves the pages: under each example a small client of its live
+// addresses, the browser's own WebSocket, which shows what the browser sees.
 import { make, set } from "./dom.js"
 import { live } from "./mode.js"
 import { words } from "./words.js"
 
 const STATES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"]
-
-// Addresses to try out name the server that this page came from, or aren't shown as if something answered there.
-export function addresses() {
-  document.documentElement.classList.toggle("ws-files", !live)
-  const secure = location.protocol === "https:" ? "s" : ""
-  const blocks = document.querySelectorAll(".md-content :not(pre) > code, .md-content .language-console code")
-  let said = live
-  for (const code of blocks) {
-    const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT)
-    while (texts.nextNode()) {
-      const { currentNode: text } = texts, pattern = /\b(ws|http):\/\/127\.0\.0\.1:8000(?!\d)/g
-      if (live) text.data = text.data.replace(pattern, (_, scheme) => `${scheme}${secure}://${location.host}`)
-      else if (!said && words && pattern.test(text.data) && !code.closest(".ws-transcript__live")) {
-        said = true
-        code.closest(".highlight, p, li, td").before(make("p", { class: "ws-note" }, words.no_live))
-      }
-    }
-  }
-}
 
 export function wire(figure) {
   const targets = [...figure.querySelectorAll("[data-live]")].map(code => code.textContent)

@@ -1,7 +1,7 @@
 """The command ``reference-ws``, in the reader's language.
 
-Exit code 0 is a good end, Ctrl-C included; 1 says that something differs from what is written; 2 is a problem, told in
-one line. `reference_ws.guide.command.commands` reads the arguments; each command has a module of its own.
+Exit code 0 is a good end; 1 says that something differs from what is written; 2 is a problem, told in one line; 130 is
+Ctrl-C. `reference_ws.guide.command.commands` reads the arguments; each command has a module of its own.
 """
 
 from __future__ import annotations

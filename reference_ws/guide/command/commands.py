@@ -11,6 +11,7 @@ import click
 
 from reference_ws import __version__
 from reference_ws.guide.command import Problem, connect, explain, missing, run_pages, serve, tell
+from reference_ws.guide.command.screen import Screen
 from reference_ws.guide.words.catalogs import (
     ENGLISH,
     LANGUAGES,
@@ -19,7 +20,7 @@ from reference_ws.guide.words.catalogs import (
     language_called,
     language_of_environment,
 )
-from reference_ws.transcript.mistakes import TranscriptError
+from reference_ws.transcript.mistakes import TranscriptError, visible
 
 Action = Callable[[], int | None]
 """What a command does once all arguments are read; an exit code other than 0 is returned."""
@@ -35,13 +36,13 @@ def run(arguments: list[str]) -> int:
         action = _read(arguments, language)
         return (action() if callable(action) else action) or 0
     except Problem as problem:
-        return tell(str(problem))
+        return tell(visible(str(problem)))
     except TranscriptError as error:
-        return tell(error.told(catalog(language).gettext))
+        return tell(visible(error.told(catalog(language).gettext)))
     except ModuleNotFoundError as error:
         return tell(missing(error, catalog(language)))
     except (KeyboardInterrupt, CancelledError):  # the latter is what Python 3.10 makes of Ctrl-C in an event loop
-        return 0
+        return 0 if Screen.unread else 130
 
 
 def _read(arguments: list[str], language: str) -> Action | int:
@@ -141,6 +142,7 @@ def _command(language: str) -> click.Group:
         _("Talk to the server at URL by hand."),
         _("""Type what the client does: text "hi", json {"n": 1}, bytes 00 ff, close 4000, drop."""),
         _(""""save FILE" writes the transcript; "quit" or the end of the input closes the connection."""),
+        _(""""help" lists all that can be typed."""),
     )
     @click.argument("url")
     @click.option(
@@ -149,7 +151,10 @@ def _command(language: str) -> click.Group:
     def connect_(url: str, headers: tuple[str, ...]) -> Action:
         return lambda: connect.run(words, url, headers)
 
-    @command("explain", _("Explain a state, a message, an error id or a close code; without WORD, list them all."))
+    @command(
+        "explain",
+        _("Explain a state, a message, an error id, an exception or a close code; without WORD, list them all."),
+    )
     @click.argument("word", required=False)
     def explain_(word: str | None) -> Action:
         return lambda: explain.show(words, language, word)

@@ -10,13 +10,13 @@ import asyncio
 import io
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from gettext import NullTranslations
 from math import inf
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 from anyio.abc import TaskGroup
@@ -26,7 +26,7 @@ from reference_ws.guide.command import Problem, address
 from reference_ws.guide.command.screen import Screen
 from reference_ws.transcript.diagram import states
 from reference_ws.transcript.grammar import format_transcript, parse
-from reference_ws.transcript.mistakes import TranscriptError
+from reference_ws.transcript.mistakes import TranscriptError, visible
 from reference_ws.transcript.peers import Ended, Peer, act
 from reference_ws.transcript.sockets import socket_peers
 from reference_ws.transcript.steps import (
@@ -81,17 +81,19 @@ def run(words: NullTranslations, url: str, headers: tuple[str, ...]) -> int:
 
 async def _talk(words: NullTranslations, base: str, first: Transcript) -> int:
     await address.reach(words, base)
-    async with socket_peers(base) as open_peer, anyio.create_task_group() as tasks:
-        client = _Client(words, Screen(words), open_peer, tasks)
-        if sys.stdin.isatty():
-            client.screen.line(
-                words.gettext('Type what the client does: text "hi", json {"n": 1}, close 4000; save FILE; quit.'),
-                "dim",
-            )
-        await client.do(first.steps[0])
-        if client.answered:
-            await client.converse()
-        tasks.cancel_scope.cancel()
+    keyboard = _Keyboard()
+    with keyboard.prepared():
+        async with socket_peers(base) as open_peer, anyio.create_task_group() as tasks:
+            client = _Client(words, Screen(words), keyboard, open_peer, tasks)
+            if sys.stdin.isatty():
+                hint = words.gettext(
+                    'Type what the client does: text "hi", json {"n": 1}, close 4000; save FILE; help; quit.'
+                )
+                client.screen.line(hint, "dim")
+            await client.do(first.steps[0])
+            if client.answered:
+                await client.converse()
+            tasks.cancel_scope.cancel()
     if not client.answered:
         raise Problem(client.how)
     return 2 if client.mistakes and not sys.stdin.isatty() else 0
@@ -101,6 +103,7 @@ async def _talk(words: NullTranslations, base: str, first: Transcript) -> int:
 class _Client:
     words: NullTranslations
     screen: Screen
+    keyboard: _Keyboard
     open_peer: Callable[[str], Peer]
     tasks: TaskGroup
     items: list[Item] = field(default_factory=list)
@@ -117,19 +120,20 @@ class _Client:
         """Read lines and do them until the input or the person ends."""
         await self.settle()
         number = 0
-        with _typed_lines() as lines:
+        with self.keyboard.lines() as lines:
             async for line in lines:
                 number += 1
                 if line == "quit":
                     break
-                if line.startswith("save ") or line == "save":
+                if line == "help":
+                    self.help()
+                elif line.startswith("save ") or line == "save":
                     self.save(line.removeprefix("save").strip())
                 elif line:
                     try:
                         item = self.read(line, number)
                     except TranscriptError as error:
-                        self.mistakes += 1
-                        print(error.told(self.words.gettext), file=sys.stderr, flush=True)
+                        self.complain(error.told(self.words.gettext))
                         continue
                     if isinstance(item, Comment):
                         self.items.append(item)
@@ -153,6 +157,8 @@ class _Client:
             raise TranscriptError(file, number, *error.args[2:]) from None
         if not isinstance(item, Connect | ClientData | ClientClose | Drop | Silence | Comment):
             raise TranscriptError(file, number, 1, "from-client", line)
+        if not self.open and isinstance(item, ClientData | ClientClose | Drop):
+            raise TranscriptError(file, number, 1, "connection-over", line, {"who": "the client"})
         return item
 
     async def do(self, step: Step) -> None:
@@ -198,10 +204,11 @@ class _Client:
         self.heard = anyio.Event()
         if isinstance(got, Ended):
             if not self.answered:
-                self.how = got.how
+                self.how = got.told(self.words.gettext)
             elif self.open or isinstance(self.items[-1], Connect):  # the client itself has not left
                 self.open = False
-                self.record(Drop(note=got.how))
+                self.record(Drop(note=got.told(self.words.gettext)))
+                self.over("1006")
             return
         self.answered = True
         if isinstance(got, Accept | Deny):
@@ -211,18 +218,51 @@ class _Client:
         if isinstance(got, Accept | Deny | ApplicationClose):
             self.open = isinstance(got, Accept)
         self.record(got)
+        if isinstance(got, ApplicationClose):
+            self.over(f"{got.code}")
+        elif isinstance(got, Deny):
+            self.over(f"HTTP {got.status}")
 
     def record(self, step: Step) -> None:
         """Add a step to the transcript and show it with both states after it."""
         self.items.append(step)
         *_, (_, _, after) = states(Transcript(tuple(self.items)))
-        self.screen.step(step, after)
+        with self.keyboard.aside():
+            self.screen.step(step, after)
+
+    def over(self, code: str) -> None:
+        """Say that there is no connection any more; ``code`` is its close code, or the status of the refusal."""
+        with self.keyboard.aside():
+            told = self.words.gettext("The connection is over: %(code)s. Type connect /PATH for another one, or quit.")
+            self.screen.line(told % {"code": code}, "dim")
+
+    def help(self) -> None:
+        """List what can be typed."""
+        _ = self.words.gettext
+        for form, meaning in (
+            ('text "hi"', _("send text, written as in JSON")),
+            ('json {"n": 1}', _("send JSON as text")),
+            ("bytes 00 ff", _("send bytes, in hexadecimal")),
+            ('close 4000 "bye"', _("close, with this code and reason; without them 1000")),
+            ("drop", _("cut the connection without a farewell")),
+            ("connect /PATH", _("connect again once the connection is over")),
+            (".. 500ms", _("wait for so long")),
+            ("# ...", _("a comment for the transcript")),
+            ("save FILE", _("write the transcript so far")),
+            ("quit", _("close and end; so does the end of the input")),
+        ):
+            self.screen.line(f"  {form:<18}{meaning}")
+
+    def complain(self, problem: str) -> None:
+        """Say what is wrong with a line."""
+        self.mistakes += 1
+        with self.keyboard.aside():
+            print(visible(problem), file=sys.stderr, flush=True)
 
     def save(self, name: str) -> None:
         """Write the transcript so far; when the conversation ends, the rest of it too."""
         if not name:
-            print(self.words.gettext("write save and the name of a file"), file=sys.stderr, flush=True)
-            self.mistakes += 1
+            self.complain(self.words.gettext("write save and the name of a file"))
         elif self.write(Path(name)):
             self.file = Path(name)
 
@@ -231,30 +271,81 @@ class _Client:
             file.write_text(format_transcript(Transcript(tuple(self.items))), "utf-8")
         except OSError as error:
             problem = self.words.gettext("%(file)s can't be written: %(reason)s")
-            print(problem % {"file": file, "reason": error.strerror or error}, file=sys.stderr, flush=True)
-            self.mistakes += 1
+            self.complain(problem % {"file": file, "reason": error.strerror or error})
             return False
         self.screen.line(self.words.gettext("Saved in %(file)s") % {"file": file}, "dim")
         return True
 
 
-def _typed_lines() -> MemoryObjectReceiveStream[str]:
-    """Read stdin line by line, without white space around; the stream ends where the input ends."""
-    lines, received = anyio.create_memory_object_stream[str](inf)
-    loop = asyncio.get_running_loop()
+class _Keyboard:
+    """Where the lines come from: stdin, and in a terminal with the keys and the history of readline, if it is there."""
 
-    def hand_over(line: str) -> None:
-        with suppress(anyio.BrokenResourceError):  # the conversation is over, and this was typed too late
-            lines.send_nowait(line)
+    def __init__(self) -> None:
+        self.readline: Any = None
+        self.typing = False
+        """True while a person may have typed a part of a line."""
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            with suppress(ModuleNotFoundError):
+                import readline
 
-    def read() -> None:
-        # Unbuffered, for a thread that waits for a line must not hold a lock that the end of the program needs.
-        stdin = io.FileIO(sys.stdin.fileno(), closefd=False)
-        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
-            for raw in stdin:
-                loop.call_soon_threadsafe(hand_over, raw.decode("utf-8", "replace").strip())
-            loop.call_soon_threadsafe(lines.close)
+                self.readline = readline
 
-    # Not one of anyio's threads: the program's end waits for those, and so for one more line.
-    threading.Thread(target=read, daemon=True).start()
-    return received
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Leave the terminal as it was: readline sets it up for each line, and the last one may never end."""
+        if self.readline is None:
+            yield
+            return
+        import termios
+
+        before = termios.tcgetattr(sys.stdin)
+        self.readline.parse_and_bind("set enable-bracketed-paste off")
+        self.readline.set_startup_hook(lambda: setattr(self, "typing", True))
+        try:
+            yield
+        finally:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Show something above the line that is being typed."""
+        typed = self.readline.get_line_buffer() if self.typing else ""
+        if typed:
+            print("\r\x1b[K", end="", flush=True)
+        yield
+        if typed:
+            print(typed, end="", flush=True)
+
+    def lines(self) -> MemoryObjectReceiveStream[str]:
+        """Read line by line, without white space around; the stream ends where the input ends."""
+        lines, received = anyio.create_memory_object_stream[str](inf)
+        loop = asyncio.get_running_loop()
+
+        def hand_over(line: str) -> None:
+            with suppress(anyio.BrokenResourceError):  # the conversation is over, and this was typed too late
+                lines.send_nowait(line)
+
+        def read() -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                for line in self._edited() if self.readline else _plain():
+                    loop.call_soon_threadsafe(hand_over, line.strip())
+                loop.call_soon_threadsafe(lines.close)
+
+        # Not one of anyio's threads: the program's end waits for those, and so for one more line.
+        threading.Thread(target=read, daemon=True).start()
+        return received
+
+    def _edited(self) -> Iterator[str]:
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="replace")
+        with suppress(EOFError):
+            while True:
+                line = input()
+                self.typing = False
+                yield line
+
+
+def _plain() -> Iterator[str]:
+    # Unbuffered, for a thread that waits for a line must not hold a lock that the end of the program needs.
+    for raw in io.FileIO(sys.stdin.fileno(), closefd=False):
+        yield raw.decode("utf-8", "replace")

@@ -9,7 +9,7 @@ from typing import Any
 from reference_ws.guide.command.screen import Screen, unknown
 from reference_ws.guide.words import explanations
 from reference_ws.guide.words.catalogs import LANGUAGES, pages_language
-from reference_ws.lifecycle import CLOSE_CODES, ERRORS, RECEIVE, SEND, CloseCode, WebSocketState, close_code
+from reference_ws.lifecycle import CLOSE_CODES, ERRORS, RECEIVE, SEND, CloseCode, WebSocketState
 
 SITE = "http://127.0.0.1:8000/"
 """Where `reference-ws serve` shows the pages unless it is told otherwise."""
@@ -55,15 +55,20 @@ class _Guide:
             self.state(WebSocketState[word.upper()])
         elif name := names.get(word.lower()) or messages.get(_short(word.lower())):
             self.error(name) if name in ERRORS else self.message(name)
-        elif word.isdecimal() and len(word) == 4 and (code := close_code(int(word))):
-            self.code(code, word)
+        elif number := explanations.code(word):
+            self.code(number[1], number[0])
+        elif name := {name.lower(): name for name in explanations.EXCEPTIONS}.get(word.lower()):
+            self.title(name, explanations.EXCEPTIONS[name])
+            self.link(explanations.place(name))
         elif reason := explanations.reason(word):
             self.title(word, explanations.REASONS[reason])
             self.link(explanations.place(reason))
         else:
             numbers = map(_numbers, CLOSE_CODES)
-            known = (*WebSocketState.__members__, *messages, *ERRORS, *numbers, *explanations.REASONS)
-            raise unknown(self.words, self.words.gettext("%(word)r can't be explained") % {"word": word}, word, known)
+            called = [code.name for code in CLOSE_CODES if code.first == code.last]
+            known = (*WebSocketState.__members__, *messages, *ERRORS, *explanations.EXCEPTIONS, *called, *numbers)
+            problem = self.words.gettext("%(word)r can't be explained") % {"word": word}
+            raise unknown(self.words, problem, word, (*known, *explanations.REASONS))
 
     def state(self, state: WebSocketState) -> None:
         self.title(state.name, explanations.STATES[state])
@@ -121,7 +126,7 @@ class _Guide:
         codes = {_numbers(code): code.meaning for code in CLOSE_CODES}
         width = max(map(len, (*explanations.MESSAGES, *explanations.REASONS)))
         parts: tuple[Mapping[Any, str], ...] = (explanations.STATES, explanations.MESSAGES, errors, codes)
-        for number, part in enumerate((*parts, explanations.REASONS)):
+        for number, part in enumerate((*parts, explanations.EXCEPTIONS, explanations.REASONS)):
             if number:
                 self.screen.line()
             for name, sentence in part.items():

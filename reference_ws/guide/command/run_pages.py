@@ -113,7 +113,7 @@ def play_file(
     if app is not None and url is not None:
         raise Problem(_("--app and --url exclude each other: give one of them"))
     try:
-        text = Path(file).read_text("utf-8")
+        text = Path(file).read_text("utf-8-sig")
     except (OSError, UnicodeError) as error:
         raise Problem(_("%(file)s can't be read: %(reason)s") % {"file": file, "reason": error}) from None
     sys.path.insert(0, "")  # the current folder: the file's own code may import what stands beside it
@@ -209,7 +209,7 @@ class _Performance:
         self.steps += len(report.played)
         self.unchecked += len(report.unchecked)
         if not report.ok:
-            self.screen.line(str(report), "red")
+            self.screen.line(report.told(self.words.gettext), "red")
         elif not self.quiet:
             self.screen.line()
         return report.ok

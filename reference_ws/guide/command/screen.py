@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from difflib import get_close_matches
 from gettext import NullTranslations
-from typing import Final
+from typing import ClassVar, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -17,9 +17,14 @@ from reference_ws.guide.words import explanations
 from reference_ws.lifecycle import WebSocketState
 from reference_ws.transcript.diagram import states
 from reference_ws.transcript.grammar import format_step
+from reference_ws.transcript.mistakes import visible
 from reference_ws.transcript.steps import States, Step, Transcript, headers_of
 
 _ARROWS: Final = {"->": "cyan", "<-": "green", "!!": "red", "==": "magenta", "..": "yellow"}
+
+
+FEW: Final = 30
+"""So many words may stand in a line."""
 
 
 class _Console(Console):
@@ -27,12 +32,15 @@ class _Console(Console):
         """End the command as Ctrl-C does, wherever it is: ``| head`` has read enough."""
         with suppress(SystemExit):  # which a task group would wrap
             super().on_broken_pipe()
-        self.quiet = True
+        self.quiet = Screen.unread = True
         signal.raise_signal(signal.SIGINT)
 
 
 class Screen:
     """Stdout: in colour on a terminal; elsewhere plain text, a line of which is never broken."""
+
+    unread: ClassVar = False
+    """True once nobody reads any more what is written."""
 
     def __init__(self, words: NullTranslations) -> None:
         self.words = words
@@ -40,7 +48,7 @@ class Screen:
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line."""
-        self._console.print(Text(text, style))
+        self._console.print(Text(visible(text), style))
 
     def follow(self, transcript: Transcript) -> Callable[[Step], None]:
         """Give the function to call with each step of `transcript` as it happens: it shows and explains the step."""
@@ -56,11 +64,11 @@ class Screen:
 
     def step(self, step: Step, after: tuple[WebSocketState, WebSocketState] | None) -> None:
         """Show a step with its header lines, and both states after it."""
-        text = Text(format_step(step), "bold")
+        text = Text(visible(format_step(step)), "bold")
         for arrow, colour in _ARROWS.items():
             text.highlight_regex(rf"(?:^|(?<= )){arrow.replace('.', r'[.]')}(?= )", colour)
         if step.note:
-            text.append(f"  # {step.note}", "dim")
+            text.append(f"  # {visible(step.note)}", "dim")
         self._console.print(text)
         for name, value in headers_of(step):
             self.line(f"    {name}: {value}", "dim")
@@ -70,9 +78,14 @@ class Screen:
 
 
 def unknown(words: NullTranslations, problem: str, word: str, known: Iterable[str]) -> Problem:
-    """Build the problem of a word that isn't among `known`: with those near to it, or with all."""
+    """Build the problem of a word that isn't among `known`: with those near to it, or with all if they are few."""
     everything = list(known)
     lower = {name.lower(): name for name in everything}
     near = [lower[name] for name in get_close_matches(word.lower(), lower)]
-    hint = words.gettext(": did you mean %(names)s?") if near else words.gettext(": there are %(names)s")
+    if near:
+        hint = words.gettext(": did you mean %(names)s?")
+    elif len(everything) <= FEW:
+        hint = words.gettext(": there are %(names)s")
+    else:
+        hint = words.gettext(": without a word, everything is listed")
     return Problem(f"{problem}{hint % {'names': ', '.join(near or everything)}}")

@@ -87,7 +87,7 @@ def run(
                 tell(problem % {"reason": error})
 
         if fetch and not has_python(site):
-            threading.Thread(target=bring_python, daemon=True).start()
+            threading.Thread(target=bring_python, name="fetch", daemon=True).start()
 
         address, port = listener.getsockname()[:2]
         everywhere = address in ("0.0.0.0", "::")  # no address that a browser could open
@@ -103,5 +103,8 @@ def run(
                 # A browser in the terminal would hold up the server until it is closed.
                 threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
+        def full() -> None:
+            tell(_("Too many connections at once: new ones wait until others end (too many open files)."))
+
         app = serving.application(site, docs, host="0.0.0.0" if everywhere else host, allow_hosts=allow_hosts)
-        serving.serve(app, listener, ready=ready)
+        serving.serve(app, listener, ready=ready, full=full)

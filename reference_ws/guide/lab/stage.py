@@ -2,6 +2,12 @@
 
 `Stage` knows neither browser nor server: the page's worker runs it, and so do the tests. It is plain and synchronous;
 its event loop runs only inside of `Stage.do`. Between two lines of free play everything stands still.
+
+What is told: a ``show`` a step (see `Story.show`), also of the step that differs from what is written; in free play one
+at the beginning, with ``row`` 0, and one a line. Then time passes by lines such as ``.. 2s``, and, when nothing answers
+what a client did, up to the first thing that the application does within `ANSWER_S`. In the end ``over``: ``ok``,
+``title``, ``expected``, ``got``, ``problem``, ``raised``, ``svg`` and ``transcript``. ``problem`` answers a line that
+can't be done; with ``ends`` nothing is being played.
 """
 
 from __future__ import annotations
@@ -56,7 +62,7 @@ MAX_PRINTED: Final = 20_000
 """So many characters of what the code prints are told."""
 MAX_LINES: Final = 1_000_000
 """So many lines of the page's code may run, and jumps, before it awaits something."""
-MAX_TURNS: Final = 20_000
+MAX_TURNS: Final = 5_000
 """So many turns may the event loop take for a step while no time passes."""
 ANSWER_S: Final = 5.0
 """How long, on the held clock, the application may take for a line."""
@@ -173,8 +179,8 @@ class _Play:
         player = Player(script, ANSWER_S)
 
         async def after(step: Step) -> None:
-            got = self._peers[step.client].got if step.client in self._peers else None
-            self._happened(replace(got, line=step.line) if got and not isinstance(step, FromClient) else step)
+            got = self._peers[step.client].last() if step.client in self._peers else None
+            self._happened(replace(got, line=step.line) if got else step)
             await self.world.settle()
             self._show(line=step.line, following=next(steps, None))
 
@@ -322,7 +328,7 @@ class _Play:
             await self.run.code(code)
         except Exception as error:
             # A sample that only tries something out may need what isn't here; what the reader wrote is the reader's.
-            if str(number) in self.edited or not any(str(each).endswith(_REFUSED) for each in leaves(error)):
+            if str(number) in self.edited or not any(map(_is_refused, leaves(error))):
                 raise
 
     @asynccontextmanager
@@ -383,22 +389,23 @@ class _Play:
         self._tell({"do": "problem", "text": text, "ends": False})
 
     def _show(self, **how: Any) -> None:
-        self.loop.turns = 0
         self._output.finish()
         self._tell({"do": "show", **self.story.show(**how)})
 
     def _print(self, text: str) -> None:
         left = MAX_PRINTED - self._printed
         self._printed += len(text)
-        if len(text) > left > 0:
-            text = text[:left] + "\n" + self.words.gettext("... (what is printed from here on isn't shown)")
-        if left > 0:
+        if left < len(text):
+            text = text[: max(0, left)] + "\n" + self.words.gettext("... (what is printed from here on isn't shown)")
+        if left >= 0:
             self._tell({"do": "printed", "text": text})
 
     def _happened(self, step: Step) -> None:
-        self.story.add(step, self.loop.time() - self._began)
-        if len(self.story.steps) >= MAX_STEPS or self.story.size >= MAX_CHARACTERS:
+        if len(self.story.steps) >= MAX_STEPS or self.story.size + len(format_step(step)) > MAX_CHARACTERS:
             self.loop.end = _End(self.words.gettext("The lab stops here: more has happened than it can show."))
+            raise self.loop.end
+        self.story.add(step, self.loop.time() - self._began)
+        self.loop.turns = 0
 
     def _ended(self, player: Player, report: Report) -> Show:
         """Tell how it came out, and, where it differs, what was ``expected`` and ``got``, and what raised."""
@@ -412,21 +419,19 @@ class _Play:
                 "Played as written: %(count)d step", "Played as written: %(count)d steps", count
             )
             return {"ok": True, "title": title % {"count": count}}
-        title, told = _("Something else came than what is written"), ""
+        title = _("Something else came than what is written")
         if isinstance(got, Nothing):
             title = _("What is written doesn't come")
-            told = _("nothing within %(seconds)g seconds") % {"seconds": got.seconds}
             if not self.loop.has_timers():
                 title = _("Everything waits, and nothing can happen any more")
-        elif isinstance(got, Ended):
-            told = _("the application has ended")
+        told = got.told(_) if isinstance(got, Nothing | Ended) else format_step(got)
         raised = [
             self.story.raised(name, error)
             for name, connection in self.world.latest.items()
             if name not in player.expected_to_raise and (error := connection.error)
         ]
         expected = format_step(report.expected) if report.expected else _("nothing more")
-        return {"title": title, "expected": expected, "got": told or format_step(got), "raised": raised}
+        return {"title": title, "expected": expected, "got": told, "raised": raised}
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -443,14 +448,19 @@ class _Play:
 class _Client(MemoryPeer):
     """The player's client, which remembers what it got: a line may leave open what exactly comes."""
 
-    got: Step | None = None
+    _got: Step | None = None
     idle = False
     """True while it only waits for the application."""
 
     async def answer(self, timeout_s: float) -> Step:
         """Take the next thing that the application did."""
-        self.got = await super().answer(timeout_s)
-        return self.got
+        self._got = await super().answer(timeout_s)
+        return self._got
+
+    def last(self) -> Step | None:
+        """Give what it got since the last call."""
+        got, self._got = self._got, None
+        return got
 
     async def next_is_there(self) -> bool:
         """Wait for a message of the application; False when it has ended without one."""
@@ -582,6 +592,11 @@ class _Loop(HeldTimeLoop):
             for code in self._watched:
                 self._monitoring.set_local_events(self._tool, code, 0)
             self._monitoring.free_tool_id(self._tool)
+
+
+def _is_refused(error: BaseException) -> bool:
+    """Tell whether code needs what isn't there in every place where the stage runs: a thread, a socket, a module."""
+    return isinstance(error, ModuleNotFoundError) or str(error).endswith(_REFUSED)
 
 
 def _paths(app: Any, prefix: str = "") -> Iterator[str]:

@@ -88,7 +88,7 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "teacher_link": _("Link for the teacher"),
         "copy": _("Copy"),
         "forget": _("Forget what was solved"),
-        "differs": _("In the solution, these lines are other than yours:"),
+        "differs": _("Where you and the solution differ: − yours, + the solution's"),
         "same": _("What you wrote is the solution, line by line."),
         # play freely
         "client": _("Client"),
@@ -128,7 +128,6 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "address": _("Live address"),
         "event": _("Event"),
         "data": _("Data"),
-        "no_live": _("Addresses of this machine answer where the pages are served by reference-ws serve (make serve)."),
         # the presentation
         "present": _("Present"),
         "leave": _("Leave the presentation"),

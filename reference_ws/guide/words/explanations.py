@@ -14,6 +14,7 @@ from reference_ws import guards
 from reference_ws.lifecycle import (
     ACCEPT,
     CLOSE,
+    CLOSE_CODES,
     CONNECT,
     CONNECTED,
     CONNECTING,
@@ -26,7 +27,9 @@ from reference_ws.lifecycle import (
     RESPONSE_LAST_BODY,
     RESPONSE_START,
     SENT,
+    CloseCode,
     WebSocketState,
+    close_code,
     on_receive,
     on_send,
 )
@@ -108,6 +111,38 @@ REASONS: Final[Mapping[str, str]] = {
 }
 """What the guards of `reference_ws.guards` say, N for a number -> why they do."""
 
+EXCEPTIONS: Final[Mapping[str, str]] = {
+    "LifecycleError": (
+        "Something that the life cycle doesn't allow at that moment. The word in square brackets at the end of its text"
+        " says what: it can be explained too."
+    ),
+    "ConnectionOver": "The handler received or sent after the end of the connection, whichever side ended it.",
+    "WebSocketDisconnect": "The client has left, or the server has ended the connection; `code` and `reason` say how.",
+    "WebSocketException": "The handler raises it to close the connection with a code and a reason.",
+    "HTTPException": "The handler raises it before `accept()` to refuse the handshake with an HTTP status.",
+    "CloseError": "The close code, or the reason, can't be sent. Nothing was sent.",
+    "NoConnectionError": "`websocket` of the context was used where no handler runs.",
+    "ParameterError": "What the handshake holds doesn't fit the signature; the client is refused with 422.",
+    "UnwantedMessageError": (
+        "The client sent something else than was asked for: the base of WebSocketDataError, WebSocketJSONError and"
+        " WebSocketTypeError."
+    ),
+    "WebSocketDataError": "A frame of the other kind came: bytes instead of text, or text instead of bytes.",
+    "WebSocketJSONError": "The message is no JSON.",
+    "WebSocketTypeError": "The JSON value doesn't fit the type that was asked for; the text names the field.",
+    "HandshakeRefused": "In a test: the application refused the handshake; `status`, `headers` and `body` say how.",
+    "DeadlockError": "In a test with held time: everybody waits, and nothing will ever come.",
+    "TranscriptError": "A line of a transcript is not understood.",
+    "TranscriptFailure": "A transcript and the application differ; `report` says where.",
+}
+"""The exceptions that a person meets, the two of Starlette's among them -> what they say."""
+
+_CODE_NAMES: Final = {code.name.lower(): code.first for code in CLOSE_CODES if code.first == code.last} | {
+    # what the package websockets calls otherwise
+    "no status rcvd": 1005,
+    "invalid data": 1007,
+}
+
 PLACES: Final[Mapping[str, str]] = {
     "receive-before-accept": "lifecycle#before-accept",
     "send-before-accept": "lifecycle#before-accept",
@@ -127,13 +162,34 @@ PLACES: Final[Mapping[str, str]] = {
     "close-reason": "closing#server-closes",
     **dict.fromkeys(REASONS, "production#limits"),
     guards.FOREIGN_ORIGIN: "production#origin",
+    **dict.fromkeys(("ConnectionOver", "CloseError"), "closing#after-close"),
+    "WebSocketDisconnect": "closing#client-closes",
+    **dict.fromkeys(("WebSocketException", "HTTPException"), "handlers#exception-answers"),
+    "NoConnectionError": "handlers#handler-context",
+    "ParameterError": "parameters#invalid-parameter",
+    **dict.fromkeys(("UnwantedMessageError", "WebSocketJSONError", "WebSocketTypeError"), "messages#json"),
+    "WebSocketDataError": "messages#wrong-frame",
+    "HandshakeRefused": "testing#connect",
+    "DeadlockError": "testing#held-time",
+    **dict.fromkeys(("TranscriptError", "TranscriptFailure"), "testing#transcripts"),
 }
-"""Error id, or key of `REASONS` -> the section that shows it; the others are under `place`'s default."""
+"""Error id, name of an exception, or key of `REASONS` -> the section that shows it, if not `place`'s default."""
 
 
 def place(error: str) -> str:
     """Name the page and anchor that teach an error or a guard's reason: ``"closing#denial"``."""
     return PLACES.get(error, "lifecycle#transitions")
+
+
+def code(word: str) -> tuple[str, CloseCode] | None:
+    """Find the close code that `word` is, as a number or by its name here, in Starlette or in the package websockets:
+    ``1001``, ``going away``, ``WS_1001_GOING_AWAY``, ``GOING_AWAY``. Gives the number as it is written, too.
+    """
+    plain = re.sub(r"[\s_-]+", " ", word.lower())
+    given = re.fullmatch(r"(?:ws )?([0-9]{4})(?: .*)?", plain)
+    number = given[1] if given else f"{_CODE_NAMES.get(plain, 0)}"
+    found = close_code(int(number))
+    return (number, found) if found else None
 
 
 def reason(text: str) -> str | None:
