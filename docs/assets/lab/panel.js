@@ -197,7 +197,7 @@ export class Panel {
     this.editors = { code, script }
     script.isLocked = !this.lab.mayWriteScript
     this.handlers.replaceChildren(code.element)
-    for (const box of [this.handlers, this.lines]) set(box, { tabindex: null, role: null, "aria-label": null })
+    set(this.handlers, { tabindex: null, role: null, "aria-label": null }) // the field in it has the focus
     this.lines.append(script.element)
     this.showCode(this.shown)
     script.text = this.lab.script
@@ -234,6 +234,7 @@ export class Panel {
     const free = this.lab.mode === "play" || this.editors && this.lab.prediction
     this.text.hidden = free || Boolean(this.editors)
     if (this.editors) this.editors.script.element.hidden = free
+    set(this.lines, { tabindex: this.editors && !free ? null : 0 })
     if (free && other) this.lines.append(this.other = make("div", { class: "ws-lab__other" }, listing(other)))
   }
 
