@@ -35,6 +35,7 @@ export async function makeEditor(language, label, changed) {
   if (found) {
     editor = found.create(box, { language, value: "", tabSize: 4, wordWrap: true }, found.commands)
     field = editor.textarea
+    delete editor.keyCommandMap.Escape // it would drop the focus; here this key closes the lab
     editor.on("update", text => {
       paint()
       told(text)

@@ -192,7 +192,7 @@ export class Panel {
     if (body !== this.body || this.editors) return
     this.editors = { code, script }
     this.handlers.replaceChildren(code.element)
-    for (const box of [this.handlers, this.lines]) set(box, { tabindex: null, role: null, "aria-label": null })
+    set(this.handlers, { tabindex: null, role: null, "aria-label": null }) // the field in it has the focus
     this.lines.append(script.element)
     this.showCode(this.shown)
     script.text = this.lab.script
@@ -229,6 +229,7 @@ export class Panel {
     const free = this.lab.mode === "play"
     this.text.hidden = free || Boolean(this.editors)
     if (this.editors) this.editors.script.element.hidden = free
+    set(this.lines, { tabindex: this.editors && !free ? null : 0 })
     if (free && other) this.lines.append(this.other = make("div", { class: "ws-lab__other" }, listing(other)))
   }
 
