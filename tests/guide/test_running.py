@@ -260,11 +260,11 @@ await new Promise(done => { new WebSocket("/live/closing/hello").onclose = done 
     ("old", "new", "told"),
     [
         ("", "", []),
-        ("```output\nhello", "```output\nhi", ["docs/ru/closing.md:28: it writes:", "and should write:"]),
-        ("```output\nhello\n```\n\n", "", ["docs/ru/closing.md:28: it writes:"]),
-        ("console.log(event.data)", "oops()", ["docs/ru/closing.md:28: oops is not defined"]),
-        ("onmessage = event =>", "oops(", ["docs/ru/closing.md:28: SyntaxError"]),
-        ("<script>const", "<script>oops()\nconst", ["docs/ru/closing.md:24: oops is not defined"]),
+        ("```output\nhello", "```output\nhi", ["docs/ru/closing.md:26: it writes:", "and should write:"]),
+        ("```output\nhello\n```\n\n", "", ["it writes:"]),
+        ("console.log(event.data)", "oops()", ["docs/ru/closing.md:26: oops is not defined"]),
+        ("onmessage = event =>", "oops(", ["docs/ru/closing.md:26: SyntaxError"]),
+        ("<script>const", "<script>oops()\nconst", ["docs/ru/closing.md:22: oops is not defined"]),
         ("closing/hello", "closing.other/hello", []),
     ],
 )
