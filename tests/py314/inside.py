@@ -34,7 +34,7 @@ NEVER_RUN: Final = {
 REFUSALS: Final = {
     NO_THREADS: (
         'auth.md: browser = TestClient(app, base_url="https://chat.example", headers={"origin": "https://chat.example"})',
-        "auth.md: page = TestClient(programs)",
+        "auth.md: client = TestClient(programs)",
         "from-lihil.md: client = TestClient(app)",
         "lifecycle.md: http = TestClient(app)",
         'parameters.md: assert TestClient(app).get("/language", headers={"accept-language": "ru"}).text == "ru"',
