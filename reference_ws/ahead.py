@@ -19,8 +19,6 @@ from starlette.types import Message, Receive, Send
 
 from reference_ws.lifecycle import CLOSE, DISCONNECT, RESPONSE_LAST_BODY, sent_event
 
-__all__ = ["READ_AHEAD", "TURNS", "ReadAhead", "kept"]
-
 READ_AHEAD: Final = 64
 """How many messages are kept for later receives before reading ahead stops."""
 

@@ -15,8 +15,6 @@ from reference_ws.binding import Middleware as Wrapper
 from reference_ws.conversation import Answers, last
 from reference_ws.routing import Handler, Router, Routes
 
-__all__ = ["App"]
-
 
 class App(Starlette):
     """An ASGI application: ``@app.router.websocket("/ws")`` registers a handler.

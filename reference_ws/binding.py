@@ -29,8 +29,6 @@ from reference_ws.parameters import (
 from reference_ws.typed import is_pydantics, problems
 from reference_ws.websocket import WebSocket
 
-__all__ = ["Bindings", "Bound", "Endpoint", "Middleware", "bind"]
-
 Endpoint = Callable[..., Awaitable[None]]
 Middleware = Callable[[Endpoint], Endpoint]
 """Takes an endpoint and returns one: a coroutine function whose parameters are bound like a handler's."""

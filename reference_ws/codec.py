@@ -18,8 +18,6 @@ import msgspec
 from reference_ws.errors import WebSocketJSONError
 from reference_ws.typed import builtins
 
-__all__ = ["dumps", "loads"]
-
 _decode: Final = msgspec.json.Decoder().decode
 
 

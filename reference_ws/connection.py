@@ -14,8 +14,6 @@ from starlette import datastructures
 from starlette.datastructures import State
 from starlette.requests import HTTPConnection
 
-__all__ = ["URL", "Address", "Connection"]
-
 
 class Address(NamedTuple):
     """Where the client connects from; each part is ``None`` when the server doesn't tell."""

@@ -9,8 +9,6 @@ from typing import Any, cast
 from reference_ws.errors import NoConnectionError
 from reference_ws.websocket import WebSocket
 
-__all__ = ["current", "enter", "leave", "websocket"]
-
 _current: ContextVar[WebSocket] = ContextVar("reference_ws.websocket")
 
 

@@ -20,12 +20,10 @@ from starlette.types import Receive, Scope, Send
 
 from reference_ws.binding import Bindings, Bound
 from reference_ws.context import enter, leave
-from reference_ws.errors import UnwantedMessageError
+from reference_ws.errors import UnwantedMessageError, WebSocketDisconnect
 from reference_ws.lifecycle import CONNECTING, DISCONNECTED
 from reference_ws.parameters import ParameterError, function_of
-from reference_ws.websocket import WebSocket, WebSocketDisconnect
-
-__all__ = ["Answers", "converse", "last", "refuse"]
+from reference_ws.websocket import WebSocket
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +69,7 @@ async def converse(bound: Bound, websocket: WebSocket) -> None:
         except Exception as error:
             failure = error  # for the log, if the answer to it is cancelled
             failure = await _ended_by(websocket, error)
-        if failure is None:
+        if failure is None and not websocket._over:
             await websocket.close()
     except GeneratorExit:  # nothing can be awaited any more
         raise

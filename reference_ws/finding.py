@@ -16,10 +16,11 @@ from starlette import routing
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
-__all__ = ["RouteIndex", "RouteList"]
-
 # Convertors that never match a slash: a parameter of theirs stays within its segment.
 _WITHIN_SEGMENT: Final = {"str", "int", "float", "uuid"}
+
+FEW: Final = 3
+"""So many routes are asked sooner than the tree which of them to ask."""
 
 
 @dataclass(slots=True)
@@ -91,6 +92,9 @@ class RouteIndex:
         matches = type(route).matches
         if matches is routing.Route.matches:
             return  # HTTP alone
+        if len(self._routes) <= FEW:
+            self._always.append(place)
+            return
         if matches is routing.WebSocketRoute.matches:
             path, open_end = route.path, False  # type: ignore[attr-defined]
         elif matches is routing.Mount.matches:
@@ -111,7 +115,9 @@ class RouteIndex:
         (node.rest if open_end else node.ends).append(place)
 
     def _candidates(self, path: str) -> list[int]:
-        places = list(self._always)
+        if len(self._routes) <= FEW:
+            return self._always
+        places = [*self._always]
         # A trailing line break matches the end of a pattern too.
         self._root.collect(_segments(path.removesuffix("\n")), places)
         places.sort()

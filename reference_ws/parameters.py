@@ -59,24 +59,6 @@ from starlette.requests import HTTPConnection
 from reference_ws.typed import expanded, is_pydantics, reader, reads_scalar
 from reference_ws.websocket import WebSocket
 
-__all__ = [
-    "AsyncResource",
-    "Cookie",
-    "Depends",
-    "Header",
-    "Ignore",
-    "ParameterError",
-    "Path",
-    "Plan",
-    "Query",
-    "overridden",
-    "plan",
-    "read",
-    "signature",
-    "use",
-    "where",
-]
-
 T = TypeVar("T")
 Place = Literal["path", "query", "header", "cookie"]
 
@@ -639,6 +621,7 @@ def where(handler: Callable[..., Any]) -> str:
 
 
 def name_of(function: Callable[..., Any]) -> str:
+    """Name a function as it is written: ``Chat.on_connect``."""
     return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 

@@ -26,8 +26,6 @@ from reference_ws.parameters import signature_of
 from reference_ws.views import SocketView, bind_view
 from reference_ws.websocket import WebSocket
 
-__all__ = ["Router", "Routes", "SocketRoute", "WebSocketRoute"]
-
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]] | type[SocketView])
 
 # Several parameters may share a segment; a brace that is left over was meant to be one.

@@ -13,8 +13,6 @@ from typing import Annotated, Any, Literal, TypeVar, Union
 
 import msgspec
 
-__all__ = ["builtins", "convert", "expanded", "is_pydantics", "problems", "reader", "reads_scalar"]
-
 
 def is_pydantics(thing: Any) -> bool:
     """Tell a class that pydantic reads, and a word of pydantic's inside of an ``Annotated``."""

@@ -15,8 +15,6 @@ from reference_ws.parameters import plan, refuse_unread, signature, signature_of
 from reference_ws.typed import reader
 from reference_ws.websocket import WebSocket
 
-__all__ = ["SocketView", "bind_view"]
-
 Encoding = Literal["text", "bytes", "json", "anystr"]
 
 ENCODINGS: Final = ("text", "bytes", "json", "anystr")

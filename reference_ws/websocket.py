@@ -53,8 +53,6 @@ from reference_ws.lifecycle import (
 )
 from reference_ws.typed import convert
 
-__all__ = ["WebSocket", "WebSocketDisconnect", "WebSocketState"]
-
 T = TypeVar("T")
 Mode = Literal["text", "binary"]
 HeaderPair = tuple[bytes, bytes] | tuple[str, str]

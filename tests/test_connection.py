@@ -22,6 +22,10 @@ def test_it_is_a_read_only_mapping_over_the_scope():
         websocket["path"] = "/other"
 
 
+def test_a_url_shows_itself_as_it_is_written():
+    assert "URL('ws://a/b?c=d')" == repr(URL("ws://a/b?c=d"))
+
+
 def test_the_url_is_a_str_with_components():
     url = opened("wss://example.org:8443/room/1?x=1&x=2").url
     assert isinstance(url, str)

@@ -329,7 +329,7 @@ async def test_an_error_says_what_was_tried(call, told):
     )
     with pytest.raises(LifecycleError) as raised:
         await call(connection)
-    assert str(raised.value).startswith(told)
+    assert str(raised.value).startswith(f"{told}:")
 
 
 async def test_a_second_accept_leaves_the_next_message_unread():

@@ -12,8 +12,6 @@ from starlette.types import ASGIApp, Message
 
 from reference_ws.testing.inmemory import Signal, background, waiting_at
 
-__all__ = ["run_lifespan"]
-
 __tracebackhide__ = True  # pytest shows the test, and not what stands between it and the application
 
 

@@ -388,6 +388,7 @@ def test_exercise_is_framed_with_hints_and_solution_folded(shown):
         "div ws-exercise",
         "  figure ws-transcript",
         "  div ws-transcript__text",
+        "    details ws-transcript__states",
         "  div ws-transcript__diagram",
         "    div ws-transcript__drawing",
         "  details ws-exercise__hint",

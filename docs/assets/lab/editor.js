@@ -35,6 +35,7 @@ export async function makeEditor(language, label, changed) {
   if (found) {
     editor = found.create(box, { language, value: "", tabSize: 4, wordWrap: true }, found.commands)
     field = editor.textarea
+    delete editor.keyCommandMap.Escape // it would drop the focus; here this key closes the lab
     editor.on("update", text => {
       paint()
       told(text)
@@ -63,6 +64,11 @@ export async function makeEditor(language, label, changed) {
       if (editor) editor.setOptions({ value })
       else field.value = value
       setting = false
+    },
+    // Whether it can only be read.
+    set isLocked(on) {
+      editor?.setOptions({ readOnly: on })
+      field.readOnly = on
     },
     // As for `annotate`, and the kinds "changed" and "reached"; a note is `short` here.
     mark(now) {
