@@ -161,7 +161,8 @@ def on_page_content(html: str, *, config: MkDocsConfig, **_: Any) -> str:
     source = '<details class="mkdocstrings-source"'
     html = html.replace(source, f'{source} data-search-exclude="true"')
     if (example := '<figure class="ws-transcript"') not in html:
-        return html
+        told = words.gettext("This page has no example that can be presented.")
+        return f'{html}<p class="ws-unpresented" role="status" data-search-exclude="true" hidden>{told}</p>'
     return html.replace(example, f"<style>{STYLE}</style>{example}", 1) + script(words)
 
 

@@ -65,6 +65,11 @@ export async function makeEditor(language, label, changed) {
       else field.value = value
       setting = false
     },
+    // Whether it can only be read.
+    set isLocked(on) {
+      editor?.setOptions({ readOnly: on })
+      field.readOnly = on
+    },
     // As for `annotate`, and the kinds "changed" and "reached"; a note is `short` here.
     mark(now) {
       marks = now

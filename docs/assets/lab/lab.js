@@ -2,11 +2,12 @@
 // A play runs through at once in the worker; what it tells is kept, and the reader moves on it (timeline.js).
 import { isPlain } from "./dom.js"
 import { engine, lesson } from "./engine.js"
-import * as exercises from "./exercises.js"
+import { Exercise, showProgress } from "./exercises.js"
 import { Panel } from "./panel.js"
-import * as predict from "./predict.js"
-import { Presentation, isPresented } from "./present.js"
+import { Prediction } from "./predict.js"
+import { Presentation, isPresented, sayThatNothingIsPresented } from "./present.js"
 import { link, shared } from "./share.js"
+import { makeSheet } from "./sheets.js"
 import { say, words } from "./words.js"
 
 const labs = []
@@ -18,9 +19,11 @@ export class Lab {
   mode = null
   data = null // what lab.json says of this example
   samples = []
+  prediction = null // questions before the steps, while the reader is asked
 
   constructor(figure, number, count) {
     this.figure = figure
+    this.exercise = Exercise.around(figure, this)
     this.example = Number(figure.dataset.example)
     this.heading = headingAbove(figure)
     this.place = say("example", { number, count })
@@ -37,9 +40,14 @@ export class Lab {
 
   // --- what the reader has written: it outlives the lab, and the page ---
 
+  // Work on an exercise is kept for another day.
+  get storage() {
+    return this.exercise ? localStorage : sessionStorage
+  }
+
   remembered() {
     try {
-      return { ...NOTHING(), ...JSON.parse(sessionStorage.getItem(this.key)) }
+      return { ...NOTHING(), ...JSON.parse(this.storage.getItem(this.key)) }
     } catch {
       return NOTHING()
     }
@@ -47,7 +55,7 @@ export class Lab {
 
   remember() {
     try {
-      sessionStorage.setItem(this.key, JSON.stringify(this.draft))
+      this.storage.setItem(this.key, JSON.stringify(this.draft))
     } catch { /* a browser may keep nothing: it lasts as long as the page */ }
   }
 
@@ -112,6 +120,21 @@ export class Lab {
     return [...new Set(found)]
   }
 
+  // Learns what the page has; rejects as `lesson` does.
+  async learn() {
+    this.lesson ??= await lesson()
+    this.samples = this.lesson.samples
+    this.data = this.lesson.examples[this.example]
+  }
+
+  mayWrite(block) {
+    return !this.exercise || this.exercise.mayWrite(block)
+  }
+
+  get mayWriteScript() {
+    return this.exercise?.kind !== "code"
+  }
+
   // --- opening and closing ---
 
   async open() {
@@ -122,16 +145,12 @@ export class Lab {
       seen.observe(this.figure)
       if (!presentation) this.figure.scrollIntoView({ block: "start" })
     }
-    if (!this.data) {
-      try {
-        this.lesson = await lesson()
-      } catch (status) {
-        const missing = status === 404
-        this.panel.problem(missing ? words.no_runtime : words.runtime_failed, !missing && (() => this.start(this.asked)))
-        return false
-      }
-      this.samples = this.lesson.samples
-      this.data = this.lesson.examples[this.example]
+    try {
+      await this.learn()
+    } catch (status) {
+      const missing = status === 404
+      this.panel.problem(missing ? words.no_runtime : words.runtime_failed, !missing && (() => this.start(this.asked)))
+      return false
     }
     if (opened !== this) return false
     if (!this.panel.shown) this.panel.know(this.data.blocks, this.data.main)
@@ -141,6 +160,8 @@ export class Lab {
 
   close() {
     if (opened !== this) return
+    this.prediction?.end()
+    this.prediction = null
     const inside = this.panel.root.contains(document.activeElement)
     opened = null
     seen.disconnect()
@@ -157,8 +178,12 @@ export class Lab {
     this.asked = mode
     this.button = this.panel[mode]
     if (!await this.open()) return
-    if (mode === "edit") return this.panel.makeEditable()
+    if (mode === "edit") {
+      this.uncover()
+      return this.panel.makeEditable()
+    }
     if (mode === "play") return this.playFreely()
+    if (mode === "check") await this.panel.makeEditable()
     const { timeline } = this.panel
     if (mode === "step" && this.mode === "step" && this.fresh && !timeline.isAtEnd) return timeline.forward()
     this.perform(mode)
@@ -168,14 +193,16 @@ export class Lab {
 
   perform(mode) {
     this.begin(mode)
-    const { code, script } = this.draft
+    const { code, script } = this.exercise && mode === "check" ? this.exercise.answer(this.draft) : this.draft
     this.played = JSON.stringify([code, script])
     engine.ask({ do: "play", example: this.example, code, script }, this)
   }
 
   begin(mode) {
+    this.prediction?.end()
     this.mode = mode
     this.shows = []
+    this.prediction = mode === "predict" ? new Prediction(this) : null
     this.panel.begin(mode)
   }
 
@@ -193,6 +220,7 @@ export class Lab {
       case "slow": return panel.says(words.slow)
       case "failed":
         panel.wait(false)
+        this.uncover() // nothing can be asked: the pictures stay
         return panel.problem(message.text, message.again && (() => this.start(this.asked)))
       case "printed": return panel.print(message.text)
       case "problem":
@@ -216,15 +244,27 @@ export class Lab {
     this.shows.forEach(show => show.text = lines[show.line - 1] ?? show.transcript.trimEnd().split("\n").at(-1))
     for (const [index, show] of this.shows.entries()) show.next ??= this.shows[index + 1]?.text
     if (this.mode === "play") return timeline.load(this.shows, this.shows.length)
+    if (this.mode === "check") this.exercise.checked(over)
+    if (this.prediction) return this.prediction.begin(!presentation)
     // What the reader has changed, he wants to know at once; he can go back.
-    const all = this.mode === "run" && this.isEdited
+    const all = this.mode === "check" || this.mode === "run" && this.isEdited
     timeline.load(this.shows, all ? this.shows.length : 0)
     if (this.mode === "step") timeline.forward()
     else if (!all) timeline.play()
   }
 
+  // Leaves predict mode: all that was covered is seen.
+  uncover() {
+    if (!this.prediction) return
+    this.prediction.end()
+    this.prediction = null
+    this.mode = "step"
+    this.panel.uncover()
+  }
+
   stop() {
     engine.stop()
+    this.uncover()
     this.panel.wait(false)
     this.panel.timeline.load(this.shows, this.shows.length)
     this.panel.problem(words.stopped)
@@ -309,7 +349,7 @@ export class Lab {
   press(event) {
     if (presentation || event.defaultPrevented || !isPlain(event)) return
     if (event.key === "Escape") this.close()
-    else if (!this.move(event)) return
+    else if (!this.prediction?.press(event) && !this.move(event)) return
     event.preventDefault()
   }
 
@@ -348,7 +388,7 @@ function headingAbove(figure) {
 function addressed() {
   const place = document.getElementById(decodeURIComponent(location.hash.slice(1)))
   return place && labs.find(({ figure }) =>
-    figure === place || place.compareDocumentPosition(figure) & Node.DOCUMENT_POSITION_FOLLOWING) || labs[0]
+    figure === place || place.compareDocumentPosition(figure) & Node.DOCUMENT_POSITION_FOLLOWING) || labs.at(place ? -1 : 0)
 }
 
 async function offered() {
@@ -359,14 +399,16 @@ async function offered() {
 function begin() {
   const figures = [...document.querySelectorAll("figure.ws-transcript")]
   labs.push(...figures.map((figure, index) => new Lab(figure, index + 1, figures.length)))
-  for (const { extend } of [predict, exercises]) extend(labs)
+  showProgress(labs)
+  makeSheet(labs)
   // Keys lead an open lab also where the focus is in the text.
   document.addEventListener("keydown", event => {
     if (opened && event.target === document.body) opened.press(event)
   })
   addEventListener("hashchange", offered)
-  if (isPresented() && labs.length) addressed().present()
+  if (isPresented()) addressed().present()
   offered()
 }
 
 if (words) begin()
+else if (isPresented()) sayThatNothingIsPresented()

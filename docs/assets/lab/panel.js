@@ -9,7 +9,7 @@ import { Timeline } from "./timeline.js"
 import { wire } from "./wire.js"
 import { say, words } from "./words.js"
 
-const MODES = ["run", "step", "edit", "play"]
+const MODES = ["run", "step", "edit", "predict", "play"]
 const TABS = ["diagram", "code", "states"] // where there is room for one pane only
 
 export class Panel {
@@ -32,12 +32,13 @@ export class Panel {
       type: "button", class: `ws-lab__${name}`, "aria-label": `${words[name]} – ${this.lab.place}, ${this.lab.heading}`,
       click: () => isEnabled(this[name]) && act(),
     }, words[name])
-    for (const mode of MODES) button(mode, () => this.lab.start(mode))
+    const modes = this.lab.exercise ? ["check", ...MODES] : MODES
+    for (const mode of modes) set(button(mode, () => this.lab.start(mode)), { "data-mode": mode })
     for (const name of ["stop", "present", "close"]) button(name)
     this.close.replaceChildren("✕ ", make("span", {}, words.close))
     this.windows = make("div", { class: "ws-lab__windows", hidden: true }, this.present, this.close)
     this.stop.hidden = true
-    this.modes = make("div", { class: "ws-lab__modes" }, ...MODES.map(mode => this[mode]), this.stop)
+    this.modes = make("div", { class: "ws-lab__modes" }, ...modes.map(mode => this[mode]), this.stop)
     return [this.modes, this.windows]
   }
 
@@ -55,6 +56,7 @@ export class Panel {
     this.progress = make("div", { class: "ws-lab__progress", role: "status" })
     this.told = make("div", { class: "ws-lab__told", role: "status", "aria-live": "polite" })
     this.verdict = make("div", { class: "ws-lab__verdict", role: "status" })
+    this.question = make("div", { class: "ws-lab__question" })
     this.printed = make("pre", { class: "ws-lab__printed" })
     this.prints = make("details", { class: "ws-lab__prints", hidden: true }, make("summary", {}, words.printed), this.printed)
     this.lines = scroller("lines", "transcript")
@@ -78,7 +80,7 @@ export class Panel {
     const head = name => make("th", { scope: "col" }, name)
     const meaning = pane("meaning", words.explanation,
       make("div", { class: "ws-lab__now", tabindex: 0, role: "group", "aria-label": words.explanation },
-        this.verdict, this.told, this.explanation, this.prints),
+        this.question, this.verdict, this.told, this.explanation, this.prints),
       make("div", { class: "ws-lab__states", tabindex: 0, role: "group", "aria-label": words.states }, make("table", {},
         make("thead", {}, make("tr", {}, head(words.client), head("client_state"), head("application_state"))), this.states)))
     this.tabs = make("div", { class: "ws-lab__tabs", role: "group", "aria-label": words.view },
@@ -174,8 +176,10 @@ export class Panel {
     if (this.shown !== block || this.editors) this.handlers.scrollTop = 0
     this.shown = block
     this.sample.value = block
-    if (this.editors) this.editors.code.text = this.lab.code(block)
-    else this.handlers.replaceChildren(codeListing(this.lab.code(block)))
+    if (this.editors) {
+      this.editors.code.text = this.lab.code(block)
+      this.editors.code.isLocked = !this.lab.mayWrite(block)
+    } else this.handlers.replaceChildren(codeListing(this.lab.code(block)))
     this.mark()
   }
 
@@ -191,6 +195,7 @@ export class Panel {
     ])
     if (body !== this.body || this.editors) return
     this.editors = { code, script }
+    script.isLocked = !this.lab.mayWriteScript
     this.handlers.replaceChildren(code.element)
     set(this.handlers, { tabindex: null, role: null, "aria-label": null }) // the field in it has the focus
     this.lines.append(script.element)
@@ -226,7 +231,7 @@ export class Panel {
   conversation(other = null) {
     this.other?.remove()
     this.other = null
-    const free = this.lab.mode === "play"
+    const free = this.lab.mode === "play" || this.editors && this.lab.prediction
     this.text.hidden = free || Boolean(this.editors)
     if (this.editors) this.editors.script.element.hidden = free
     set(this.lines, { tabindex: this.editors && !free ? null : 0 })
@@ -244,12 +249,21 @@ export class Panel {
     delete this.verdict.dataset.ok
     this.prints.hidden = true
     this.conversation()
+    if (mode === "predict") this.drawing.replaceChildren(this.still) // covered by its style, until the play is there
     this.timeline.load([])
     this.wait(true)
   }
 
+  // What stood covered is seen, at the place that has been reached.
+  uncover() {
+    if (!this.body) return
+    this.conversation()
+    if (!this.over) this.drawing.replaceChildren(this.still)
+    this.timeline.go(this.timeline.at)
+  }
+
   setMode(mode) {
-    for (const name of MODES) set(this[name], { "aria-current": name === mode && "true" })
+    for (const button of this.modes.children) set(button, { "aria-current": button.dataset.mode === mode && "true" })
     if (this.playing) this.playing.element.hidden = mode !== "play"
     this.figure.dataset.mode = mode ?? ""
   }
@@ -291,6 +305,7 @@ export class Panel {
 
   draw(svg) {
     this.svg = parse(svg).firstElementChild
+    this.svg.classList.add("ws-lab__played")
     this.rows = [...this.svg.querySelectorAll(".step")]
     this.drawing.replaceChildren(this.svg)
     // The names above the lanes stay in sight: the top of the same picture, over what scrolls.
@@ -315,7 +330,7 @@ export class Panel {
       ...["client_state", "application_state"].map(side => make("td", {},
         make("b", { class: `ws-state ws-state--${state[side].toLowerCase()}` }, state[side]))))))
     this.body.toggleAttribute("data-talks", this.lab.mode === "play" && at > 0)
-    if (this.lab.mode === "play") {
+    if (this.lab.mode === "play" || this.editors && this.lab.prediction) {
       this.conversation(show.transcript)
       if (this.other) reach(this.other, linesOf(this.other).length)
     } else if (!this.editors) reach(this.text, show.line ?? 0)
@@ -323,6 +338,7 @@ export class Panel {
     if (blocks.length && !blocks.includes(this.shown)) this.showCode(blocks.at(-1))
     else this.mark()
     this.showVerdict(at)
+    this.lab.prediction?.moved(at)
     this.keepInSight()
     if (document.activeElement === document.body && focused !== document.body) this.root.focus({ preventScroll: true })
   }

@@ -43,12 +43,14 @@ export class Timeline {
   load(shows, at = 0) {
     this.pause()
     this.shows = shows
+    this.reached = 0
     this.slider.max = shows.length
     this.go(at)
   }
 
   go(to) {
     this.at = Math.max(0, Math.min(to, this.shows.length))
+    this.reached = Math.max(this.reached, this.at)
     const values = { number: this.at, count: this.shows.length }
     this.slider.value = this.at
     this.place.textContent = this.shows.length ? `${this.at} / ${this.shows.length}` : ""
@@ -63,9 +65,10 @@ export class Timeline {
     this.moved(this.at)
   }
 
+  // Where steps are asked for, nobody jumps over them.
   jump(to) {
     this.pause()
-    this.go(to)
+    this.go(this.gate ? Math.min(to, this.reached) : to)
   }
 
   back() {

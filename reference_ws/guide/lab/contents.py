@@ -38,6 +38,7 @@ def _example(page: Page, fence: Fence, bound: list[set[str]]) -> dict[str, Any]:
 def _exercise(page: Page, exercise: Exercise) -> dict[str, Any]:
     return {
         "name": exercise.name,
+        "title": next(heading.title for heading in page.headings if heading.anchor == exercise.name),
         "example": page.example(exercise.transcript),
         "block": page.samples.index(exercise.start) + 1 if exercise.kind == "code" else None,
         "heading": exercise.name,

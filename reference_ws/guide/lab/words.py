@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from gettext import NullTranslations
 
+from reference_ws.lifecycle import CLOSE_CODES
+
 
 def words_of(words: NullTranslations) -> dict[str, str]:
     """Collect the lab's words in one language: the scripts' name for each -> the words."""
@@ -13,7 +15,9 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "run": _("Run"),
         "step": _("Step"),
         "edit": _("Edit"),
+        "predict": _("Predict"),
         "play": _("Play freely"),
+        "check": _("Check"),
         "stop": _("Stop"),
         "close": _("Close the lab"),
         "example": _("Example %(number)s of %(count)s"),
@@ -60,6 +64,32 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "got": _("got"),
         "problem": _("problem"),
         "raised": _("raised"),
+        # predict
+        "given": _("Next:"),
+        "ask_states": _("Which states are the two sides in afterwards?"),
+        "ask_waits": _("In which line does the handler wait then?"),
+        "ask_next": _("What comes from the application next?"),
+        "ask_who": _("Who gets a message now?"),
+        "ask_learns": _("Which close code does the application get to know?"),
+        "ask_code": _("With which code does the application close?"),
+        "ask_raised": _("Which exception leaves the handler?"),
+        "nowhere": _("Nowhere: the handler has ended."),
+        "reveal": _("Show the answer"),
+        "answer_right": _("Right."),
+        "answer_wrong": _("Not this time. What comes is:"),
+        "answer_shown": _("What comes is:"),
+        "score": _("Right: %(right)s of %(count)s; on this page: %(page_right)s of %(page_count)s"),
+        "close_codes": "\n".join(f"{row.first} {row.name}" for row in CLOSE_CODES if row.first == row.last),
+        # exercises
+        "exercises": _("Exercises"),
+        "solved": _("Solved"),
+        "solved_of": _("Exercises solved on this page: %(number)s of %(count)s"),
+        "solved_by": _("From a link: the exercises that were solved"),
+        "teacher_link": _("Link for the teacher"),
+        "copy": _("Copy"),
+        "forget": _("Forget what was solved"),
+        "differs": _("Where you and the solution differ: − yours, + the solution's"),
+        "same": _("What you wrote is the solution, line by line."),
         # play freely
         "client": _("Client"),
         "target": _("Path and query"),
@@ -103,7 +133,17 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "leave": _("Leave the presentation"),
         "previous_example": _("Previous example"),
         "next_example": _("Next example"),
-        "keys": _("R run, S step, P play freely, ← and → or space move, N and B next and previous example, Esc end"),
+        "examples": _("Examples"),
+        "language": _("Language"),
+        "keys": _(
+            "→ or space asks and goes on, ← back, 1 to 4 answer, Q asks or shows all, R run, S step, P play freely,"
+            " N and B next and previous example, Esc end"
+        ),
+        # sheets
+        "sheet": _("Sheet"),
+        "sheet_answers": _("Sheet with answers"),
+        "print": _("Print"),
+        "back_to_page": _("Back to the page"),
     }
 
 
