@@ -48,6 +48,13 @@ new MutationObserver(() => {
   for (const nav of document.querySelectorAll("nav.md-code__nav:not([role])")) nav.setAttribute("role", "presentation")
 }).observe(document.body, { childList: true, subtree: true })
 
+// A teacher's sheet: with ?answers, hints and solutions are printed too, which they must be open for.
+if (new URLSearchParams(location.search).has("answers")) document.body.classList.add("ws-answers")
+addEventListener("beforeprint", () => {
+  for (const answer of document.querySelectorAll(".ws-answers :is(.ws-exercise__hint, .ws-exercise__solution)"))
+    answer.open = true
+})
+
 // A diagram opens over the whole screen, for a projector.
 document.addEventListener("click", event => {
   const diagram = event.target.closest?.(".ws-transcript__enlarge, .ws-transcript__drawing")?.parentElement

@@ -103,7 +103,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         if which == "serve":
-            serve(app, listener, ready=ready)
+            serve(app, listener, ready=ready, full=lambda: None)
         else:
             Server(uvicorn.Config(app, log_level="error", ws=which, timeout_graceful_shutdown=1)).run([listener])
     finally:

@@ -564,22 +564,20 @@ async def test_what_differs_fails_in_memory(text, failure):
 
 @asynccontextmanager
 async def served(application):
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(application, log_level="critical", lifespan="off", timeout_graceful_shutdown=2)
-    )
-    serving = asyncio.create_task(server.serve([listener]))
-    while not server.started:
-        await asyncio.sleep(0)  # uvicorn has no event for it
-        if serving.done():
-            serving.result()  # raises what has stopped it
-    try:
-        yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
-        listener.close()
+    config = uvicorn.Config(application, log_level="critical", lifespan="off", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    with socket.socket() as listener:  # closed too where it can't be served on
+        listener.bind(("127.0.0.1", 0))
+        serving = asyncio.create_task(server.serve([listener]))
+        while not server.started:
+            await asyncio.sleep(0)  # uvicorn has no event for it
+            if serving.done():
+                serving.result()  # raises what has stopped it
+        try:
+            yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])

@@ -15,7 +15,7 @@ export function sheetAddress(name) {
 export function makeSheet(labs) {
   const asked = new URL(location).searchParams, answers = asked.has("answers")
   if (!answers && !asked.has("sheet")) return
-  document.body.classList.add("ws-sheet", ...(answers ? ["ws-answers"] : []))
+  document.body.classList.add("ws-sheet") // and `ws-answers`: site.js, on every page
   for (const part of document.querySelectorAll(".ws-exercise__hint, .ws-exercise__solution")) {
     part.open = answers
     part.hidden = !answers

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from gettext import NullTranslations
+from importlib.util import find_spec
 
 
 class Problem(Exception):  # noqa: N818 - a reader's mistake or a machine's state, not the program's error
@@ -22,6 +23,9 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         from reference_ws.guide.command.commands import run
+
+        if find_spec("babel") is None:  # loaded only where it is needed, since that takes long; told at once
+            raise ModuleNotFoundError(name="babel")
     except ModuleNotFoundError as error:
         # Nothing is there yet that reads the arguments or the catalogs: in English, whatever the command.
         told = f"{_module(error)} is not installed: run `pip install 'reference-ws[cli]'`"
