@@ -20,7 +20,7 @@ TARGET = source_root() / "docs/assets/lab.webp"
 PLACE = "/pt/"
 EXAMPLE = 1
 LINE, WRONG = "await websocket.accept()", "pass"
-WIDTH, HEIGHT = 960, 660
+WIDTH, HEIGHT = 1120, 820
 SHORT, LONG = 900, 3500
 """Milliseconds for what is seen at once, and for what is read."""
 
