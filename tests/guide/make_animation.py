@@ -6,7 +6,6 @@ PYTHONPATH=.:tests python tests/guide/make_animation.py     (after `make check`;
 import io
 import re
 import shutil
-import sys
 from itertools import count
 
 from PIL import Image
@@ -79,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
