@@ -116,14 +116,14 @@ class PageRun:
             raise PageError(self.page.file, fence.line, problem)
 
     async def fence(self, fence: Fence) -> None:
-        """Run a python or a transcript fence (the others only stand there); of an exercise, prove start and solution.
+        """Run a python or a transcript fence, the others only stand there; of an exercise, prove start and solution.
 
         Raises `TranscriptFailure`, and what `prove` raises.
         """
         if exercise := self.page.exercise(fence):
             if "exercise" in fence.options:
                 await self.prove(exercise, fence)
-        elif fence.kind == "python":
+        elif fence.kind == "python" and "run" not in fence.options:
             await self.python(fence)
         elif fence.kind == "transcript":
             report = await self.transcript(fence)
