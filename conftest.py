@@ -37,7 +37,13 @@ def parse_page(document: Document) -> Iterable[Region]:
     starts = [0, *accumulate(map(len, document.text.splitlines(keepends=True)))]
     for fence in page.fences:
         # Of an exercise, its start and its solution are run, each with its transcript.
-        if fence.kind in ("python", "transcript") and (page.exercise(fence) is None or "exercise" in fence.options):
+        if fence.kind == "console":
+            runs = "run" in fence.options
+        else:
+            runs = fence.kind in ("python", "transcript", "http") and (
+                page.exercise(fence) is None or "exercise" in fence.options
+            )
+        if runs:
             end = fence.line + fence.source.count("\n")
             yield Region(starts[fence.line - 1], starts[end], fence, run_fence)
 
@@ -74,6 +80,11 @@ def run_fence(example: Example) -> str | None:
     run: PageRun = example.namespace["run"]
     loop: HeldTimeLoop = example.namespace["loop"]
     try:
+        if example.parsed.kind == "console":
+            from shell import run_console  # here: Pyodide has no processes (`make py314`)
+
+            run_console(run.page, example.parsed)
+            return None
         loop.run_until_complete(run.up_to(example.parsed))
         loop.run_until_complete(run.fence(example.parsed))
     except Exception as error:

@@ -41,7 +41,7 @@ def take_options(_language: str, inputs: dict[str, str], options: dict[str, str]
 def frame_exercises(text: str) -> str:
     """Put each exercise of a page's Markdown into an element of its own, and fold its solution with what follows it."""
     page = PAGE.get()
-    source = [*_OPTIONS_OF_PYTHON.sub("```python", text.strip("\n")).split("\n"), ""]
+    source = [*_OPTIONS.sub(_for_markdown, text.strip("\n")).split("\n"), ""]
     whole = page.path.read_text("utf-8").rstrip("\n").count("\n") + 2  # MkDocs has taken the front matter away
     lines = dict(enumerate(source, whole - len(source) + 1))
     title = catalog(page.language).gettext("Solution")
@@ -56,7 +56,12 @@ def frame_exercises(text: str) -> str:
     return "\n".join(lines.values())
 
 
-_OPTIONS_OF_PYTHON: Final = re.compile("^```python .*$", re.MULTILINE)  # they are an exercise's, not for Markdown
+# They are ours, not for Markdown: it is told the name of a file only.
+_OPTIONS: Final = re.compile(r"^```(python|http|console) .*?(?:file=([\w.]+).*)?$", re.MULTILINE)
+
+
+def _for_markdown(found: re.Match[str]) -> str:
+    return f"```{found[1]}" + (f' title="{found[2]}"' if found[2] else "")
 
 
 def format_hint(source: str, _language: str, css_class: str, *_: object, **__: Any) -> str:

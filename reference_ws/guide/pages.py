@@ -24,15 +24,18 @@ from reference_ws.transcript.steps import FromClient, Step, Transcript
 PACKAGE: Final = Path(__file__).parents[1]
 
 KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
-    "python": {"exercise": ("start", "solution")},
-    "transcript": {"app": (), "denial": ("off",), "exercise": ("start", "solution")},
-    "console": {},
+    "python": {"exercise": ("start", "solution"), "file": ()},
+    "transcript": {"app": (), "denial": ("off",), "exercise": ("start", "solution"), "file": ()},
+    "http": {"shows": ()},
+    "console": {"run": ("here",)},
     "lifecycle": {"show": ("receive", "send", "states", "close-codes")},
     "glossary": {},
     "servers": {},
     "hint": {},
 }
-"""The fences that a page may have: kind -> option -> its values; ``()`` stands for any Python name."""
+"""The fences that a page may have: kind -> option -> its values; ``()`` stands for any Python name, or a file's."""
+
+_NAMED: Final = {"app": "an application", "file": "a file", "shows": "the bytes that are shown"}
 
 _DRAWN: Final = ("lifecycle", "glossary", "servers")  # what the site fills in: such a fence has no text of its own
 
@@ -42,6 +45,7 @@ _INFO = re.compile(r"(?P<kind>\S+)(?:[ \t]+\{(?P<options>[^{}]*)\})?")
 _HEADING = re.compile(r"(?P<marks>#{1,6})(?P<text>.*)")
 _ANCHORED = re.compile(r"[ \t]+(?P<title>\S.*?)[ \t]+\{#(?P<anchor>[A-Za-z][A-Za-z0-9_-]*)\}")
 _UNDERLINE = re.compile(r"=+|-+")
+_FILE = re.compile(r"[A-Za-z]\w*\.[a-z]+", re.ASCII)
 
 
 class PageError(ValueError):
@@ -379,8 +383,9 @@ class _Reader:
                 continue
             # A letter a fence: sample, transcript, hint; start and solution are marked in front.
             marks = {"start": "+", "solution": "="}
-            shape = "".join(marks.get(fence.options.get("exercise", ""), "") + fence.kind[0] for fence in fences)
-            if not _EXERCISE.fullmatch(re.sub("[^pth+=]", "", shape)):
+            parts = [fence for fence in fences if fence.kind in ("python", "transcript", "hint")]
+            shape = "".join(marks.get(fence.options.get("exercise", ""), "") + fence.kind[0] for fence in parts)
+            if not _EXERCISE.fullmatch(shape):
                 raise PageError(self.file, marked[0].line, _exercise_problem(name, shape))
             yield Exercise(name, fences)
 
@@ -397,14 +402,15 @@ class _Reader:
                 known = ", ".join(KINDS[kind]) or "none"
                 raise PageError(self.file, line, f"{name} is no option of a {kind} fence (its options: {known})")
             values = KINDS[kind][name]
-            if not (value in values if values else value.isidentifier()):
-                raise PageError(
-                    self.file, line, f"write {name}=... with {', '.join(values) or 'the name of an application'}"
-                )
+            wanted = ", ".join(values) or f"the name of {_NAMED[name]}"
+            if not (value in values if values else _FILE.fullmatch(value) if name == "file" else value.isidentifier()):
+                raise PageError(self.file, line, f"write {name}=... with {wanted}")
         if len(options) != len(words):
             raise PageError(self.file, line, f"an option stands twice in {{{text}}}: write it once")
         if kind == "lifecycle" and not options:
             raise PageError(self.file, line, f"write {{show=...}} with {', '.join(KINDS[kind]['show'])}")
+        if kind == "http" and not options:
+            raise PageError(self.file, line, f"write {{shows=...}} with the name of {_NAMED['shows']}")
         return options
 
 

@@ -38,6 +38,7 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     python: int = 0
     transcript: int = 0
+    http: int = 0
     console: int = 0
     lifecycle: int = 0
     glossary: int = 0
@@ -167,6 +168,8 @@ def _tokens(page: Page, fence: Fence) -> list[Token]:
     if fence.kind == "hint":  # prose
         return []
     lines = enumerate(fence.source.splitlines(), fence.line + 1)
+    if "run" in fence.options:  # what the commands write is in the page's language
+        return [(line, text) for line, text in lines if text.startswith("$ ")]
     return [(line, text.rstrip()) for line, text in lines if not text.lstrip().startswith("#")]
 
 
