@@ -20,6 +20,9 @@ SERVER: Final = "127.0.0.1:8000"
 """Where the pages say that it answers."""
 
 COMMAND: Final = f"""#!{sys.executable}
+import os
+
+os.environ["LC_ALL"] = "{{language}}.UTF-8"  # not for the shell, which may not know this locale
 from reference_ws.guide.command import connect
 from reference_ws_command import main
 
@@ -37,11 +40,11 @@ def run_console(page: Page, fence: Fence) -> None:
                 (folder / shown.options["file"]).write_text(shown.source, "utf-8")
         bin_ = folder / ".bin"
         bin_.mkdir()
-        (bin_ / "reference-ws").write_text(COMMAND)
+        (bin_ / "reference-ws").write_text(COMMAND.format(language=page.language))
         (bin_ / "reference-ws").chmod(0o755)
         path = f"{bin_}{os.pathsep}{os.environ['PATH']}"
         root = str(page.path.parents[2])
-        env = {**os.environ, "PATH": path, "PYTHONPATH": root, "LC_ALL": f"{page.language}.UTF-8", "COLUMNS": "80"}
+        env = {**os.environ, "PATH": path, "PYTHONPATH": root, "COLUMNS": "80"}
         address = url.partition("//")[2]
         for number, command, expected in _commands(fence):
             run = subprocess.run(

@@ -127,7 +127,7 @@ class PageRun:
             raise PageError(self.page.file, fence.line, problem)
 
     async def fence(self, fence: Fence) -> None:
-        """Run a python, transcript or http fence; of an exercise, prove start and solution. The others only stand there.
+        """Run a python, transcript or http fence, the others only stand; of an exercise, prove start and solution.
 
         Raises `TranscriptFailure`, and what `prove` raises.
         """
