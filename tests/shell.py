@@ -7,6 +7,7 @@ They run in a shell, in the page's language, in a folder with the files that the
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -33,7 +34,9 @@ main()
 
 def run_console(page: Page, fence: Fence) -> None:
     """Run each command of a fence and compare what it writes, stdout and stderr as they come. Raises `PageError`."""
-    with TemporaryDirectory() as made, in_thread(live_application(page.path.parents[1])) as url:
+    wanted = f"ws://{SERVER}" in fence.source
+    serving = in_thread(live_application(page.path.parents[1])) if wanted else nullcontext(f"ws://{SERVER}")
+    with TemporaryDirectory() as made, serving as url:
         folder = Path(made)
         for shown in page.fences:
             if "file" in shown.options and shown.line < fence.line:

@@ -72,11 +72,11 @@ def test_blocks_are_those_of_markdown(text, found):
 BROKEN = {
     "mistyped fence": (
         "```pyton\nx\n```",
-        "3: pyton is no fence of ours: use python, transcript, console, lifecycle, glossary, servers, hint",
+        "3: pyton is no fence of ours: use python, transcript, http, console, lifecycle, glossary, servers, hint",
     ),
     "capitals": (
         "```Python\nx\n```",
-        "3: Python is no fence of ours: use python, transcript, console, lifecycle, glossary, servers, hint",
+        "3: Python is no fence of ours: use python, transcript, http, console, lifecycle, glossary, servers, hint",
     ),
     "no kind": ("```\nx\n```", "3: a fence is written as ```kind or ```kind {option=value}, not ```"),
     "options without braces": (
@@ -89,11 +89,11 @@ BROKEN = {
     ),
     "unknown option": (
         "```transcript {apps=raw}\nx\n```",
-        "3: apps is no option of a transcript fence (its options: app, denial, exercise)",
+        "3: apps is no option of a transcript fence (its options: app, denial, exercise, file)",
     ),
     "option of python": (
         "```python {app=raw}\nx\n```",
-        "3: app is no option of a python fence (its options: exercise)",
+        "3: app is no option of a python fence (its options: exercise, file)",
     ),
     "wrong value": ("```transcript {denial=no}\nx\n```", "3: write denial=... with off"),
     "wrong name": ("```transcript {app=1a}\nx\n```", "3: write app=... with the name of an application"),
@@ -104,6 +104,11 @@ BROKEN = {
     ),
     "quotation mark": ('```transcript {app="a}\nx\n```', '3: a quotation mark is missing in {app="a}'),
     "nothing to show": ("```lifecycle\n```", "3: write {show=...} with receive, send, states, close-codes"),
+    "no bytes to show": (
+        "```http\nx\n```",
+        "3: write {shows=...} with the name of the bytes that are shown",
+    ),
+    "file without an ending": ("```python {file=greet}\nx\n```", "3: write file=... with the name of a file"),
     "lifecycle with text": (
         "```lifecycle {show=send}\nx\n```",
         "3: a lifecycle fence has no text: the site draws it",
@@ -171,8 +176,8 @@ def test_counts_that_agree_are_no_problem(write):
 def test_counts_that_differ_are_a_problem(write):
     assert (
         "docs/ru/closing.md:1: docs/pages.toml says"
-        " Counts(python=3, transcript=1, console=0, lifecycle=0, glossary=0, servers=0, hint=0, exercise=0),"
-        " the page has Counts(python=2, transcript=1, console=0, lifecycle=0, glossary=0, servers=0, hint=0,"
+        " Counts(python=3, transcript=1, http=0, console=0, lifecycle=0, glossary=0, servers=0, hint=0, exercise=0),"
+        " the page has Counts(python=2, transcript=1, http=0, console=0, lifecycle=0, glossary=0, servers=0, hint=0,"
         " exercise=0)"
     ) == count_problem(read_page(write(ECHO)), {"closing": Counts(python=3, transcript=1)})
 

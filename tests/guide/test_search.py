@@ -64,7 +64,7 @@ WORDS = {
         "认证": "production#auth-cookie",
         "依赖注入": "parameters#dependency",
         "多进程": "production#workers",
-        "分片": "messages#raw",
+        "分片": "wire#fragments",
         "关闭码": "lifecycle#close-codes",
         "断开": "closing#client-closes",
         "超时": "production#limits",
