@@ -1,8 +1,9 @@
 """Makes every page of ``docs/`` a test: ``pytest docs/ru/closing.md``, ``pytest -k zh``, ``pytest -m ru``.
 
 Each python sample and each transcript is a test of its own; those of a page share a namespace and an event loop, whose
-time is held, as `reference_ws.guide.running.PageRun` says. The first test of a page is the page itself: its form, its
-counts, and that no fence is overlooked.
+time is held, as `reference_ws.guide.running.PageRun` says. So is each javascript and html fence; those of a page share
+a tab of Chromium, see `tests/browser.py`. The first test of a page is the page itself: its form, its counts, and that
+no fence is overlooked.
 """
 
 from collections.abc import Iterable
@@ -16,9 +17,11 @@ from markdown import markdown
 from sybil import Document, Example, Region, Sybil
 from sybil.integration.pytest import SybilItem
 
-from reference_ws.guide.pages import Page, PageError, read_page
+from reference_ws.guide.pages import IN_BROWSER, Page, PageError, read_page
 from reference_ws.guide.running import PageRun, failure_text
 from reference_ws.testing import HeldTimeLoop
+
+pytest_plugins = ["tools"]
 
 Seen = list[tuple[str, str]]
 """What a reader of Markdown takes for fences: kind and text."""
@@ -37,7 +40,9 @@ def parse_page(document: Document) -> Iterable[Region]:
     starts = [0, *accumulate(map(len, document.text.splitlines(keepends=True)))]
     for fence in page.fences:
         # Of an exercise, its start and its solution are run, each with its transcript.
-        if fence.kind == "console":
+        if fence.kind in IN_BROWSER:
+            runs = "run" not in fence.options
+        elif fence.kind == "console":
             runs = "run" in fence.options
         else:
             runs = fence.kind in ("python", "transcript", "http") and (
@@ -80,8 +85,15 @@ def run_fence(example: Example) -> str | None:
     run: PageRun = example.namespace["run"]
     loop: HeldTimeLoop = example.namespace["loop"]
     try:
+        if example.parsed.kind in IN_BROWSER:
+            if "tab" not in example.namespace:
+                from browser import Tab  # here: most pages need no browser, and Pyodide has none (`make py314`)
+
+                example.namespace["tab"] = Tab(run.page)
+            example.namespace["tab"].run(example.parsed)
+            return None
         if example.parsed.kind == "console":
-            from shell import run_console  # here: Pyodide has no processes (`make py314`)
+            from shell import run_console  # here: Pyodide has no processes
 
             run_console(run.page, example.parsed)
             return None
@@ -100,6 +112,8 @@ def open_loop(namespace: dict[str, Any]) -> None:
 
 def close_loop(namespace: dict[str, Any]) -> None:
     """End a document: what its samples left running is cancelled."""
+    if tab := namespace.pop("tab", None):
+        tab.close()
     namespace.pop("loop").close()
     if run := namespace.pop("run", None):
         run.close()
@@ -111,7 +125,9 @@ pytest_collect_file = Sybil(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the documents with their language."""
+    """Mark the documents with their language, and those of their fences that need a browser."""
     for item in items:
         if isinstance(item, SybilItem):
             item.add_marker(item.path.parent.name)
+            if getattr(item.example.parsed, "kind", None) in IN_BROWSER:
+                item.add_marker(pytest.mark.needs("chromium"))

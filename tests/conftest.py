@@ -10,7 +10,7 @@ import pytest
 
 from reference_ws.testing import HeldTimeLoop
 
-pytest_plugins = ["counted", "pytester", "tools", "wheel"]
+pytest_plugins = ["counted", "pytester", "wheel"]  # and "tools", which the documents need too: conftest.py above
 
 
 def pytest_configure() -> None:

@@ -290,6 +290,7 @@ def empty(monkeypatch, tmp_path):
     monkeypatch.setattr("reference_ws.guide.command.serve.source_root", lambda: tmp_path)
     monkeypatch.setattr(site, "default_output", lambda: tmp_path / "site")
     monkeypatch.setattr(site, "is_stale", lambda _: False)
+    monkeypatch.setattr(site, "has_python", lambda _: True)  # nothing is fetched
     monkeypatch.setattr(serving, "serve", lambda *_, ready, full: ready())
     (tmp_path / "site").mkdir()
 

@@ -29,14 +29,14 @@ _DENIAL = "websocket.http.response"
 _FOREIGN = {"app", "app_root_path", "endpoint", "path_params", "router"}
 
 
-def live_application(docs: Path) -> ASGIApp:
+def live_application(docs: Path, language: str = LANGUAGES[0]) -> ASGIApp:
     """Make the application that serves ``/live/...`` for the pages in `docs`; it takes HTTP and WebSocket scopes.
 
-    The code is equal in every language, so the first language's pages run. An unknown address is refused with a 404
+    The code is equal in every language, so the pages of one run. An unknown address is refused with a 404
     that lists the known ones; a page whose code is broken is refused with a 500, and the error is logged once; it
     is run again when its file has changed. The refusals speak the language of the client's ``Accept-Language``.
     """
-    folder = docs.resolve() / LANGUAGES[0]
+    folder = docs.resolve() / language
     running: dict[str, asyncio.Task[Mounts | None]] = {}
     tried: dict[str, int] = {}  # the page's time of change when it was run
 

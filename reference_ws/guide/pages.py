@@ -24,8 +24,11 @@ from reference_ws.transcript.steps import FromClient, Step, Transcript
 PACKAGE: Final = Path(__file__).parents[1]
 
 KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
-    "python": {"exercise": ("start", "solution"), "file": ()},
+    "python": {"exercise": ("start", "solution"), "file": (), "run": ("alone",)},
     "transcript": {"app": (), "denial": ("off",), "exercise": ("start", "solution"), "file": ()},
+    "javascript": {"run": ("no",)},
+    "html": {"file": (), "run": ("no",)},
+    "output": {},
     "http": {"shows": ()},
     "console": {"run": ("here",)},
     "lifecycle": {"show": ("receive", "send", "states", "close-codes")},
@@ -33,9 +36,15 @@ KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "servers": {},
     "hint": {},
 }
-"""The fences that a page may have: kind -> option -> its values; ``()`` stands for any Python name, or a file's."""
+"""The fences that a page may have: kind -> option -> its values; ``()`` stands for any name, ``file`` for a file's.
+
+``run=alone`` marks a program that is run in a process of its own, ``run=here`` commands that are typed into a shell, and
+``run=no`` what only stands there.
+"""
 
 _NAMED: Final = {"app": "an application", "file": "a file", "shows": "the bytes that are shown"}
+
+IN_BROWSER: Final = ("javascript", "html")  # what a browser runs
 
 _DRAWN: Final = ("lifecycle", "glossary", "servers")  # what the site fills in: such a fence has no text of its own
 
@@ -158,8 +167,13 @@ class Page:
 
     @property
     def samples(self) -> tuple[Fence, ...]:
-        """The samples of Python code, in order; solutions are none."""
-        return self._of("python")
+        """The samples of Python code, in order; solutions and programs that are run alone are none."""
+        return tuple(fence for fence in self._of("python") if "run" not in fence.options)
+
+    def output(self, fence: Fence) -> Fence | None:
+        """Find what a fence writes when it is run: the output that stands below it, if one does."""
+        below = next((other for other in self.fences if other.line > fence.line), None)
+        return below if below and below.kind == "output" else None
 
     def _of(self, kind: str) -> tuple[Fence, ...]:
         return tuple(each for each in self.fences if each.kind == kind and each.options.get("exercise") != "solution")
@@ -364,6 +378,11 @@ class _Reader:
             raise PageError(self.file, line, "a hint leads to sections of its own page: write [...](#anchor)")
         anchor = self.headings[-1].anchor if self.headings else ""
         fence = Fence(info["kind"], options, block.source, line, anchor)
+        writer = self.fences[-1] if self.fences else None
+        runs = writer and (writer.kind, writer.options.get("run")) in (("javascript", None), ("python", "alone"))
+        if fence.kind == "output" and not runs:
+            problem = "output stands below what writes it: a javascript fence, or a python fence with run=alone"
+            raise PageError(self.file, line, problem)
         if fence.kind == "python":
             try:
                 compile_sample(fence, self.file)
@@ -407,6 +426,8 @@ class _Reader:
                 raise PageError(self.file, line, f"write {name}=... with {wanted}")
         if len(options) != len(words):
             raise PageError(self.file, line, f"an option stands twice in {{{text}}}: write it once")
+        if kind == "python" and "run" in options and "file" not in options:
+            raise PageError(self.file, line, "a program that is run alone is a file: write {file=NAME.py run=alone}")
         if kind == "lifecycle" and not options:
             raise PageError(self.file, line, f"write {{show=...}} with {', '.join(KINDS[kind]['show'])}")
         if kind == "http" and not options:

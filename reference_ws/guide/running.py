@@ -134,7 +134,7 @@ class PageRun:
         if exercise := self.page.exercise(fence):
             if "exercise" in fence.options:
                 await self.prove(exercise, fence)
-        elif fence.kind == "python":
+        elif fence.kind == "python" and "run" not in fence.options:
             await self.python(fence)
         elif fence.kind == "transcript":
             report = await self.transcript(fence)

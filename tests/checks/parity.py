@@ -29,22 +29,34 @@ from reference_ws.transcript.steps import Step
 
 __all__ = ["check", "check_descriptions", "summary"]
 
+_COMMENT = {
+    "javascript": re.compile(r"(?<!\S)//.*"),  # an address has something before its two strokes
+    "html": re.compile(r"<!--.*?-->|(?<!\S)//.*"),
+}
+
 Token = tuple[int, str]
 """The line in the page, and what stands there."""
 
 
 class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many fences of each kind a page has, and how many exercises: an entry of ``docs/pages.toml``."""
+    """How many fences of each kind a page has: an entry of ``docs/pages.toml``.
+
+    ``exercise`` counts the exercises, ``unrun`` the fences that ``run=no`` says only stand there.
+    """
 
     python: int = 0
     transcript: int = 0
-    http: int = 0
     console: int = 0
     lifecycle: int = 0
     glossary: int = 0
     servers: int = 0
     hint: int = 0
+    javascript: int = 0
+    html: int = 0
+    output: int = 0
+    http: int = 0
     exercise: int = 0
+    unrun: int = 0
 
 
 def read_counts(docs: Path) -> dict[str, Counts]:
@@ -54,7 +66,9 @@ def read_counts(docs: Path) -> dict[str, Counts]:
 
 def count_problem(page: Page, written: Mapping[str, Counts]) -> str | None:
     """Compare a page with the written counts: ``None``, or what differs."""
-    got = Counts(**Counter(fence.kind for fence in page.fences), exercise=len(page.exercises))
+    unrun = sum(fence.options.get("run") == "no" for fence in page.fences)
+    kinds = Counter(fence.kind for fence in page.fences)
+    got = Counts(**kinds, exercise=len(page.exercises), unrun=unrun)
     if page.name not in written:
         return f"{page.file}:1: docs/pages.toml has no entry [{page.name}]; the page has {got}"
     if got != written[page.name]:
@@ -94,11 +108,15 @@ def check(docs: Path) -> list[str]:
 def summary(docs: Path) -> str:
     """Count what one language has (the others have the same): one line."""
     counts = read_counts(docs)
-    kinds = ("python", "transcript", "exercise")
-    samples, transcripts, exercises = (sum(getattr(page, kind) for page in counts.values()) for kind in kinds)
+    kinds = ("python", "javascript", "html", "unrun", "transcript", "exercise")
+    python, javascript, html, unrun, transcripts, exercises = (
+        sum(getattr(page, kind) for page in counts.values()) for kind in kinds
+    )
+    samples = f"{python + javascript + html - unrun} executed samples"
+    samples += f" ({javascript + html - unrun} of them in a browser)"
     languages = ", ".join(LANGUAGES)
     return (
-        f"{len(counts)} pages, {samples} executed samples, {transcripts} transcripts and {exercises} exercises"
+        f"{len(counts)} pages, {samples}, {transcripts} transcripts and {exercises} exercises"
         f" a language; {languages} agree"
     )
 
@@ -167,6 +185,9 @@ def _tokens(page: Page, fence: Fence) -> list[Token]:
         return [(step.line, _words(step)) for step in page.transcript(fence).steps]
     if fence.kind == "hint":  # prose
         return []
+    if fence.kind in _COMMENT:
+        lines = enumerate(_COMMENT[fence.kind].sub("", fence.source).splitlines(), fence.line + 1)
+        return [(line, text.rstrip()) for line, text in lines if text.strip()]
     lines = enumerate(fence.source.splitlines(), fence.line + 1)
     if "run" in fence.options:  # what the commands write is in the page's language
         return [(line, text) for line, text in lines if text.startswith("$ ")]

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from browser import FLAGS
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 from small_docs import write_docs, write_reference
 from tools import program
 
 from reference_ws.guide.site import build
-
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 # The search costs half of the time in which a page loads. (To answer its requests here would be no gain: Playwright
 # turns the browser's cache off for that.)

@@ -2,7 +2,7 @@ import pytest
 from checks.parity import Counts, count_problem
 from small_docs import ECHO
 
-from reference_ws.guide.pages import Block, PageError, live_path, read_blocks, read_page
+from reference_ws.guide.pages import KINDS, Block, PageError, live_path, read_blocks, read_page
 
 
 def test_page_has_its_fences_headings_and_title(write):
@@ -72,11 +72,11 @@ def test_blocks_are_those_of_markdown(text, found):
 BROKEN = {
     "mistyped fence": (
         "```pyton\nx\n```",
-        "3: pyton is no fence of ours: use python, transcript, http, console, lifecycle, glossary, servers, hint",
+        f"3: pyton is no fence of ours: use {', '.join(KINDS)}",
     ),
     "capitals": (
         "```Python\nx\n```",
-        "3: Python is no fence of ours: use python, transcript, http, console, lifecycle, glossary, servers, hint",
+        f"3: Python is no fence of ours: use {', '.join(KINDS)}",
     ),
     "no kind": ("```\nx\n```", "3: a fence is written as ```kind or ```kind {option=value}, not ```"),
     "options without braces": (
@@ -93,7 +93,16 @@ BROKEN = {
     ),
     "option of python": (
         "```python {app=raw}\nx\n```",
-        "3: app is no option of a python fence (its options: exercise, file)",
+        "3: app is no option of a python fence (its options: exercise, file, run)",
+    ),
+    "no file": ("```html {file=page}\nx\n```", "3: write file=... with the name of a file"),
+    "alone without a file": (
+        "```python {run=alone}\nx\n```",
+        "3: a program that is run alone is a file: write {file=NAME.py run=alone}",
+    ),
+    "output of nothing": (
+        "```javascript {run=no}\nx\n```\n\n```output\nx\n```",
+        "7: output stands below what writes it: a javascript fence, or a python fence with run=alone",
     ),
     "wrong value": ("```transcript {denial=no}\nx\n```", "3: write denial=... with off"),
     "wrong name": ("```transcript {app=1a}\nx\n```", "3: write app=... with the name of an application"),
@@ -176,9 +185,10 @@ def test_counts_that_agree_are_no_problem(write):
 def test_counts_that_differ_are_a_problem(write):
     assert (
         "docs/ru/closing.md:1: docs/pages.toml says"
-        " Counts(python=3, transcript=1, http=0, console=0, lifecycle=0, glossary=0, servers=0, hint=0, exercise=0),"
-        " the page has Counts(python=2, transcript=1, http=0, console=0, lifecycle=0, glossary=0, servers=0, hint=0,"
-        " exercise=0)"
+        " Counts(python=3, transcript=1, console=0, lifecycle=0, glossary=0, servers=0, hint=0, javascript=0, html=0,"
+        " output=0, http=0, exercise=0, unrun=0),"
+        " the page has Counts(python=2, transcript=1, console=0, lifecycle=0, glossary=0, servers=0, hint=0,"
+        " javascript=0, html=0, output=0, http=0, exercise=0, unrun=0)"
     ) == count_problem(read_page(write(ECHO)), {"closing": Counts(python=3, transcript=1)})
 
 

@@ -76,8 +76,20 @@ def test_equal_pages_have_no_findings(docs):
     assert [] == check(docs)
 
 
+@pytest.mark.parametrize("kind", ["javascript", "html"])
+@pytest.mark.parametrize(
+    ("other", "found"), [("f('ws://a')  // dois", 0), ("f('ws://b')  // um", 1), ("f('ws://a')", 0), ("g('ws://a')", 1)]
+)
+def test_comments_of_a_browser_s_code_may_differ(docs, kind, other, found):
+    for language, code in (("zh", "f('ws://a')  // 一"), ("pt", other), ("ru", "f('ws://a')")):
+        (docs / language / "closing.md").write_text(f"# A {{#a}}\n\n```{kind} {{run=no}}\n{code}\n```\n")
+    (docs / "pages.toml").write_text(f"[closing]\n{kind} = 1\nunrun = 1\n")
+    assert found == len(check(docs))
+
+
 def test_summary_counts_what_one_language_runs(docs):
-    assert "1 pages, 1 executed samples, 1 transcripts and 0 exercises a language; zh, pt, ru agree" == summary(docs)
+    told = "1 pages, 1 executed samples (0 of them in a browser), 1 transcripts and 0 exercises a language"
+    assert f"{told}; zh, pt, ru agree" == summary(docs)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +203,7 @@ def test_prose_and_comments_may_differ(findings, old, new):
             "```pyton",
             [
                 "docs/pt/closing.md:3: pyton is no fence of ours:"
-                " use python, transcript, http, console, lifecycle, glossary, servers, hint",
+                " use python, transcript, javascript, html, output, http, console, lifecycle, glossary, servers, hint",
             ],
         ),
         (
@@ -199,9 +211,10 @@ def test_prose_and_comments_may_differ(findings, old, new):
             "",
             [
                 "docs/pt/closing.md:1: docs/pages.toml says"
-                " Counts(python=1, transcript=1, http=0, console=1, lifecycle=1, glossary=0, servers=0, hint=0,"
-                " exercise=0), the page has Counts(python=1, transcript=1, http=0, console=1, lifecycle=0, glossary=0,"
-                " servers=0, hint=0, exercise=0)",
+                " Counts(python=1, transcript=1, console=1, lifecycle=1, glossary=0, servers=0, hint=0,"
+                " javascript=0, html=0, output=0, http=0, exercise=0, unrun=0),"
+                " the page has Counts(python=1, transcript=1, console=1, lifecycle=0, glossary=0, servers=0, hint=0,"
+                " javascript=0, html=0, output=0, http=0, exercise=0, unrun=0)",
                 "docs/pt/closing.md:1: the lifecycle fence of docs/zh/closing.md:26 is missing",
             ],
         ),

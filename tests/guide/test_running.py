@@ -241,3 +241,92 @@ def test_task_left_running_is_cancelled(write, run_documents, tmp_path):
     (tmp_path / "docs" / "pages.toml").write_text("[closing]\npython = 1\n")
 
     assert "2 passed" in run_documents()
+
+
+# --- what a browser runs ----------------------------------------------------------------------------------------------
+
+IN_BROWSER = """\
+# A {#a}
+
+```python
+from reference_ws import App, WebSocket
+
+app = App()
+
+
+@app.router.websocket("/hello")
+async def hello(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.send_text("hello")
+```
+
+```transcript
+-> connect /hello
+<- accept
+<- text "hello"
+<- close 1000
+```
+
+```html
+<script>const path = "/hello"</script>
+```
+
+```javascript
+ws = new WebSocket(path)
+ws.onmessage = event => console.log(event.data)
+```
+
+```output
+hello
+```
+
+```javascript
+await new Promise(done => { new WebSocket("/live/closing/hello").onclose = done })
+```
+
+```html {run=no}
+<script>oops</script>
+```
+"""
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("", "", []),
+        ("```output\nhello", "```output\nhi", ["docs/ru/closing.md:26: it writes:", "and should write:"]),
+        ("```output\nhello\n```\n\n", "", ["it writes:"]),
+        ("console.log(event.data)", "oops()", ["docs/ru/closing.md:26: oops is not defined"]),
+        ("onmessage = event =>", "oops(", ["docs/ru/closing.md:26: SyntaxError"]),
+        ("<script>const", "<script>oops()\nconst", ["docs/ru/closing.md:22: oops is not defined"]),
+        ("closing/hello", "closing.other/hello", []),
+    ],
+)
+def test_a_browser_s_fence_fails_by_what_it_raises_and_writes(write, run_documents, tmp_path, old, new, told):
+    write(IN_BROWSER.replace(old, new, 1))
+    outputs = int("```output\n" in IN_BROWSER.replace(old, new, 1))
+    counts = f"python = 1\ntranscript = 1\nhtml = 2\njavascript = 2\noutput = {outputs}\nunrun = 1\n"
+    for language in ("zh", "pt"):  # the tab's server lists the pages of its own language
+        (tmp_path / "docs" / language).mkdir(parents=True)
+    (tmp_path / "docs" / "pages.toml").write_text(f"[closing]\n{counts}")
+
+    everything = run_documents()
+
+    assert ("failed" in everything) is bool(told)
+    for text in told:
+        assert text in everything
+
+
+def test_without_a_browser_its_fences_are_skipped_and_counted(write, run_documents, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CI", raising=False)
+    write(IN_BROWSER)
+    (tmp_path / "docs" / "pages.toml").write_text(
+        "[closing]\npython = 1\ntranscript = 1\nhtml = 2\njavascript = 2\noutput = 1\nunrun = 1\n"
+    )
+
+    everything = run_documents()
+
+    assert "3 passed, 3 skipped" in everything
+    assert "chromium is missing: 3 tests were skipped" in everything

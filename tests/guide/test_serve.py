@@ -335,7 +335,7 @@ def test_silent_clients_keep_nobody_out_and_the_log_is_short(root):
         resource.setrlimit(resource.RLIMIT_NOFILE, (40, 60))
 
     program = COMMAND.replace("\nmain()", "\nfrom reference_ws.guide import serving\nserving.REQUEST_S = 1\nmain()")
-    command = (sys.executable, "-c", program, root, "serve", "--no-browser", "--port", "0")
+    command = (sys.executable, "-c", program, root, "serve", "--no-browser", "--no-fetch", "--port", "0")
     with in_process(*command, preexec_fn=few_files) as server:
         silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
         half, long = (socket.create_connection(("127.0.0.1", server.port)) for _ in range(2))
@@ -362,7 +362,7 @@ def test_it_may_open_as_many_files_as_the_hard_limit_says(root):
     def few_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (40, 60))
 
-    command = (sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--port", "0")
+    command = (sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--no-fetch", "--port", "0")
     with in_process(*command, preexec_fn=few_files) as server:
         assert (60, 60) == resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
 

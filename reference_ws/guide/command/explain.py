@@ -90,7 +90,7 @@ class _Guide:
 
     def code(self, code: CloseCode, title: str) -> None:
         self.title(f"{title}  {code.name}", code.meaning)
-        self.screen.line(f"{self.translate('Who may send it')}: {self.translate(code.sender)}")
+        self.screen.line(self.words.gettext("Who may send it: %(who)s") % {"who": self.translate(code.sender)})
         self.link("lifecycle#close-codes")
 
     def title(self, name: str, *sentences: str) -> None:

@@ -88,7 +88,7 @@ TRANSITIONS: Final[Mapping[tuple[WebSocketState, str], str]] = {
 """The moves that the tables allow: state of that side, message -> what happens."""
 
 STEPS: Final[Mapping[type[Step], str]] = {
-    Drop: "The client vanishes without a close frame: the application receives close code 1006.",
+    Drop: "The client vanishes without a close frame: the application receives close code 1006 (some servers: 1005).",
     Deny: "The application refuses the handshake: the client gets an HTTP response instead of a connection.",
     AnyMessage: "The application sends one message, whatever it is.",
     Raised: "This exception left the handler; the client doesn't see it.",
