@@ -40,6 +40,7 @@ def kept(receive: Receive, send: Send) -> tuple[Receive, Send]:
         return receive, send
     pending: asyncio.Future[Message] | None = None
     end: Message | None = None
+    sent = asyncio.Event()
 
     async def next_message() -> Message:
         nonlocal pending
@@ -52,6 +53,8 @@ def kept(receive: Receive, send: Send) -> tuple[Receive, Send]:
                 pending = None
                 return asked.result()
             if end is not None:
+                # Not before the end has left: a handler that returns earlier makes the server close in its own way.
+                await sent.wait()
                 return end
 
     async def send_on(message: Message) -> None:
@@ -61,7 +64,11 @@ def kept(receive: Receive, send: Send) -> tuple[Receive, Send]:
             if pending is not None and not pending.done():
                 asked, pending = pending, None
                 asked.cancel()
-        await send(message)
+        try:
+            await send(message)
+        finally:
+            if end is not None:
+                sent.set()
 
     return next_message, send_on
 

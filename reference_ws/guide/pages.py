@@ -38,8 +38,8 @@ KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
 }
 """The fences that a page may have: kind -> option -> its values; ``()`` stands for any name, ``file`` for a file's.
 
-``run=alone`` marks a program that is run in a process of its own, ``run=here`` commands that are typed into a shell, and
-``run=no`` what only stands there.
+``run=alone`` marks a program that is run in a process of its own, ``run=here`` commands that are typed into a shell,
+and ``run=no`` what only stands there.
 """
 
 _NAMED: Final = {"app": "an application", "file": "a file", "shows": "the bytes that are shown"}

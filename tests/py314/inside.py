@@ -33,10 +33,11 @@ NEVER_RUN: Final = {
 
 REFUSALS: Final = {
     NO_THREADS: (
+        'auth.md: browser = TestClient(app, base_url="https://chat.example", headers={"origin": "https://chat.example"})',
+        "auth.md: client = TestClient(programs)",
         "from-lihil.md: client = TestClient(app)",
         "lifecycle.md: http = TestClient(app)",
         'parameters.md: assert TestClient(app).get("/language", headers={"accept-language": "ru"}).text == "ru"',
-        'production.md: browser = TestClient(app, base_url="https://chat.example", headers={"origin": "https://chat.example"})',
         "production.md: await anyio.to_thread.run_sync(stop_while_connected)",
         "wire.md: lines, echo = await anyio.to_thread.run_sync(talk)",
         "command.md: $ reference-ws run closing#close-twice --quiet --url ws://127.0.0.1:8000",
@@ -45,6 +46,9 @@ REFUSALS: Final = {
         'routing.md: assert TestClient(both).get("/hello").text == "over HTTP"',
         'sse.md: response = TestClient(app).get("/countdown?from=2")',
         'testing.md: with TestClient(app).websocket_connect("/double") as websocket:',
+        'together.md: async with connect(app, "/meet") as ana, connect(app, "/meet") as li:',
+        'together.md: async with connect(app, "/sum") as ana:',
+        "together.md: await to_thread.run_sync(on_trio)",
         "tests/test_guards.py::test_http_is_left_alone",
         "tests/test_routing.py::test_a_handler_for_all_exceptions_is_for_http_as_in_starlette",
         "tests/test_routing.py::test_an_exception_handler_that_raises_is_an_error_of_the_handler",
