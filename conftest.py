@@ -42,8 +42,10 @@ def parse_page(document: Document) -> Iterable[Region]:
         # Of an exercise, its start and its solution are run, each with its transcript.
         if fence.kind in IN_BROWSER:
             runs = "run" not in fence.options
+        elif fence.kind == "console":
+            runs = "run" in fence.options
         else:
-            runs = fence.kind in ("python", "transcript") and (
+            runs = fence.kind in ("python", "transcript", "http") and (
                 page.exercise(fence) is None or "exercise" in fence.options
             )
         if runs:
@@ -89,6 +91,11 @@ def run_fence(example: Example) -> str | None:
 
                 example.namespace["tab"] = Tab(run.page)
             example.namespace["tab"].run(example.parsed)
+            return None
+        if example.parsed.kind == "console":
+            from shell import run_console  # here: Pyodide has no processes
+
+            run_console(run.page, example.parsed)
             return None
         loop.run_until_complete(run.up_to(example.parsed))
         loop.run_until_complete(run.fence(example.parsed))

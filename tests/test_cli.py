@@ -25,6 +25,20 @@ def run(monkeypatch, run_command):
     return run_command
 
 
+# --- what the pages say -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_command_has_a_section_for_each_command_with_its_options(run, language):
+    text = (source_root() / "docs" / language / "command.md").read_text("utf-8")
+    sections = dict(re.findall(r"^## (\w+)[:：].*?$(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL))
+
+    assert set(COMMANDS) == set(sections)
+    for name, section in sections.items():
+        options = set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", run(name, "--help")[1], re.MULTILINE))
+        assert options - {"--lang", "--help"} == set(re.findall(r"`(--[\w-]+)`", section)), name
+
+
 # --- help and language ------------------------------------------------------------------------------------------------
 
 

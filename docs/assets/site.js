@@ -43,6 +43,20 @@ if (wanted && wanted.hreflang !== language && !chosen()) {
   document.querySelector(".md-content__inner")?.prepend(offer)
 }
 
+// Addresses to try out name the server that this page came from, where that is ours; what a transcript or a sample says
+// stays as it is. Elsewhere nothing answers: the examples show no address, and the page says once where the others do.
+import(`${root}assets/lab/mode.js`).then(({ live }) => {
+  document.documentElement.classList.toggle("ws-live", live)
+  if (!live) return document.querySelector(".ws-elsewhere")?.removeAttribute("hidden")
+  const secure = location.protocol === "https:" ? "s" : ""
+  for (const code of document.querySelectorAll(".md-content :not(pre) > code, .md-content .language-console code")) {
+    const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT)
+    while (texts.nextNode())
+      texts.currentNode.data = texts.currentNode.data
+        .replace(/\b(ws|http):\/\/127\.0\.0\.1:8000(?!\d)/g, (_, scheme) => `${scheme}${secure}://${location.host}`)
+  }
+})
+
 // The theme puts the buttons of each listing into a <nav>: dozens of landmarks without a name.
 new MutationObserver(() => {
   for (const nav of document.querySelectorAll("nav.md-code__nav:not([role])")) nav.setAttribute("role", "presentation")

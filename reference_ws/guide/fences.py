@@ -57,7 +57,7 @@ def frame_exercises(text: str) -> str:
 
 
 # They are ours, not for Markdown: it is told the name of a file only.
-_OPTIONS: Final = re.compile(r"^```(python|javascript|html) .*?(?:file=([\w.]+).*)?$", re.MULTILINE)
+_OPTIONS: Final = re.compile(r"^```(python|javascript|html|http|console) .*?(?:file=([\w.]+).*)?$", re.MULTILINE)
 
 
 def _for_markdown(found: re.Match[str]) -> str:

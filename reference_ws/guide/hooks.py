@@ -28,6 +28,7 @@ from reference_ws.guide.glossary import read_terms, search_words
 from reference_ws.guide.lab.contents import contents
 from reference_ws.guide.lab.words import script
 from reference_ws.guide.pages import PageError, read_page
+from reference_ws.guide.tables import prose
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 from reference_ws.transcript.diagram import STYLE
 from reference_ws.transcript.mistakes import TranscriptError
@@ -153,13 +154,21 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
     return fences.frame_exercises(markdown)
 
 
-def on_page_content(html: str, *, config: MkDocsConfig, **_: Any) -> str:
-    """Translate Markdown's one own sentence, keep source code out of the search, and give the lab its words."""
+def on_page_content(html: str, *, page: Page, config: MkDocsConfig, **_: Any) -> str:
+    """Translate Markdown's one own sentence, keep source code out of the search, and give the lab its words.
+
+    A page with addresses to try out gets the sentence that says where they answer; docs/assets/site.js shows it where
+    they don't.
+    """
     words = catalog(_language(config)[0])
     link = words.gettext("Permanent link")
     html = html.replace('title="Permanent link"', f'title="{link}"')
     source = '<details class="mkdocstrings-source"'
     html = html.replace(source, f'{source} data-search-exclude="true"')
+    if "//127.0.0.1:8000" in (page.markdown or ""):
+        told = words.gettext("The addresses on this page answer where `make serve` runs: on your own computer.")
+        told = f'<p class="ws-elsewhere" data-search-exclude="true" hidden>{prose(words, told)}</p>'
+        html = html.replace("</h1>", f"</h1>{told}", 1)
     if (example := '<figure class="ws-transcript"') not in html:
         told = words.gettext("This page has no example that can be presented.")
         return f'{html}<p class="ws-unpresented" role="status" data-search-exclude="true" hidden>{told}</p>'

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 # An own fence with a mistake in its first line is, for Markdown, inline code over several lines.
 _FALLEN_FENCE: Final = re.compile(
-    r"<p><code>((?:transcript|python|javascript|html|output|console)\b[^<]*?(?=\n)|lifecycle\s[^<]*|(?:glossary|servers)\s[^<]*)"
+    r"<p><code>((?:transcript|python|javascript|html|output|http|console)\b[^<]*?(?=\n)|lifecycle\s[^<]*|(?:glossary|servers)\s[^<]*)"
 )
 # Comments, and what is inside of scripts and styles: no tag is looked for there.
 _UNREAD: Final = re.compile(r"<!--.*?-->|(<(script|style)\b[^>]*>).*?(?=</\2>)", re.DOTALL)

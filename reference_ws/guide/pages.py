@@ -29,7 +29,8 @@ KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "javascript": {"run": ("no",)},
     "html": {"file": (), "run": ("no",)},
     "output": {},
-    "console": {},
+    "http": {"shows": ()},
+    "console": {"run": ("here",)},
     "lifecycle": {"show": ("receive", "send", "states", "close-codes")},
     "glossary": {},
     "servers": {},
@@ -37,8 +38,11 @@ KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
 }
 """The fences that a page may have: kind -> option -> its values; ``()`` stands for any name, ``file`` for a file's.
 
-``run=alone`` marks a program that is run in a process of its own, and ``run=no`` what only stands there.
+``run=alone`` marks a program that is run in a process of its own, ``run=here`` commands that are typed into a shell,
+and ``run=no`` what only stands there.
 """
+
+_NAMED: Final = {"app": "an application", "file": "a file", "shows": "the bytes that are shown"}
 
 IN_BROWSER: Final = ("javascript", "html")  # what a browser runs
 
@@ -398,8 +402,9 @@ class _Reader:
                 continue
             # A letter a fence: sample, transcript, hint; start and solution are marked in front.
             marks = {"start": "+", "solution": "="}
-            shape = "".join(marks.get(fence.options.get("exercise", ""), "") + fence.kind[0] for fence in fences)
-            if not _EXERCISE.fullmatch(re.sub("[^pth+=]", "", shape)):
+            parts = [fence for fence in fences if fence.kind in ("python", "transcript", "hint")]
+            shape = "".join(marks.get(fence.options.get("exercise", ""), "") + fence.kind[0] for fence in parts)
+            if not _EXERCISE.fullmatch(shape):
                 raise PageError(self.file, marked[0].line, _exercise_problem(name, shape))
             yield Exercise(name, fences)
 
@@ -416,7 +421,7 @@ class _Reader:
                 known = ", ".join(KINDS[kind]) or "none"
                 raise PageError(self.file, line, f"{name} is no option of a {kind} fence (its options: {known})")
             values = KINDS[kind][name]
-            wanted = ", ".join(values) or f"the name of {'a file' if name == 'file' else 'an application'}"
+            wanted = ", ".join(values) or f"the name of {_NAMED[name]}"
             if not (value in values if values else _FILE.fullmatch(value) if name == "file" else value.isidentifier()):
                 raise PageError(self.file, line, f"write {name}=... with {wanted}")
         if len(options) != len(words):
@@ -425,6 +430,8 @@ class _Reader:
             raise PageError(self.file, line, "a program that is run alone is a file: write {file=NAME.py run=alone}")
         if kind == "lifecycle" and not options:
             raise PageError(self.file, line, f"write {{show=...}} with {', '.join(KINDS[kind]['show'])}")
+        if kind == "http" and not options:
+            raise PageError(self.file, line, f"write {{shows=...}} with the name of {_NAMED['shows']}")
         return options
 
 

@@ -79,6 +79,17 @@ class PageRun:
         script = self.page.transcript(fence)
         return await play(url or app, script, timeout_s=timeout_s, denial=fence.denial)
 
+    def http(self, fence: Fence) -> None:
+        """Compare what an http fence shows with the bytes that the page's code has made. Raises `PageError`."""
+        name = fence.options["shows"]
+        got = self.module.__dict__.get(name)
+        if not isinstance(got, bytes):
+            raise PageError(self.page.file, fence.line, f"no bytes called {name} are defined above")
+        shown = (fence.source + "\n").replace("\n", "\r\n").encode()  # an empty line is the end of a head
+        if got != shown:
+            problem = f"{name} is not what is shown:\nexpected {shown!r}\n     got {got!r}"
+            raise PageError(self.page.file, fence.line, problem)
+
     @asynccontextmanager
     async def attempt(self, exercise: Exercise, fence: Fence) -> AsyncIterator[tuple[PageRun, Fence]]:
         """Run an exercise with `fence`, its start or its solution; yield the run, and the transcript to be played.
@@ -116,7 +127,7 @@ class PageRun:
             raise PageError(self.page.file, fence.line, problem)
 
     async def fence(self, fence: Fence) -> None:
-        """Run a python or a transcript fence, the others only stand there; of an exercise, prove start and solution.
+        """Run a python, transcript or http fence, the others only stand; of an exercise, prove start and solution.
 
         Raises `TranscriptFailure`, and what `prove` raises.
         """
@@ -129,6 +140,8 @@ class PageRun:
             report = await self.transcript(fence)
             if not report.ok:
                 raise TranscriptFailure(report)
+        elif fence.kind == "http":
+            self.http(fence)
 
     async def up_to(self, fence: Fence | None = None) -> None:
         """Run, in order, what stands above `fence` and hasn't run yet; without a fence the whole page.

@@ -120,7 +120,8 @@ def _problem(page: Page, anchor: str) -> str | None:
 def _can_fail(fence: Fence) -> bool:
     """Tell what proves something from what is only shown, or only defines a handler."""
     if fence.kind != "python":
-        return fence.kind in ("transcript", "output")
+        ran = fence.kind == "console" and "run" in fence.options
+        return ran or fence.kind in ("transcript", "output", "http")
     return any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(fence.source)))
 
 

@@ -54,6 +54,7 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     javascript: int = 0
     html: int = 0
     output: int = 0
+    http: int = 0
     exercise: int = 0
     unrun: int = 0
 
@@ -188,6 +189,8 @@ def _tokens(page: Page, fence: Fence) -> list[Token]:
         lines = enumerate(_COMMENT[fence.kind].sub("", fence.source).splitlines(), fence.line + 1)
         return [(line, text.rstrip()) for line, text in lines if text.strip()]
     lines = enumerate(fence.source.splitlines(), fence.line + 1)
+    if "run" in fence.options:  # what the commands write is in the page's language
+        return [(line, text) for line, text in lines if text.startswith("$ ")]
     return [(line, text.rstrip()) for line, text in lines if not text.lstrip().startswith("#")]
 
 

@@ -186,7 +186,7 @@ def served(page: Page, url: str) -> Iterator[Page]:
         "**/lab/mode.js", lambda route: route.fulfill(body="export const live = true", content_type="text/javascript")
     )
     with opened(page, url):
-        page.wait_for_function("document.querySelector('[data-live]')?.textContent.includes(location.host)")
+        page.wait_for_selector(":root.ws-live")
         yield page
 
 
@@ -210,18 +210,18 @@ def test_addresses_in_prose_and_console_name_the_server_of_the_page(fresh, addre
         )
         shown = page.locator(".language-console code").text_content()
         assert f"$ python -m websockets ws://{host}/live/index/echo" == shown.strip()
-        expect(page.locator(".ws-note")).to_have_count(0)
+        expect(page.locator(".ws-elsewhere")).to_be_hidden()
 
 
 @pytest.mark.parametrize(
-    ("language", "told"), [("zh", "本机地址"), ("pt", "Os endereços"), ("ru", "Адреса этой машины")]
+    ("language", "told"), [("zh", "本页上的地址"), ("pt", "Os endereços"), ("ru", "Адреса на этой")]
 )
 def test_where_only_files_are_no_address_is_shown_as_if_it_answered(tab, address, language, told):
     with opened(tab, f"{address}{HOMES[language]}closing/") as page:
         expect(page.locator("[data-live]").first).to_be_hidden()
     with opened(tab, f"{address}{HOMES[language]}") as page:
-        expect(page.locator(".ws-note")).to_have_count(1)
-        expect(page.locator(".ws-note")).to_contain_text(told)
+        expect(page.locator(".ws-elsewhere")).to_have_count(1)
+        expect(page.locator(".ws-elsewhere")).to_contain_text(told)
         shown = page.locator(".language-console code").text_content()
         assert "$ python -m websockets ws://127.0.0.1:8000/live/index/echo" == shown.strip()
 

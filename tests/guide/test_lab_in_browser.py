@@ -507,6 +507,16 @@ def test_an_open_lab_fits_a_small_screen(visit, width):
     for tab in ("diagram", "code", "states"):
         lab.root.locator(f"[data-tab={tab}]").click()
         assert fits()
+    lab.button("edit").click()
+    expect(lab.code_editor).to_be_focused()
+    lab.replace("await websocket.accept(", "await websocket.accepts(")
+    for tab in ("diagram", "states", "code"):  # the verdict is in sight, whatever else is
+        lab.root.locator(f"[data-tab={tab}]").click()
+        lab.button("run").click()
+        lab.ends(ok=False)
+        expect(lab.verdict.locator("p")).to_be_in_viewport(ratio=1)
+        assert fits()
+    lab.button("reset").click()
     lab.button("play").click()
     lab.named("connect").click()
     expect(lab.told).to_contain_text("accept")
@@ -596,7 +606,7 @@ def test_a_picture_is_saved(visit):
 FIRST_STEP = """root => new Promise(resolve => {
   const pressed = performance.now()
   const observer = new MutationObserver(() => {
-    if (!root.querySelector(".ws-lab__told li")) return
+    if (!root.querySelector(".ws-lab__told p")) return
     observer.disconnect()
     resolve(performance.now() - pressed)
   })

@@ -113,6 +113,11 @@ BROKEN = {
     ),
     "quotation mark": ('```transcript {app="a}\nx\n```', '3: a quotation mark is missing in {app="a}'),
     "nothing to show": ("```lifecycle\n```", "3: write {show=...} with receive, send, states, close-codes"),
+    "no bytes to show": (
+        "```http\nx\n```",
+        "3: write {shows=...} with the name of the bytes that are shown",
+    ),
+    "file without an ending": ("```python {file=greet}\nx\n```", "3: write file=... with the name of a file"),
     "lifecycle with text": (
         "```lifecycle {show=send}\nx\n```",
         "3: a lifecycle fence has no text: the site draws it",
@@ -181,9 +186,9 @@ def test_counts_that_differ_are_a_problem(write):
     assert (
         "docs/ru/closing.md:1: docs/pages.toml says"
         " Counts(python=3, transcript=1, console=0, lifecycle=0, glossary=0, servers=0, hint=0, javascript=0, html=0,"
-        " output=0, exercise=0, unrun=0),"
+        " output=0, http=0, exercise=0, unrun=0),"
         " the page has Counts(python=2, transcript=1, console=0, lifecycle=0, glossary=0, servers=0, hint=0,"
-        " javascript=0, html=0, output=0, exercise=0, unrun=0)"
+        " javascript=0, html=0, output=0, http=0, exercise=0, unrun=0)"
     ) == count_problem(read_page(write(ECHO)), {"closing": Counts(python=3, transcript=1)})
 
 

@@ -2,10 +2,12 @@ import asyncio
 import sys
 import typing
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from shell import run_console
 from small_docs import ECHO
 
 from reference_ws.guide.pages import Fence, Page, PageError, read_page
@@ -161,6 +163,39 @@ def test_page_runs_from_top_to_bottom(write):
 
     assert ([1000], ["app"]) == (run.module.codes, list(run.applications))
     run.close()
+
+
+@pytest.mark.parametrize(
+    ("made", "problem"),
+    [
+        ('b"GET / HTTP/1.1\\r\\n\\r\\n"', None),
+        ('b"GET / HTTP/1.1\\n\\n"', "request is not what is shown"),
+        ('b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n"', "request is not what is shown"),
+        ('"GET / HTTP/1.1"', "no bytes called request are defined above"),
+    ],
+)
+def test_http_is_what_the_code_has_made_byte_for_byte(write, made, problem):
+    run = PageRun(
+        read_page(
+            write(f"# A {{#a}}\n\n```python\nrequest = {made}\n```\n\n```http {{shows=request}}\nGET / HTTP/1.1\n```\n")
+        )
+    )
+
+    with pytest.raises(PageError, match=rf"closing\.md:7: {problem}") if problem else nullcontext():
+        asyncio.run(run.up_to())
+    run.close()
+
+
+def test_console_that_runs_is_compared_with_what_its_commands_write(write):
+    files = "```python {file=three.py}\nx = 3\n```\n"
+    right, wrong = (
+        read_page(write(f"# A {{#a}}\n\n{files}\n```console {{run=here}}\n$ cat three.py\n{shown}\n$ exit 1\n```\n"))
+        for shown in ("x = 3", "x = 4")
+    )
+
+    run_console(right, right.fences[1])
+    with pytest.raises(PageError, match=r"closing\.md:8: `cat three.py` writes something else"):
+        run_console(wrong, wrong.fences[1])
 
 
 # --- documents as tests -----------------------------------------------------------------------------------------------

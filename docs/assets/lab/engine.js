@@ -28,6 +28,7 @@ class Engine {
   number = 0 // of the latest play
   worker = null
   isReady = false
+  progress = null // what was last said of the worker's start, for an actor who comes later
   waiting = [] // until the worker is ready
   undone = 0 // of what the worker was asked
   actor = null
@@ -46,8 +47,13 @@ class Engine {
   // Says something that belongs to the play that is open.
   post(message) {
     this.waiting.push({ ...message, number: this.number })
+    this.warm()
+    this.flush()
+  }
+
+  // Starts what will be wanted soon.
+  warm() {
     if (!this.worker) this.begin()
-    else this.flush()
   }
 
   // The only way to end a loop of Python's. The next worker begins at once: whoever stops wants to go on.
@@ -68,6 +74,7 @@ class Engine {
     this.worker?.terminate()
     this.worker = null
     this.isReady = false
+    this.progress = null
     this.number++
     this.waiting = []
     this.undone = 0
@@ -103,6 +110,7 @@ class Engine {
 
   hear(message) {
     if (message.do === "ready") this.isReady = true
+    if (message.do === "progress") this.progress = message
     if (message.do === "done") this.undone--
     this.listen()
     if (message.number === undefined || message.number === this.number) this.actor?.take(message)
@@ -110,7 +118,7 @@ class Engine {
   }
 
   flush() {
-    if (!this.isReady) return
+    if (!this.isReady) return this.progress && this.actor?.take(this.progress)
     for (const message of this.waiting.splice(0)) {
       this.worker.postMessage(message)
       this.undone++

@@ -179,6 +179,7 @@ export class Lab {
     this.button = this.panel[mode]
     if (!await this.open()) return
     if (mode === "edit") {
+      engine.warm() // whoever edits runs it next
       this.uncover()
       return this.panel.makeEditable()
     }

@@ -407,11 +407,15 @@ export class Panel {
     const { problem } = over
     const problems = !problem ? [] : [make("dd", {}, make("code", {}, problem.text),
       problem.block || problem.where ? ` – ${where(problem)}` : problem.script ? ` – ${say("script_line", { line: problem.script })}` : "")]
+    const isNew = verdict.dataset.ok === undefined
     verdict.dataset.ok = String(over.ok)
     verdict.replaceChildren(make("p", {}, over.title), make("dl", {},
       ...said("expected", over.expected), ...said("got", over.got),
       ...(problems.length ? [make("dt", {}, words.problem), ...problems] : []),
       ...(raised.length ? [make("dt", {}, words.raised), ...raised] : [])))
+    if (!isNew) return
+    verdict.parentElement.scrollIntoView({ block: "nearest" }) // on a small screen
+    reveal(verdict.parentElement, verdict.firstElementChild)
   }
 
   // A row of the conversation: to the step in which it happened.

@@ -16,6 +16,7 @@
 
   const BEGIN = `
 import asyncio, json
+import anyio._backends._asyncio  # else the first play does it
 from reference_ws.guide.lab.stage import Stage
 
 def begin(page, tell):
