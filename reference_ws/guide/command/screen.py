@@ -81,7 +81,7 @@ def unknown(words: NullTranslations, problem: str, word: str, known: Iterable[st
     """Build the problem of a word that isn't among `known`: with those near to it, or with all if they are few."""
     everything = list(known)
     lower = {name.lower(): name for name in everything}
-    near = [lower[name] for name in get_close_matches(word.lower(), lower)]
+    near = [lower[name] for name in get_close_matches(word.lower(), lower, cutoff=0.7)]
     if near:
         hint = words.gettext(": did you mean %(names)s?")
     elif len(everything) <= FEW:
