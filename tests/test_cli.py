@@ -138,7 +138,7 @@ def test_the_environment_stays_as_it_was(run, monkeypatch):
         (["connect", "ws:/x"], "ws:/x is no WebSocket address: write ws://HOST:PORT/PATH"),
         (["explain", "acept"], "'acept' can't be explained: did you mean accept?"),
         (["explain", "Disconect"], "'Disconect' can't be explained: did you mean disconnect, DISCONNECTED, connect?"),
-        (["explain", "LifecyleError"], "'LifecyleError' can't be explained: did you mean LifecycleError, CloseError?"),
+        (["explain", "LifecyleError"], "'LifecyleError' can't be explained: did you mean LifecycleError?"),
         (["explain", "nix"], "'nix' can't be explained: without a word, everything is listed"),
         (["play", "nothing.ws"], "Invalid value for 'FILE': File 'nothing.ws' does not exist."),
     ],
