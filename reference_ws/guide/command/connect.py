@@ -316,13 +316,14 @@ class _Keyboard:
         if typed:
             print(typed, end="", flush=True)
 
-    def lines(self) -> MemoryObjectReceiveStream[str]:
+    @contextmanager
+    def lines(self) -> Iterator[MemoryObjectReceiveStream[str]]:
         """Read line by line, without white space around; the stream ends where the input ends."""
         lines, received = anyio.create_memory_object_stream[str](inf)
         loop = asyncio.get_running_loop()
 
         def hand_over(line: str) -> None:
-            with suppress(anyio.BrokenResourceError):  # the conversation is over, and this was typed too late
+            with suppress(anyio.ClosedResourceError):  # the conversation is over, and this was typed too late
                 lines.send_nowait(line)
 
         def read() -> None:
@@ -333,7 +334,8 @@ class _Keyboard:
 
         # Not one of anyio's threads: the program's end waits for those, and so for one more line.
         threading.Thread(target=read, daemon=True).start()
-        return received
+        with lines, received:  # both: the thread may never get to it
+            yield received
 
     def _edited(self) -> Iterator[str]:
         if isinstance(sys.stdin, io.TextIOWrapper):
