@@ -51,6 +51,8 @@ class Asked(Lab):
 @pytest.mark.parametrize("language", ["pt", more("zh"), more("ru")])
 def test_what_comes_is_asked_before_it_is_shown(visit, language):
     page = visit(path_of(language, "index"))
+    page.evaluate("localStorage.clear()")  # the tests share a browser, and with it what was answered on this page
+    page.reload()
     lab, count = Asked(page, 1), len(example(language, "index", 1).steps)
     lab.button("predict").click()
     lab.asks("states")
