@@ -313,7 +313,6 @@ def _finish(_: Any = None, /, *, config: MkDocsConfig) -> None:
         log.warning(problem)
     search.teach_lunr(site)
     _leave_out_maps(site)
-    policy.write(site)
     if config.site_url:  # read only at the root of a host, and no harm elsewhere
         (site / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {config.site_url}sitemap.xml\n", "utf-8")
     policy.write(site)

@@ -235,6 +235,12 @@ def test_a_transcript_shows_its_live_addresses(small_site, language):
     assert [f"{base}.raw.nodenial/denied?token=abc", f"{base}/echo", f"{base}/room/1", f"{base}/room/2"] == shown
 
 
+def test_a_page_has_one_policy(small_site):
+    pages = [file.read_text("utf-8") for file in small_site.rglob("*.html")]
+    assert pages
+    assert {1} == {page.count('http-equiv="Content-Security-Policy"') for page in pages}
+
+
 @in_each_language
 def test_an_enlarged_diagram_is_described_in_the_readers_language(small_site, language):
     expected = {
