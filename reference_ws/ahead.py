@@ -120,13 +120,11 @@ class ReadAhead:
         It is for who wants no messages: a guard that ends what waits for one too long would end it.
         """
         begun_before = self._pending is not None
-        left = await self.look()
+        await self.look()
         if not begun_before and (pending := self._pending) is not None:
-            pending.scope.cancel()
-            with anyio.CancelScope(shield=True):
-                await pending.done.wait()
+            await pending.call_off()
             self._take(pending)
-        return left or self.saw_disconnect
+        return self.saw_disconnect
 
     async def watch(self, limit: int) -> bool:
         """Wait until the client's end has come, and return True; False when nothing is wanted any more.
@@ -160,14 +158,10 @@ class ReadAhead:
         """Stop receiving, and wait until the server knows.
 
         Some servers hold back what is sent while a ``receive()`` waits: the close frame that follows would not go out.
-        The wait is shielded, for it ends with the task that was just cancelled, and a close that is itself cancelled
-        in here would leave the client without its frame.
         """
-        pending = self._pending
-        self.release()
-        if pending is not None:
-            with anyio.CancelScope(shield=True):
-                await pending.done.wait()
+        self.released = True
+        if self._pending is not None:
+            await self._pending.call_off()
 
     def _begin(self) -> _Pending:
         if self._pending is None:
@@ -202,6 +196,16 @@ class _Pending:
         self.error: Exception | None = None
         self._receive = receive
         self._task = _start(self._run)  # asyncio keeps no reference of its own
+
+    async def call_off(self) -> None:
+        """Cancel it, and wait until the server knows; a message that came just then is there.
+
+        The wait is shielded, for it ends with the task that was just cancelled, and a close that is itself cancelled
+        in here would leave the client without its frame.
+        """
+        self.scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await self.done.wait()
 
     async def _run(self) -> None:
         try:

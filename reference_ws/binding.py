@@ -7,8 +7,8 @@ once; here the plan is carried out, for each connection.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Hashable
+from dataclasses import dataclass, field, replace
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
@@ -42,14 +42,12 @@ class Bindings:
     def __init__(self, websocket: WebSocket, bound: Bound) -> None:
         self.websocket = websocket
         self._plans: dict[Plan, Plan] = {}
-        wanted: Iterable[Parameter] = bound.wanted
-        self.yields = bound.yields
         if bound.depends and (overrides := getattr(websocket.scope.get("app"), "dependency_overrides", None)):
             path = websocket.scope.get("path_params") or {}
             self._plans = {each: overridden(each, overrides, path) for each in bound.plans}
-            wanted = [parameter for each in self._plans.values() for parameter in each.all_parameters()]
-            self.yields = any(each.yields for each in self._plans.values())
-        self._values = read(websocket, wanted)
+            bound = replace(bound, plans=tuple(self._plans.values()))
+        self.yields = bound.yields
+        self._values = read(websocket, bound.wanted)
         self._made: dict[Hashable, Any] = {}
         self.unfinished: list[tuple[Any, Callable[..., Any]]] = []  # what waits at its yield, and its factory
 

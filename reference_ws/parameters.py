@@ -275,19 +275,16 @@ class Dependency:
     """A value that ``factory`` makes, and how the factory itself is called."""
 
     factory: Callable[..., Any]
-    key: Hashable
-    """What its value is kept under for reuse: the factory, or its id if it can't be hashed."""
     reuse: bool
     plan: Plan
+    key: Hashable = field(init=False)
+    """What its value is kept under for reuse: the factory, or its id if it can't be hashed."""
     yields: bool = field(init=False)
     """True when the factory may make a generator, which goes on after the handler."""
 
     def __post_init__(self) -> None:
+        self.key = self.factory if isinstance(self.factory, Hashable) else id(self.factory)
         self.yields = not inspect.iscoroutinefunction(function_of(self.factory))
-
-
-def _key(factory: Callable[..., Any]) -> Hashable:
-    return factory if isinstance(factory, Hashable) else id(factory)
 
 
 @dataclass(slots=True, eq=False)
@@ -339,11 +336,11 @@ def overridden(
     def instead(old: Dependency) -> Dependency:
         factory = old.factory if old.key in above else overrides.get(old.key, old.factory)
         if factory is old.factory:
-            return Dependency(factory, old.key, old.reuse, overridden(old.plan, overrides, path, above))
+            return replace(old, plan=overridden(old.plan, overrides, path, above))
         if not callable(factory):
             raise TypeError(f"{factory!r} stands in for {where(old.factory)}, and can't be called.")
         new = plan(factory, path, above=(planned.function,))
-        return Dependency(factory, _key(factory), old.reuse, overridden(new, overrides, path, (*above, old.key)))
+        return Dependency(factory, old.reuse, overridden(new, overrides, path, (*above, old.key)))
 
     return replace(planned, dependencies=[(name, instead(old)) for name, old in planned.dependencies])
 
@@ -432,8 +429,7 @@ def _planned(
             factory = kind if inspect.isclass(typing.get_origin(kind) or kind) and kind not in (_ABSENT, Any) else None
         if not callable(factory):
             raise TypeError(f"{where(function)}: {name} depends on {factory!r}, which can't be called.")
-        planned = plan(factory, path, above=above)
-        result.dependencies.append((name, Dependency(factory, _key(factory), ours.reuse, planned)))
+        result.dependencies.append((name, Dependency(factory, ours.reuse, plan(factory, path, above=above))))
         return True
     place: Place = "query"
     key = name

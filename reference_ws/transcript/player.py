@@ -170,7 +170,7 @@ def _written_at(text: str) -> tuple[str, int]:
         return "<transcript>", 1
     file, line = frame.f_code.co_filename, frame.f_lineno
     source = "".join(linecache.getlines(file))
-    # The same text may stand there several times: the nearest before the end of the call, else the next one.
+    # The same text may stand there several times: the one that begins nearest to the line of the call.
     begins = [source.count("\n", 0, found.start()) + 1 for found in re.finditer(re.escape(text), source)]
     if begins and text.strip():
         return file, min(begins, key=lambda begin: abs(begin - line))

@@ -13,9 +13,8 @@ from typing import Any
 import anyio
 import pytest
 
-from reference_ws.transcript.grammar import parse
 from reference_ws.transcript.mistakes import TranscriptError
-from reference_ws.transcript.player import TranscriptFailure, play
+from reference_ws.transcript.player import TranscriptFailure, check
 
 __tracebackhide__ = True
 
@@ -31,10 +30,7 @@ class _File(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         def transcript(request: pytest.FixtureRequest) -> None:
             app = request.getfixturevalue("app")
-            script = parse(self.path.read_text("utf-8-sig"), file=self.nodeid)
-            report = anyio.run(partial(play, app, script))
-            if not report.ok:
-                raise TranscriptFailure(report)
+            anyio.run(partial(check, app, self.path.read_text("utf-8-sig"), file=self.nodeid))
 
         yield _Test.from_parent(self, name="transcript", callobj=transcript)
 
