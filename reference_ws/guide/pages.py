@@ -248,7 +248,7 @@ def read_source(path: Path, source: bytes) -> Page:
         line = source.count(b"\n", 0, error.start) + 1
         raise PageError(page_file(path), line, "this is not UTF-8: save the page in that encoding") from None
     front_matter = _FRONT_MATTER.match(text)
-    reader = _Reader(page_file(path))
+    reader = _Reader(path)
     begin = front_matter.end() if front_matter else 0
     reader.read("\n" * text.count("\n", 0, begin) + text[begin:])
     title = next((heading.title for heading in reader.headings if heading.level == 1), None)
@@ -325,8 +325,9 @@ def read_blocks(text: str) -> Iterator[tuple[int, str | Block]]:
 class _Reader:
     """Reads one file; `fences` and `headings` grow as it goes."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = page_file(path)
         self.fences: list[Fence] = []
         self.headings: list[Heading] = []
 
@@ -385,7 +386,7 @@ class _Reader:
             raise PageError(self.file, line, problem)
         if fence.kind == "python":
             try:
-                compile_sample(fence, self.file)
+                compile_sample(fence, str(self.path))
             except SyntaxError as error:
                 raise PageError(self.file, error.lineno or line, f"this sample is no Python: {error.msg}") from None
             except (MemoryError, RecursionError, ValueError) as error:  # the parser's bounds, and NUL bytes
