@@ -450,6 +450,12 @@ def _exercise_problem(name: str, shape: str) -> str:
     )
 
 
+def section_path(section: str) -> str:
+    """Where a section stands below the first page of its language: ``closing#denial`` at ``closing/#denial``."""
+    page, _, anchor = section.partition("#")
+    return ("" if page == "index" else f"{page}/") + (anchor and f"#{anchor}")
+
+
 def live_path(page: str, app: str = "app", denial: bool = True) -> str:
     """Where `reference-ws serve` mounts an application of a page: ``/live/closing``, ``/live/closing.raw.nodenial``."""
     return f"/live/{page}{'' if app == 'app' else f'.{app}'}{'' if denial else '.nodenial'}"
