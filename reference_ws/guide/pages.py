@@ -46,7 +46,7 @@ _NAMED: Final = {"app": "an application", "file": "a file", "shows": "the bytes 
 
 IN_BROWSER: Final = ("javascript", "html")  # what a browser runs
 
-_DRAWN: Final = ("lifecycle", "glossary", "servers")  # what the site fills in: such a fence has no text of its own
+DRAWN: Final = ("lifecycle", "glossary", "servers")  # what the site fills in: such a fence has no text of its own
 
 _FRONT_MATTER = re.compile(r"---\n.*?^---\n", re.DOTALL | re.MULTILINE)
 _TICKS = re.compile(r"(?P<before>[\s>]*(?:(?:[-*+]|\d+[.)])\s+)?)(?P<ticks>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
@@ -371,7 +371,7 @@ class _Reader:
                 raise PageError(self.file, number, f"close the fence of line {line} with ``` before this one")
         if not block.closed:
             raise PageError(self.file, line, "this fence has no end: close it with ``` on a line of its own")
-        drawn = info["kind"] in _DRAWN
+        drawn = info["kind"] in DRAWN
         if drawn is any(map(str.strip, block.body)):
             problem = f"a {info['kind']} fence has no text: the site draws it" if drawn else "this fence is empty"
             raise PageError(self.file, line, problem)
