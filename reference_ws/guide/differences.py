@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from reference_ws.guide.pages import read_pages
+from reference_ws.guide.pages import read_pages, section_path
 from reference_ws.guide.tables import html_table
 
 Words = Mapping[str, str]
@@ -100,6 +100,4 @@ def _on_pages(found: Sequence[Difference]) -> list[Difference]:
 def _link(difference: Difference) -> str:
     """Link to the section of a transcript; these tables stand in ``<language>/<page>/``."""
     place = difference.transcript.rpartition(" ")[0]
-    page, _, anchor = place.partition("#")
-    folder = "" if page == "index" else f"{page}/"
-    return f'<a href="../{folder}#{anchor}">{escape(place)}</a>'
+    return f'<a href="../{section_path(place)}">{escape(place)}</a>'

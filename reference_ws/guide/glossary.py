@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from reference_ws.guide.pages import section_path
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 
 _NAMES: Final = {"en": "English", "zh": "中文", "pt": "Português", "ru": "Русский"}
@@ -63,10 +64,9 @@ def table(docs: Path, language: str) -> str:
     head = "".join(f'<th scope="col" lang="{column}">{_NAMES[column]}</th>' for column in others)
     rows = ""
     for term in read_terms(docs):
-        page, _, anchor = term.at.partition("#")
         name = escape(getattr(term, language))
-        if page:
-            name = f'<a href="../{"" if page == "index" else f"{page}/"}{anchor and f"#{anchor}"}">{name}</a>'
+        if term.at:
+            name = f'<a href="../{section_path(term.at)}">{name}</a>'
         rows += f"<tr><td>{name}</td><td>{escape(comma.join(term.called(language)))}</td>"
         rows += "".join(f'<td lang="{column}">{escape(getattr(term, column))}</td>' for column in others) + "</tr>"
     first = f'<th scope="col">{_NAMES[language]}</th><th scope="col">{also}</th>'

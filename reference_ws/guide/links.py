@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urljoin, urlsplit
 
+from reference_ws.guide.pages import DRAWN, KINDS
+
 # An own fence with a mistake in its first line is, for Markdown, inline code over several lines.
-_FALLEN_FENCE: Final = re.compile(
-    r"<p><code>((?:transcript|python|javascript|html|output|http|console)\b[^<]*?(?=\n)|lifecycle\s[^<]*|(?:glossary|servers)\s[^<]*)"
-)
+_WITH_TEXT: Final = "|".join(kind for kind in KINDS if kind not in DRAWN)
+_FALLEN_FENCE: Final = re.compile(rf"<p><code>((?:{_WITH_TEXT})\b[^<]*?(?=\n)|(?:{'|'.join(DRAWN)})\s[^<]*)")
 # Comments, and what is inside of scripts and styles: no tag is looked for there.
 _UNREAD: Final = re.compile(r"<!--.*?-->|(<(script|style)\b[^>]*>).*?(?=</\2>)", re.DOTALL)
 # A quoted value may hold ">". Python's own parser finds the same tags in five times the time.

@@ -46,7 +46,7 @@ _NAMED: Final = {"app": "an application", "file": "a file", "shows": "the bytes 
 
 IN_BROWSER: Final = ("javascript", "html")  # what a browser runs
 
-_DRAWN: Final = ("lifecycle", "glossary", "servers")  # what the site fills in: such a fence has no text of its own
+DRAWN: Final = ("lifecycle", "glossary", "servers")  # what the site fills in: such a fence has no text of its own
 
 _FRONT_MATTER = re.compile(r"---\n.*?^---\n", re.DOTALL | re.MULTILINE)
 _TICKS = re.compile(r"(?P<before>[\s>]*(?:(?:[-*+]|\d+[.)])\s+)?)(?P<ticks>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
@@ -248,7 +248,7 @@ def read_source(path: Path, source: bytes) -> Page:
         line = source.count(b"\n", 0, error.start) + 1
         raise PageError(page_file(path), line, "this is not UTF-8: save the page in that encoding") from None
     front_matter = _FRONT_MATTER.match(text)
-    reader = _Reader(page_file(path))
+    reader = _Reader(path)
     begin = front_matter.end() if front_matter else 0
     reader.read("\n" * text.count("\n", 0, begin) + text[begin:])
     title = next((heading.title for heading in reader.headings if heading.level == 1), None)
@@ -325,8 +325,9 @@ def read_blocks(text: str) -> Iterator[tuple[int, str | Block]]:
 class _Reader:
     """Reads one file; `fences` and `headings` grow as it goes."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = page_file(path)
         self.fences: list[Fence] = []
         self.headings: list[Heading] = []
 
@@ -370,7 +371,7 @@ class _Reader:
                 raise PageError(self.file, number, f"close the fence of line {line} with ``` before this one")
         if not block.closed:
             raise PageError(self.file, line, "this fence has no end: close it with ``` on a line of its own")
-        drawn = info["kind"] in _DRAWN
+        drawn = info["kind"] in DRAWN
         if drawn is any(map(str.strip, block.body)):
             problem = f"a {info['kind']} fence has no text: the site draws it" if drawn else "this fence is empty"
             raise PageError(self.file, line, problem)
@@ -385,7 +386,7 @@ class _Reader:
             raise PageError(self.file, line, problem)
         if fence.kind == "python":
             try:
-                compile_sample(fence, self.file)
+                compile_sample(fence, str(self.path))
             except SyntaxError as error:
                 raise PageError(self.file, error.lineno or line, f"this sample is no Python: {error.msg}") from None
             except (MemoryError, RecursionError, ValueError) as error:  # the parser's bounds, and NUL bytes
@@ -447,6 +448,12 @@ def _exercise_problem(name: str, shape: str) -> str:
         f"the fences of the exercise {name} stand in another order than start, transcript, hints, solution,"
         " or its solution is no fence of the start's kind"
     )
+
+
+def section_path(section: str) -> str:
+    """Where a section stands below the first page of its language: ``closing#denial`` at ``closing/#denial``."""
+    page, _, anchor = section.partition("#")
+    return ("" if page == "index" else f"{page}/") + (anchor and f"#{anchor}")
 
 
 def live_path(page: str, app: str = "app", denial: bool = True) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from reference_ws.guide.pages import section_path
+
 _STEMMED: Final = {"zh": False, "pt": True, "ru": True}
 # Material's own separator for Chinese knows no Latin punctuation: "close()" and "1000," would be words.
 _SEPARATOR: Final = r"[\s\u200b\u3000\-、。，．？！；.,:;()\[\]«»\"'`=/]+"
@@ -95,8 +97,7 @@ def split_index(site: Path, words: Mapping[str, Mapping[str, Sequence[str]]]) ->
         entries[language][location] = {**entry, "location": location}
     for language, stemmed in _STEMMED.items():
         for section, found_by in words.get(language, {}).items():
-            page, _, anchor = section.partition("#")
-            location = ("" if page == "index" else f"{page}/") + (anchor and f"#{anchor}")
+            location = section_path(section)
             if location in entries[language]:
                 entries[language][location]["tags"] = list(found_by)
             else:

@@ -36,12 +36,22 @@ BURST: Final = 100
 @asynccontextmanager
 async def memory_peers(app: ASGIApp, *, denial: bool, lifespan: bool) -> AsyncIterator[Callable[[str], Peer]]:
     """Yield a function that makes the client of a given name; what still runs at the end is cancelled."""
+    extensions = DENIAL if denial else {}
+    async with open_world(app, lifespan=lifespan) as world:
+        yield lambda name: MemoryPeer(world, name, app, extensions)
+
+
+@asynccontextmanager
+async def open_world(app: ASGIApp, *, lifespan: bool = True) -> AsyncIterator[World]:
+    """Yield a world without connections, inside of the application's lifespan; what still runs at the end is cancelled.
+
+    ``lifespan=False`` if somebody else runs it.
+    """
     begun: AbstractAsyncContextManager[dict[str, Any]] = run_lifespan(app) if lifespan else nullcontext({})
     async with begun as state, background() as tasks:
         world = World(tasks, state)
-        extensions = DENIAL if denial else {}
         try:
-            yield lambda name: MemoryPeer(world, name, app, extensions)
+            yield world
         finally:
             world.hold_no_more()
 

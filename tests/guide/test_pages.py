@@ -2,7 +2,8 @@ import pytest
 from checks.parity import Counts, count_problem
 from small_docs import ECHO
 
-from reference_ws.guide.pages import KINDS, Block, PageError, live_path, read_blocks, read_page
+from reference_ws.guide import pages
+from reference_ws.guide.pages import KINDS, Block, PageError, compile_sample, live_path, read_blocks, read_page
 
 
 def test_page_has_its_fences_headings_and_title(write):
@@ -24,6 +25,15 @@ def test_page_has_its_fences_headings_and_title(write):
         (fence.kind, fence.line, fence.anchor) for fence in page.fences
     ]
     assert "assert codes == [1000]\n" == page.fences[2].source
+
+
+def test_a_sample_is_compiled_once_to_check_it_and_to_run_it(write):
+    page = read_page(write(ECHO))
+    before = pages._compiled.cache_info().misses
+
+    compile_sample(page.samples[0], str(page.path))
+
+    assert before == pages._compiled.cache_info().misses
 
 
 def test_options_choose_application_and_server(write):

@@ -412,6 +412,10 @@ def test_a_page_fetches_the_index_of_its_language(base, prefix, expected):
             "zh/index.html: a fence is shown as plain text, is its first line right? lifecycle show=send",
         ),
         (
+            "<p><code>hint {}\nRead on.</code></p>",
+            "zh/index.html: a fence is shown as plain text, is its first line right? hint {}",
+        ),
+        (
             "<p><code>glossary terms=all</code></p>",
             "zh/index.html: a fence is shown as plain text, is its first line right? glossary terms=all",
         ),

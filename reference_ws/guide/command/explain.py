@@ -7,6 +7,7 @@ from gettext import NullTranslations
 from typing import Any
 
 from reference_ws.guide.command.screen import Screen, unknown
+from reference_ws.guide.pages import section_path
 from reference_ws.guide.words import explanations
 from reference_ws.guide.words.catalogs import LANGUAGES, pages_language
 from reference_ws.lifecycle import CLOSE_CODES, ERRORS, RECEIVE, SEND, CloseCode, WebSocketState
@@ -116,10 +117,9 @@ class _Guide:
             self.screen.line(f"  {name(state, message):<{width}}  {after:<24}  {self.translate(sentence)}")
 
     def link(self, place: str) -> None:
-        page, _, anchor = place.partition("#")
         folder = "" if self.language == LANGUAGES[0] else f"{self.language}/"
         self.screen.line()
-        self.screen.line(f"{SITE}{folder}{page}/#{anchor}", "cyan")
+        self.screen.line(f"{SITE}{folder}{section_path(place)}", "cyan")
 
     def everything(self) -> None:
         errors = {error: text.problem for error, text in ERRORS.items()}

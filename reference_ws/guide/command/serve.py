@@ -57,8 +57,8 @@ def run(
     with closing(listener):
         docs, site = source_root() / "docs", default_output()
         try:
-            read_pages(docs)
             if is_stale(site):
+                read_pages(docs)  # a mistake in a page is told at once
                 began = time.monotonic()
                 build(output=site, progress=tell_language)
                 tell(_("The documentation is built: %(seconds)d s") % {"seconds": round(time.monotonic() - began)})

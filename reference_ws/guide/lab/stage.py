@@ -34,10 +34,10 @@ from reference_ws.guide.lab.story import Show, Story, place, raising
 from reference_ws.guide.pages import Fence, Page, compile_sample, read_source
 from reference_ws.guide.running import PageRun
 from reference_ws.guide.words.catalogs import catalog
-from reference_ws.testing import DeadlockError, HeldTimeLoop, run_lifespan
-from reference_ws.testing.inmemory import DENIAL, asgi, background, waiting_frame
+from reference_ws.testing import DeadlockError, HeldTimeLoop
+from reference_ws.testing.inmemory import DENIAL, asgi, waiting_frame
 from reference_ws.transcript.grammar import format_step, parse
-from reference_ws.transcript.memory import MemoryPeer, World
+from reference_ws.transcript.memory import MemoryPeer, World, open_world
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.peers import Ended, Nothing, act
 from reference_ws.transcript.player import Player, Report, leaves
@@ -334,14 +334,10 @@ class _Play:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
         """Begin the application's lifespan, and end it."""
-        async with run_lifespan(self.app) as state, background() as tasks:
-            self.world = World(tasks, state)
+        async with open_world(self.app) as self.world:
             self.story = Story(self.page, self.words, self.world)
             self._began = self.loop.time()
-            try:
-                yield
-            finally:
-                self.world.hold_no_more()
+            yield
 
     def _client(self, name: str) -> _Client:
         if sum(not connection.ended for connection in self.world.connections) >= MAX_CONNECTIONS:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from starlette.websockets import WebSocketState
 
-from reference_ws.guide.pages import Page
+from reference_ws.guide.pages import Page, section_path
 from reference_ws.guide.tables import error_text, prose, state_name
 from reference_ws.guide.words import explanations
 from reference_ws.lifecycle import CONNECTED, DISCONNECTED, ERRORS, RECEIVED, RESPONSE_START, SENT, close_code
@@ -191,9 +191,8 @@ class Story:
 
     def _link(self, text: str, place: str) -> str:
         """Link to a section of another page, from the address of this one."""
-        page, _, anchor = place.partition("#")
         up = "" if self.page.name == "index" else "../"
-        return f'<a href="{up}{page}/#{anchor}"><code>{escape(text)}</code></a>'
+        return f'<a href="{up}{section_path(place)}"><code>{escape(text)}</code></a>'
 
 
 def place(page: Page, file: str, line: int | None) -> Show:
