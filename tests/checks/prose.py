@@ -20,7 +20,7 @@ __all__ = ["check"]
 
 _CODE: Final = "\ue000"  # stands for inline code, is neither a letter nor a space
 _NO_PROSE: Final = re.compile(r"\{#[^}]*\}|<[^>]*>|(?<=\])\([^)]*\)|https?://\S*[\w/]")
-_MARKS: Final = re.compile(r"^\s*(?:#+|[-*+]|\d+[.)]|!!!|\?\?\?\+?)\s+|[\[\]*]")
+_MARKS: Final = re.compile(r"^\s*(?:#+|[-*+]|\d+[.)]|!!!|\?\?\?\+?)\s+|!\[|[\[\]*]")
 
 _HAN: Final = "[\u3400-\u4dbf\u4e00-\u9fff]"
 
