@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket as StarletteWebSocket
 
 from reference_ws import (
     App,
+    Depends,
     Query,
     Router,
     Routes,
@@ -534,8 +535,37 @@ async def fails_at_once(websocket):
     raise ValueError
 
 
-@pytest.mark.parametrize("handler", [waits_for_ever, fails_at_once])
-def test_a_handler_that_is_thrown_away_awaits_nothing(handler):
+def cleaned_up():
+    yield 1
+
+
+async def waits_with_a_dependency(websocket: WebSocket, it: Annotated[int, Depends(cleaned_up)]):
+    await waits_for_ever(websocket)
+
+
+class WaitsAsAView(SocketView):
+    async def on_connect(self):
+        await waits_for_ever(self.websocket)
+
+    async def on_disconnect(self, close_code):
+        await asyncio.Future()
+
+
+async def answers_late(websocket, error):
+    await asyncio.Future()
+
+
+@pytest.mark.parametrize(
+    ("handler", "answers"),
+    [
+        (waits_for_ever, {}),
+        (waits_with_a_dependency, {}),
+        (WaitsAsAView, {}),
+        (fails_at_once, {}),
+        (fails_at_once, {ValueError: answers_late}),
+    ],
+)
+def test_a_handler_that_is_thrown_away_awaits_nothing(handler, answers):
     async def receive():
         return {"type": "websocket.connect"}
 
@@ -545,7 +575,7 @@ def test_a_handler_that_is_thrown_away_awaits_nothing(handler):
 
     loop = asyncio.new_event_loop()
     try:
-        coroutine = serving(handler)(handshake("/"), receive, send)
+        coroutine = serving(handler, exception_handlers=answers)(handshake("/"), receive, send)
         loop.run_until_complete(asyncio.wait_for(asyncio.shield(task := loop.create_task(_step(coroutine))), 1))
         assert task.done()
     finally:
