@@ -116,6 +116,8 @@ BELOW = """\
 
 PAGE = ABOVE + CODE + SCRIPT + BELOW
 
+COUNTS = "python = 3\ntranscript = 4\nhint = 3\nexercise = 2\n"
+
 
 @pytest.fixture
 def read(write: Callable[..., Path]) -> Callable[..., Page]:
@@ -283,8 +285,7 @@ def test_start_fails_by_its_difference_alone(read):
 def test_documents_are_tested_with_their_exercises(write, run_documents, tmp_path):
     write(PAGE, name="sums")
     write(PAGE.replace("-> text \"one\"", "-> text \"1\""), name="wrong")  # fmt: skip
-    counts = "python = 3\ntranscript = 4\nhint = 3\nexercise = 2\n"
-    (tmp_path / "docs" / "pages.toml").write_text(f"[sums]\n{counts}\n[wrong]\n{counts}")
+    (tmp_path / "docs" / "pages.toml").write_text(f"[sums]\n{COUNTS}\n[wrong]\n{COUNTS}")
 
     everything = run_documents()
 
@@ -303,8 +304,7 @@ def findings(write: Callable[..., Path], tmp_path: Path) -> Callable[[str, str],
         assert old in PAGE
         for language in ("zh", "pt", "ru"):
             write(PAGE.replace(old, new) if language == "pt" else PAGE, language=language, name="sums")
-        counts = "python = 3\ntranscript = 4\nhint = 3\nexercise = 2\n"
-        (tmp_path / "docs" / "pages.toml").write_text(f"[sums]\n{counts}")
+        (tmp_path / "docs" / "pages.toml").write_text(f"[sums]\n{COUNTS}")
         (tmp_path / "docs" / "glossary.toml").write_text("term = []")
         return parity.check(tmp_path / "docs")
 
