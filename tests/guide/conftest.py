@@ -1,15 +1,18 @@
 import gc
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from browser import FLAGS
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from server import WAIT_S, files_alone
 from small_docs import write_docs, write_reference
 from tools import program
 
-from reference_ws.guide.site import build
+from reference_ws.guide.lab.runtime import RuntimeMissingError
+from reference_ws.guide.site import add_python, build, default_output, has_python, is_stale
 
 # The search costs half of the time in which a page loads. (To answer its requests here would be no gain: Playwright
 # turns the browser's cache off for that.)
@@ -57,13 +60,86 @@ def open_context(browser: Browser) -> Callable[..., BrowserContext]:
 
 
 @pytest.fixture(scope="module")
-def context(open_context: Callable[..., BrowserContext]) -> BrowserContext:
+def profile(open_context: Callable[..., BrowserContext]) -> BrowserContext:
     """A profile as most have it, for all tests that need no other: what pages share is loaded once."""
     return open_context(
         permissions=["clipboard-read", "clipboard-write"],
         reduced_motion="reduce",
         viewport={"width": 800, "height": 600},
     )
+
+
+@pytest.fixture
+def context(profile: BrowserContext) -> BrowserContext:
+    """That profile, in which pages have stored nothing yet; what they have loaded is there."""
+    page = profile.new_page()
+    forgotten = {"origin": "*", "storageTypes": "cookies,local_storage"}
+    profile.new_cdp_session(page).send("Storage.clearDataForOrigin", forgotten)
+    page.close()
+    return profile
+
+
+@pytest.fixture(scope="module")
+def site(request: pytest.FixtureRequest) -> Path:
+    """The site that `make check` or `make serve` has built, unless the pages have changed since."""
+    site = default_output()
+    if is_stale(site):
+        (site,) = request.getfixturevalue("home_with_site").glob(".cache/*/site")
+    if not has_python(site):
+        try:
+            add_python(site)
+        except RuntimeMissingError as missing:
+            pytest.skip(f"Python for the browser can't be had: {missing}")
+    return site
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """Where the files are served by a host that knows nothing of them."""
+    expect.set_options(timeout=WAIT_S * 1000)
+    with files_alone(site) as address:
+        yield address
+
+
+@pytest.fixture
+def visit(
+    open_context: Callable[..., BrowserContext], context: BrowserContext, address: str
+) -> Iterator[Callable[..., Page]]:
+    """Visit a page; after the test nothing may have been asked of another host, nor an error have been logged."""
+    own: list[BrowserContext] = []
+    pages: list[Page] = []
+    foreign: list[str] = []
+    errors: list[object] = []
+
+    def requested(url: str, host: str) -> None:
+        if not url.startswith(("blob:", "data:")) and re.sub(r"^ws", "http", url).removeprefix(host)[:1] != "/":
+            foreign.append(url)
+
+    def logged(message: ConsoleMessage) -> None:
+        # Said of what a test takes away: the runtime, and the service worker, which would bring it back.
+        expected = "runtime.json" in message.location["url"] or "blocked by Playwright" in message.text
+        if message.type in ("error", "warning") and not expected:
+            errors.append((message.text, message.location))
+
+    def go(path: str, *, host: str = address, **options: object) -> Page:
+        if options:
+            own.append(open_context(**options))
+        page = (own[-1] if options else context).new_page()
+        page.set_default_timeout(WAIT_S * 1000)
+        pages.append(page)
+        page.on("request", lambda request: requested(request.url, host))
+        page.on("websocket", lambda socket: requested(socket.url, host))
+        page.on("console", logged)
+        page.on("pageerror", lambda error: errors.append(error))
+        page.goto(host + path, wait_until="domcontentloaded")
+        return page
+
+    yield go
+    for page in pages:
+        page.close()
+    for context_ in own:
+        context_.close()
+    assert ([], []) == (foreign, errors)
 
 
 @pytest.fixture

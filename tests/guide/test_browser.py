@@ -25,9 +25,9 @@ def address(small_site) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def tab(address, context) -> Page:
+def tab(address, profile) -> Page:
     """A page for all tests that need no other: to open one takes longer than to load the next address."""
-    return context.new_page()
+    return profile.new_page()
 
 
 @contextmanager
