@@ -133,10 +133,11 @@ def root(tmp_path: Path) -> Path:
     return write_site(tmp_path)
 
 
-def serving_site(root: Path, *arguments: str) -> AbstractContextManager[Process]:
-    return in_process(
-        sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--no-fetch", "--port", "0", *arguments
-    )
+def serving_site(
+    root: Path, *arguments: str, program: str = COMMAND, **options: object
+) -> AbstractContextManager[Process]:
+    command = (sys.executable, "-c", program, root, "serve", "--no-browser", "--no-fetch", "--port", "0", *arguments)
+    return in_process(*command, **options)
 
 
 @pytest.fixture
@@ -330,13 +331,13 @@ def test_one_signal_is_enough_under_load(server):
     assert (130, "", "") == (server.process.returncode, output, errors)
 
 
-def test_silent_clients_keep_nobody_out_and_the_log_is_short(root):
-    def few_files() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 60))
+def few_files() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, 60))
 
+
+def test_silent_clients_keep_nobody_out_and_the_log_is_short(root):
     program = COMMAND.replace("\nmain()", "\nfrom reference_ws.guide import serving\nserving.REQUEST_S = 1\nmain()")
-    command = (sys.executable, "-c", program, root, "serve", "--no-browser", "--no-fetch", "--port", "0")
-    with in_process(*command, preexec_fn=few_files) as server:
+    with serving_site(root, program=program, preexec_fn=few_files) as server:
         silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
         half, long = (socket.create_connection(("127.0.0.1", server.port)) for _ in range(2))
         half.sendall(b"GET / HTTP/1.1\r\nhost:")
@@ -359,11 +360,7 @@ def test_silent_clients_keep_nobody_out_and_the_log_is_short(root):
 
 
 def test_it_may_open_as_many_files_as_the_hard_limit_says(root):
-    def few_files() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 60))
-
-    command = (sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--no-fetch", "--port", "0")
-    with in_process(*command, preexec_fn=few_files) as server:
+    with serving_site(root, preexec_fn=few_files) as server:
         assert (60, 60) == resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
 
 
