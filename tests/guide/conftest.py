@@ -2,6 +2,7 @@ import gc
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -40,43 +41,39 @@ def small_site(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Start the Chromium of the system; tests that use it are marked with ``needs("chromium")``."""
-    expect.set_options(timeout=30_000)  # as long as Playwright itself waits: a busy machine is no failure
+    expect.set_options(timeout=WAIT_S * 1000)  # a busy machine is no failure
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program("chromium"), args=FLAGS)
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def open_context(browser: Browser) -> Callable[..., BrowserContext]:
-    """Open a browser's profile in which the site's search is not made."""
+@pytest.fixture
+def open_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Open a browser's profile for this test: nothing is stored in it, nothing loaded, no service worker is there.
 
-    def opened(**options: object) -> BrowserContext:
-        context = browser.new_context(**options)
-        context.add_init_script(NO_SEARCH)
-        return context
+    Takes Playwright's options of a context; in it the site's search is made only where `search` says so.
+    """
+    with ExitStack() as stack:
 
-    return opened
+        def opened(*, search: bool = False, **options: object) -> BrowserContext:
+            context = stack.enter_context(closing(browser.new_context(**options)))
+            context.set_default_timeout(WAIT_S * 1000)
+            if not search:
+                context.add_init_script(NO_SEARCH)
+            return context
+
+        yield opened
 
 
-@pytest.fixture(scope="module")
-def profile(open_context: Callable[..., BrowserContext]) -> BrowserContext:
-    """A profile as most have it, for all tests that need no other: what pages share is loaded once."""
+@pytest.fixture
+def context(open_context: Callable[..., BrowserContext]) -> BrowserContext:
+    """A profile as most have it, for all tests that need no other."""
     return open_context(
         permissions=["clipboard-read", "clipboard-write"],
         reduced_motion="reduce",
         viewport={"width": 800, "height": 600},
     )
-
-
-@pytest.fixture
-def context(profile: BrowserContext) -> BrowserContext:
-    """That profile, in which pages have stored nothing yet; what they have loaded is there."""
-    page = profile.new_page()
-    forgotten = {"origin": "*", "storageTypes": "cookies,local_storage"}
-    profile.new_cdp_session(page).send("Storage.clearDataForOrigin", forgotten)
-    page.close()
-    return profile
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +93,6 @@ def site(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="module")
 def address(site: Path) -> Iterator[str]:
     """Where the files are served by a host that knows nothing of them."""
-    expect.set_options(timeout=WAIT_S * 1000)
     with files_alone(site) as address:
         yield address
 
@@ -106,7 +102,6 @@ def visit(
     open_context: Callable[..., BrowserContext], context: BrowserContext, address: str
 ) -> Iterator[Callable[..., Page]]:
     """Visit a page; after the test nothing may have been asked of another host, nor an error have been logged."""
-    own: list[BrowserContext] = []
     pages: list[Page] = []
     foreign: list[str] = []
     errors: list[object] = []
@@ -122,10 +117,7 @@ def visit(
             errors.append((message.text, message.location))
 
     def go(path: str, *, host: str = address, **options: object) -> Page:
-        if options:
-            own.append(open_context(**options))
-        page = (own[-1] if options else context).new_page()
-        page.set_default_timeout(WAIT_S * 1000)
+        page = (open_context(**options) if options else context).new_page()
         pages.append(page)
         page.on("request", lambda request: requested(request.url, host))
         page.on("websocket", lambda socket: requested(socket.url, host))
@@ -137,8 +129,6 @@ def visit(
     yield go
     for page in pages:
         page.close()
-    for context_ in own:
-        context_.close()
     assert ([], []) == (foreign, errors)
 
 

@@ -567,9 +567,8 @@ def test_how_soon_the_first_step_appears(visit, record_property):
 
 
 @pytest.mark.parametrize(("locale", "home"), [("zh-CN", "/"), ("pt-BR", "/pt/"), ("ru-RU", "/ru/")])
-def test_the_server_answers_in_the_reader_s_language_and_the_policy_stops_nothing(browser, served, locale, home):
-    context = browser.new_context(locale=locale)
-    page = context.new_page()
+def test_the_server_answers_in_the_reader_s_language_and_the_policy_stops_nothing(open_context, served, locale, home):
+    page = open_context(search=True, locale=locale).new_page()
     told: list[str] = []
     page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: told.append(str(error)))
@@ -586,4 +585,3 @@ def test_the_server_answers_in_the_reader_s_language_and_the_policy_stops_nothin
     expect(page.locator("a.md-search-result__link").first).to_be_attached()
 
     assert told == []
-    context.close()
