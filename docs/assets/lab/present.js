@@ -14,12 +14,14 @@ export function sayThatNothingIsPresented() {
   told.hidden = false
 }
 
+const replaceState = history.replaceState.bind(history)
+
 // Keeps the address in step with what is seen, so that it can be loaded again or passed on.
 function setAddress(present, lab) {
   const address = new URL(location)
   address.search = present ? "?present" : ""
   address.hash = lab.figure.id
-  history.replaceState(history.state, "", address)
+  replaceState(history.state, "", address)
 }
 
 export class Presentation {
@@ -54,6 +56,9 @@ export class Presentation {
     this.press = this.press.bind(this)
     // Before Material sees them: it has its own use for some letters.
     document.addEventListener("keydown", this.press, true)
+    // The address names the example. Material would write the heading there that the page was scrolled to, some time
+    // after the scrolling (navigation.tracking): as long as this lasts, others set the state, not the address.
+    history.replaceState = (state, title) => replaceState(state, title)
     this.enter(lab)
   }
 
@@ -98,6 +103,7 @@ export class Presentation {
     document.body.classList.remove("ws-presented")
     this.leave()
     this.element.remove()
+    delete history.replaceState // what lay over the browser's own
     setAddress(false, lab)
     this.ended()
     lab.close()
