@@ -2,6 +2,7 @@
 // can be shown to a teacher by a link; the names are the same in every language.
 import { make, set } from "./dom.js"
 import { changes } from "./listing.js"
+import { pageAddress } from "./share.js"
 import { say, words } from "./words.js"
 
 const KEY = "ws-lab solved" // ["handlers/three-ends", ...]: page and anchor
@@ -101,10 +102,7 @@ function show(names) {
   }
   if (!bar) return
   const here = document.querySelectorAll(".ws-exercise").length
-  const address = new URL(location)
-  address.search = ""
-  address.hash = `solved=${names.join(",")}`
-  bar.link.value = address.href
+  bar.link.value = pageAddress("", `solved=${names.join(",")}`)
   bar.count.textContent = say("solved_of", { number: names.filter(isThisPage).length, count: here })
   bar.more.hidden = !names.length
 }
