@@ -1,6 +1,6 @@
 // Exercises: what the reader writes is checked by the exercise's transcript. What is solved is kept in this browser, and
 // can be shown to a teacher by a link; the names are the same in every language.
-import { make, set } from "./dom.js"
+import { keep, kept, make } from "./dom.js"
 import { changes } from "./listing.js"
 import { pageAddress } from "./share.js"
 import { say, words } from "./words.js"
@@ -8,18 +8,10 @@ import { say, words } from "./words.js"
 const KEY = "ws-lab solved" // ["handlers/three-ends", ...]: page and anchor
 const NAME = /^[\w-]+\/[\w-]+$/
 
-function solved() {
-  try {
-    return JSON.parse(localStorage.getItem(KEY)) ?? []
-  } catch {
-    return []
-  }
-}
+const solved = () => kept("localStorage", KEY) ?? []
 
-function keep(names) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(names))
-  } catch { /* a browser may keep nothing: the tick is seen until the page is left */ }
+function setSolved(names) {
+  keep("localStorage", KEY, names)
   show(names)
 }
 
@@ -60,7 +52,7 @@ export class Exercise {
   }
 
   checked({ ok }) {
-    if (ok && !solved().includes(this.name)) keep([...solved(), this.name])
+    if (ok && !solved().includes(this.name)) setSolved([...solved(), this.name])
   }
 
   // Marks in the solution what the reader has written otherwise.
@@ -123,7 +115,7 @@ function makeBar() {
   const more = make("div", { class: "ws-progress__more" },
     make("label", {}, words.teacher_link, link),
     make("button", { type: "button", class: "md-button", click: copy }, words.copy), said,
-    make("button", { type: "button", class: "md-button", click: () => keep([]) }, words.forget))
+    make("button", { type: "button", class: "md-button", click: () => setSolved([]) }, words.forget))
   document.querySelector(".md-content__inner").append(
     make("section", { class: "ws-progress", "aria-label": words.exercises }, make("p", {}, count), more))
   return { link, count, more }

@@ -1,6 +1,6 @@
 // The lab: every example of the page can be run, stepped through, edited and played with, in the reader's own Python.
 // A play runs through at once in the worker; what it tells is kept, and the reader moves on it (timeline.js).
-import { isPlain } from "./dom.js"
+import { isPlain, keep, kept } from "./dom.js"
 import { engine, lesson } from "./engine.js"
 import { Exercise, showProgress } from "./exercises.js"
 import { Panel } from "./panel.js"
@@ -42,21 +42,15 @@ export class Lab {
 
   // Work on an exercise is kept for another day.
   get storage() {
-    return this.exercise ? localStorage : sessionStorage
+    return this.exercise ? "localStorage" : "sessionStorage"
   }
 
   remembered() {
-    try {
-      return { ...NOTHING(), ...JSON.parse(this.storage.getItem(this.key)) }
-    } catch {
-      return NOTHING()
-    }
+    return { ...NOTHING(), ...kept(this.storage, this.key) }
   }
 
   remember() {
-    try {
-      this.storage.setItem(this.key, JSON.stringify(this.draft))
-    } catch { /* a browser may keep nothing: it lasts as long as the page */ }
+    keep(this.storage, this.key, this.draft)
   }
 
   pageCode(block) {
