@@ -1,6 +1,7 @@
 // Exercises: what the reader writes is checked by the exercise's transcript. What is solved is kept in this browser, and
 // can be shown to a teacher by a link; the names are the same in every language.
 import { keep, kept, make } from "./dom.js"
+import { lesson } from "./engine.js"
 import { changes } from "./listing.js"
 import { pageAddress } from "./share.js"
 import { say, words } from "./words.js"
@@ -135,7 +136,7 @@ async function showShared(root) {
   element.focus()
   for (const page of new Set(names.map(name => name.split("/")[0]))) {
     const folder = page === "index" ? root : new URL(`${page}/`, root)
-    const data = await fetch(new URL("lab.json", folder)).then(got => got.ok ? got.json() : null).catch(() => null)
+    const data = await lesson(folder).catch(() => null)
     for (const { name, title } of data?.exercises ?? []) items.get(`${page}/${name}`)?.prepend(`${title} `)
   }
 }

@@ -141,7 +141,7 @@ export class Lab {
     }
     try {
       await this.learn()
-    } catch (status) {
+    } catch ({ status }) {
       const missing = status === 404
       this.panel.problem(missing ? words.no_runtime : words.runtime_failed, !missing && (() => this.start(this.asked)))
       return false
