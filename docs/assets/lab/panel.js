@@ -84,7 +84,7 @@ export class Panel {
       make("div", { class: "ws-lab__states", tabindex: 0, role: "group", "aria-label": words.states }, make("table", {},
         make("thead", {}, make("tr", {}, head(words.client), head("client_state"), head("application_state"))), this.states)))
     this.tabs = make("div", { class: "ws-lab__tabs", role: "group", "aria-label": words.view },
-      ...TABS.map(name => make("button", { type: "button", "data-tab": name, click: () => this.tab(name) }, words[`${name}_tab`])))
+      ...TABS.map(name => make("button", { type: "button", "data-tab": name, click: () => this.tab(name) }, words[name])))
     this.keep = this.keepsakes()
     return make("div", { class: "ws-lab__body" },
       this.progress, this.alert, this.playing.element, this.tabs,
