@@ -29,7 +29,6 @@ export class Lab {
     this.place = say("example", { number, count })
     this.key = `ws-lab ${location.pathname} ${this.example}`
     this.draft = this.remembered() // { code: { block: text }, script: text or null, lines: [{ line, headers }] }
-    this.button = null // where the focus returns to when the lab is closed
     this.panel = new Panel(figure, this)
     this.panel.root.addEventListener("keydown", event => {
       this.press(event)
@@ -164,13 +163,12 @@ export class Lab {
     this.shows = []
     this.mode = null
     this.panel.shut()
-    if (inside) (this.button ?? this.panel.run).focus({ preventScroll: true })
+    if (inside) (this.panel[this.asked] ?? this.panel.run).focus({ preventScroll: true })
     if (!presentation) this.figure.scrollIntoView({ block: "nearest" }) // what was below it has moved up
   }
 
   async start(mode) {
-    this.asked = mode
-    this.button = this.panel[mode]
+    this.asked = mode // the focus returns to its button when the lab is closed
     if (!await this.open()) return
     if (mode === "edit") {
       engine.warm() // whoever edits runs it next
