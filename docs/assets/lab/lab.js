@@ -14,7 +14,7 @@ const labs = []
 let opened = null // one at a time
 let presentation = null
 
-export class Lab {
+class Lab {
   shows = []
   mode = null
   data = null // what lab.json says of this example

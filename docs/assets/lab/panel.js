@@ -1,6 +1,6 @@
 // What a lab looks like: the buttons under an example, and, once one is pressed, all that is seen of a play. It shows
 // what it is told; what the reader does goes to the lab. What code prints or names is text, never markup.
-import { enable, isEnabled, make, parse, reveal, set } from "./dom.js"
+import { isEnabled, make, parse, reveal, set } from "./dom.js"
 import { makeEditor } from "./editor.js"
 import { freePlay } from "./free.js"
 import { annotate, changes, codeListing, linesOf, listing, reach } from "./listing.js"
