@@ -416,6 +416,13 @@ def test_everything_is_done_with_the_keyboard(visit):
     expect(lab.told).to_have_count(0)
 
 
+SCROLLED = """() => {
+    history.replaceState({}, "", "#elsewhere")
+    return location.search + location.hash
+}"""
+"""What Material does some time after the page has been scrolled, and the address afterwards."""
+
+
 def test_the_presentation_is_led_with_single_keys(visit):
     page = visit(path_of("ru", "index", "?present#example-1"))
     first, second = Lab(page, 1), Lab(page, 2)
@@ -423,11 +430,13 @@ def test_the_presentation_is_led_with_single_keys(visit):
     expect(page.locator(".md-header")).to_be_hidden()
     press(page, "n")
     expect(second.figure).to_be_visible()
-    assert page.evaluate("location.search") == "?present"  # its anchor follows what is scrolled to
+    assert page.evaluate("location.search + location.hash") == "?present#example-2"
+    assert page.evaluate(SCROLLED) == "?present#example-2"
     press(page, "b")
     expect(second.figure).to_be_hidden()
     press(page, "Escape")
-    assert page.evaluate("location.search") == ""
+    assert page.evaluate("location.search") == ""  # its anchor follows what is scrolled to
+    assert page.evaluate(SCROLLED) == "#elsewhere"
     assert focused(page) == "ws-lab__run"
     expect(page.locator(".md-header")).to_be_visible()
 
