@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from browser import FLAGS
+from browser import LAUNCHED
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from server import WAIT_S, files_alone
 from small_docs import write_docs, write_reference
@@ -43,7 +43,7 @@ def browser() -> Iterator[Browser]:
     """Start the Chromium of the system; tests that use it are marked with ``needs("chromium")``."""
     expect.set_options(timeout=WAIT_S * 1000)  # a busy machine is no failure
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program("chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program("chromium"), **LAUNCHED)
         yield browser
         browser.close()
 
