@@ -1,9 +1,9 @@
 """Which tests run which lines of the library: asked of these alone, a mutant costs seconds.
 
-The map is made once, in ``.cache/mutants/map.json``; of a file of tests or a page that has changed since, anew. Lines of
-the library that stand elsewhere now are found again; who has run what stood in the place of a new one is asked for that
-too, which is a guess: after greater changes delete the file. A test counts for what runs while it runs, its fixtures
-included. What runs when a module is imported is everybody's: then whatever runs any line of the module is asked.
+The map is made once, in ``.cache/mutants/map.json``; of a file of tests or a page that has changed since, anew. Lines
+of the library that stand elsewhere now are found again; who has run what stood in the place of a new one is asked for
+that too, which is a guess: after greater changes delete the file. A test counts for what runs while it runs, its
+fixtures included. What runs when a module is imported is everybody's: then whatever runs a line of the module is asked.
 """
 
 from __future__ import annotations
