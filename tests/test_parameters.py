@@ -216,7 +216,10 @@ def test_a_marker_that_is_not_ours_is_an_error_at_registration(annotation, path)
         bind_handler(taking(annotation), path)
 
 
-@pytest.mark.parametrize("annotation", [str, str | None, list[str], int, WebSocket, dict, Any, object, Foreign | None])
+PLAIN = [str, str | None, list[str], int, WebSocket, dict, Any, object, Store, Foreign | None]
+
+
+@pytest.mark.parametrize("annotation", PLAIN)
 @pytest.mark.parametrize("path", [(), ("user",)])
 def test_a_default_that_is_no_plain_data_is_an_error_at_registration(annotation, path):
     if annotation == Foreign | None:
