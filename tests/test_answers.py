@@ -289,6 +289,29 @@ async def test_a_cancellation_while_somebody_answers_says_goodbye(key):
         tasks.cancel_scope.cancel()
     assert "websocket.accept" == connection.take()["type"]
     assert 1001 == connection.take()["code"]
+    assert not isinstance(connection.error, Exception)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_a_cancellation_while_the_answer_is_on_its_way_goes_on(alone):
+    ended = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def run():
+        try:
+            app = SocketRoute("/ws", refuses) if alone else inner(handler=refuses)
+            await app(handshake("/ws"), receive, lambda _: anyio.sleep_forever())
+        except BaseException as error:
+            ended.append(error)
+            raise
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert [anyio.get_cancelled_exc_class()] == [type(error) for error in ended]
 
 
 @pytest.mark.parametrize("alone", [False, True])

@@ -130,12 +130,28 @@ async def two(first, second): ...
 async def wants_more(ws: WebSocket, room: dict): ...
 
 
+async def depends_on_more(ws: WebSocket, it: Annotated[Any, Depends(wants_more)]): ...
+
+
 @pytest.mark.parametrize(
     ("handler", "problem"),
     [
         (sync, r"^sync \(.*test_parameters.py:\d+\): a WebSocket handler must be .* `async def`"),
-        (two, r"^two \(.*test_parameters.py:\d+\): nothing can be bound to the parameter 'first'"),
-        (wants_more, r"^wants_more \(.*:\d+\): nothing can be bound to the parameter 'room'"),
+        (
+            two,
+            r"^two \(.*test_parameters.py:\d+\): nothing can be bound to the parameter 'first' of this handler: annotate "
+            r"the connection with `WebSocket`, and the others with their types\.$",
+        ),
+        (
+            wants_more,
+            r"^wants_more \(.*:\d+\): nothing can be bound to the parameter 'room' of this handler: dict could only come "
+            r"from a body, and a handshake has none: receive it as a message, or make it with `Annotated\[\.\.\., "
+            r"Depends\(factory\)\]`\.$",
+        ),
+        (
+            depends_on_more,
+            r"^wants_more \(.*:\d+\): nothing can be bound to the parameter 'room' of this dependency: dict",
+        ),
         (partial(sync), "async def"),
     ],
 )
@@ -216,10 +232,10 @@ def test_a_marker_that_is_not_ours_is_an_error_at_registration(annotation, path)
         bind_handler(taking(annotation), path)
 
 
-PLAIN = [str, str | None, list[str], int, WebSocket, dict, Any, object, Store, Foreign | None]
+ANNOTATIONS = [str, str | None, list[str], int, WebSocket, dict, Any, object, Store, Foreign | None]
 
 
-@pytest.mark.parametrize("annotation", PLAIN)
+@pytest.mark.parametrize("annotation", ANNOTATIONS)
 @pytest.mark.parametrize("path", [(), ("user",)])
 def test_a_default_that_is_no_plain_data_is_an_error_at_registration(annotation, path):
     if annotation == Foreign | None:
