@@ -139,13 +139,13 @@ async def depends_on_more(ws: WebSocket, it: Annotated[Any, Depends(wants_more)]
         (sync, r"^sync \(.*test_parameters.py:\d+\): a WebSocket handler must be .* `async def`"),
         (
             two,
-            r"^two \(.*test_parameters.py:\d+\): nothing can be bound to the parameter 'first' of this handler: annotate "
-            r"the connection with `WebSocket`, and the others with their types\.$",
+            r"^two \(.*test_parameters.py:\d+\): nothing can be bound to the parameter 'first' of this handler: "
+            r"annotate the connection with `WebSocket`, and the others with their types\.$",
         ),
         (
             wants_more,
-            r"^wants_more \(.*:\d+\): nothing can be bound to the parameter 'room' of this handler: dict could only come "
-            r"from a body, and a handshake has none: receive it as a message, or make it with `Annotated\[\.\.\., "
+            r"^wants_more \(.*:\d+\): nothing can be bound to the parameter 'room' of this handler: dict could only "
+            r"come from a body, and a handshake has none: receive it as a message, or make it with `Annotated\[\.\.\., "
             r"Depends\(factory\)\]`\.$",
         ),
         (
