@@ -528,6 +528,15 @@ def around_with_more(handler):
     return wrapper
 
 
+def around_by_place_with_more(handler):
+    @wraps(handler, assigned=())
+    async def wrapper(token: Annotated[str, Header("none")], *args, flag: Annotated[str, Query("f")]):
+        assert ("none", "f") == (token, flag)
+        await handler(*args)
+
+    return wrapper
+
+
 def with_signature(handler):
     async def wrapper(*args, **kwargs):
         await handler(*args, **kwargs)
@@ -563,6 +572,7 @@ class Wrapped:
         around_by_name(room_handler),
         around_without_annotations(room_handler),
         around_with_more(room_handler),
+        around_by_place_with_more(room_handler),
         with_signature(room_handler),
         around(with_signature(room_handler)),
         partial(around(room_handler)),
