@@ -62,7 +62,7 @@ mutants: .venv/dev
 
 lab: .venv/dev
 	$(BIN)/python -m reference_ws.guide.site # once, before two workers want it
-	$(BIN)/python -m pytest tests/guide/test_lab_in_browser.py tests/guide/test_predict_in_browser.py --full -q -n 2
+	$(BIN)/python -m pytest tests/guide/test_lab_in_browser.py tests/guide/test_predict_in_browser.py docs --full -m needs -q -n 2
 
 format: .venv/dev
 	$(BIN)/ruff check --fix
