@@ -1,5 +1,6 @@
 """Rooms in a process of its own: ``rooms_server.py REDIS_URL PORT``. It acknowledges what a member has sent."""
 
+import logging
 import socket
 import sys
 
@@ -28,6 +29,7 @@ async def room(websocket: WebSocket, name: str, after: str):
 
 
 if __name__ == "__main__":
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each connection that was cut under a send
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)  # so that one who stops reading is noticed soon

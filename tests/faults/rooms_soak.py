@@ -8,7 +8,9 @@ acknowledged to their senders have to be among them.
 
 import asyncio
 import json
+import logging
 import random
+import signal
 import socket
 import sys
 import time
@@ -151,7 +153,7 @@ class Member:
 
     async def run(self) -> None:
         pause_s = 0.02
-        while not self.soak.end or len(self.had) < self.soak.end[self.room]:
+        while not self.had or self.had[-1][1] != "end":
             try:
                 port, room = random.choice(self.soak.ports), self.room.replace(" ", "%20")
                 async with connect(
@@ -192,7 +194,7 @@ class Member:
                 message = json.loads(text)
                 self.last = message["id"]
                 self.had.append((int(self.last.partition("-")[2]), message["text"]))
-                if len(self.had) == soak.end.get(self.room):
+                if message["text"] == "end":
                     return
             elif kind == "taken":
                 id_, _, sent = rest.partition(" ")
@@ -216,6 +218,9 @@ def _list(counts: Counter[str]) -> str:
 
 
 async def main() -> int:
+    for number in signal.SIGINT, signal.SIGTERM:  # the processes that it has started end with it
+        asyncio.get_running_loop().add_signal_handler(number, asyncio.current_task().cancel)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each connection that was cut under a send
     soak = Soak(messages=int(sys.argv[1]) if sys.argv[1:] else Soak.messages)
     began = time.monotonic()
     with TemporaryDirectory() as folder:
