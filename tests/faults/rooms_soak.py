@@ -16,7 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +29,7 @@ from server import WAIT_S, free_port, in_process
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
-from reference_ws import Rooms
+from reference_ws import EngineError, Rooms
 
 SERVER = Path(__file__).with_name("rooms_server.py")
 PADDING = "." * 400
@@ -52,25 +52,23 @@ class Soak:
     sent: int = 0
     taken: dict[str, dict[int, str]] = field(default_factory=dict)
     """Room -> a message's number -> what its sender was told that it is."""
-    end: dict[str, int] = field(default_factory=dict)
-    """Room -> the number of its last message, once all were sent."""
     ports: list[int] = field(default_factory=list)
     people: "list[Member]" = field(default_factory=list)
 
     def result(self) -> dict[str, int]:
         """Compare what members had with what was taken, and with each other."""
         counts = Counter(lost=0, doubled=0, out_of_order=0)
-        for member in self.people:
-            had = dict(member.had)
-            first = {number: text for other in self.people if other.room == member.room for number, text in other.had}
-            everything = {**first, **self.taken[member.room]}
-            counts["lost"] += sum(had.get(number) != text for number, text in everything.items())
-            counts["doubled"] += len(member.had) - len(had)
-            texts = [text for _, text in member.had if text != "end"]
-            counts["doubled"] += len(had) - (len(set(texts)) + 1)  # one that was sent twice has two numbers
-            numbers = [number for number, _ in member.had]
-            counts["out_of_order"] += sum(b < a for a, b in pairwise(numbers))
-            counts["lost"] += (self.end[member.room] - len(had)) * (len(had) < self.end[member.room])
+        for room, taken in self.taken.items():
+            people = [member for member in self.people if member.room == room]
+            everything = dict(pair for member in people for pair in member.had) | taken
+            ends = min(number for number, text in everything.items() if text == "end")
+            for member in people:
+                numbers = [number for number, _ in member.had]
+                had = dict(member.had)
+                counts["lost"] += sum(had.get(number) != everything.get(number, "?") for number in range(1, ends + 1))
+                counts["doubled"] += len(numbers) - len(had)
+                counts["doubled"] += len(had) - len(set(had.values()))  # one that was sent twice has two numbers
+                counts["out_of_order"] += sum(after < before for before, after in pairwise(numbers))
         return dict(counts)
 
     async def run(self, folder: Path) -> dict[str, int]:
@@ -85,10 +83,9 @@ class Soak:
                 await self._harm(redis, stack, servers, tasks)
                 while self.sent < self.messages:
                     await _sleep(0.05, tasks)
-                rooms = Rooms(redis.url, history=100_000, id_key="id")
-                async with rooms:
-                    ends = {name: await rooms.send_json(name, {"text": "end"}) for name in self.taken}
-                self.end = {name: int(id_.partition("-")[2]) for name, id_ in ends.items()}
+                async with Rooms(redis.url, history=100_000, id_key="id") as rooms:
+                    for name in self.taken:
+                        await _at_last(rooms.send_json, name, {"text": "end"})
                 await asyncio.gather(*tasks)
             finally:
                 for task in [*tasks, progress]:
@@ -211,6 +208,13 @@ async def _sleep(seconds: float, tasks: list) -> None:
     done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
     for task in done:
         task.result()
+
+
+async def _at_last(send: Callable, *arguments: object) -> None:
+    while True:
+        with suppress(EngineError):
+            return await send(*arguments)
+        await asyncio.sleep(0.1)
 
 
 def _list(counts: Counter[str]) -> str:
