@@ -568,7 +568,7 @@ class _Redis(Engine):
         if self._listener is None:
             self._listening = anyio.CancelScope()
             # Not in the context of the connection that happens to be the first.
-            self._listener = contextvars.Context().run(asyncio.ensure_future, self._listen(self._listening))
+            self._listener = contextvars.Context().run(asyncio.ensure_future, self._listen(self._pool, self._listening))
         return topic
 
     async def leave(self, topic: _Topic) -> None:
@@ -586,12 +586,12 @@ class _Redis(Engine):
             return
         raise EngineError(f"Redis can't be reached: {self._problem or 'no answer in time'}. Try again later.")
 
-    async def _listen(self, scope: anyio.CancelScope) -> None:
+    async def _listen(self, pool: Any, scope: anyio.CancelScope) -> None:
         with scope:
             if self._closing is not None:
                 await asyncio.wait([self._closing])  # the listener before this one may not touch what is this one's
             while True:
-                connection = self._pool.make_connection()
+                connection = pool.make_connection()
                 try:
                     await connection.connect()
                     async with anyio.create_task_group() as tasks:

@@ -24,8 +24,8 @@ async def room(websocket: WebSocket, name: str, after: str):
                     await websocket.send_text(f"unknown {text}")
                 else:
                     await websocket.send_text(f"taken {id_} {text}")
-    except EngineError:
-        await websocket.close(1013, "the engine is away")
+    except EngineError as error:
+        await websocket.close(1013, str(error)[:100])
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 from reference_ws import EngineError, Rooms
 
 SERVER = Path(__file__).with_name("rooms_server.py")
-PADDING = "." * 400
+PADDING = "." * 1000
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Soak:
     processes: int = 3
     rounds: int = 4
     """How often each thing goes wrong."""
-    stop_s: float = 5
+    stop_s: float = 10
     """How long those who stop reading don't."""
     say: Callable[[str], object] = print
     told: Counter[str] = field(default_factory=Counter)
