@@ -63,6 +63,11 @@ class Reader:
                         for written in filter(None, map(writes.get, shlex.split(line))):
                             assert written.source == told
 
+        alone = [fence.options["file"] for fence in self.page.fences if fence.options.get("run") == "alone"]
+        ran = " ".join(self.ran)
+        named = {word.replace(":app", ".py") for word in ran.split()}
+        assert [] == [file for file in alone if file not in named and not (file == "conftest.py" and "pytest" in ran)]
+
     def here(self, text: str) -> str:
         for page, real in self.moved.items():
             text = text.replace(page, real)
@@ -76,9 +81,6 @@ class Reader:
         words = (*words[: at - 1], "--port", port, *words[at + 1 :])
         self.servers.append(self.stack.enter_context(in_process(*words, port=port, cwd=self.folder, env=ENVIRONMENT)))
         self.moved[f"127.0.0.1:{stated}"] = f"127.0.0.1:{port}"
-        alone = [fence.options["file"] for fence in self.page.fences if fence.options.get("run") == "alone"]
-        ran = " ".join(self.ran)
-        assert [] == [file for file in alone if file not in ran and not (file == "conftest.py" and "pytest" in ran)]
 
     def command(self, line: str) -> str:
         self.ran.append(line)
@@ -121,6 +123,12 @@ def reader(page: Page, tmp_path: Path) -> Iterator[Reader]:
 @client
 def test_a_program_writes_what_the_page_says(page, reader):
     assert "closed: 1000" in reader.told
+
+
+@pytest.mark.needs("redis")
+@rooms
+def test_two_processes_are_one_room_and_outlive_their_redis(page, reader):
+    assert [3, 2] == [len(reader.servers), len([line for line in reader.ran if line.endswith(".py")])]
 
 
 @pytest.mark.needs("chromium")
