@@ -1,0 +1,122 @@
+"""The chat as README deploys it: Redis, two workers behind nginx, two tabs; and a worker that is killed."""
+
+import os
+import re
+import secrets
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import chat
+import pytest
+from browser import FLAGS
+from playwright.sync_api import Page, expect, sync_playwright
+from server import WAIT_S, Process, free_port, in_process
+from tools import program
+
+HERE = Path(chat.__file__).parent
+ROOT = HERE.parents[1]
+WORKERS = re.findall(
+    r"^\$ \.venv/bin/(uvicorn chat:app --port .*)", (HERE / "README.md").read_text("utf-8"), re.MULTILINE
+)
+HOSTILE = '<img src=x onerror="document.title=1">'
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Start what README starts, on free ports, with nothing but the folder in common."""
+    with ExitStack() as stack:
+
+        def started(*command: object, port: int, log: str, **environment: str) -> Process:
+            told = stack.enter_context((tmp_path / log).open("w"))
+            options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": f"{ROOT}:{HERE}", **environment}}
+            return stack.enter_context(in_process(*command, port=port, stdout=told, stderr=told, **options))
+
+        yield started
+
+
+def nginx_configuration(folder: Path, front: int, first: int, second: int) -> str:
+    servers = (HERE / "nginx.conf").read_text("utf-8")
+    for old, new in (("80;", f"127.0.0.1:{front};"), ("8001;", f"{first};"), ("8002;", f"{second};")):
+        assert 1 == servers.count(old)
+        servers = servers.replace(old, new)
+    paths = "".join(f"{of}_temp_path {folder}/{of};\n" for of in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    process = f"daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr;\nevents {{}}\n"
+    return f"{process}http {{\naccess_log off;\n{paths}{servers}}}\n"
+
+
+@pytest.fixture
+def deployed(start: Callable[..., Process], tmp_path: Path) -> tuple[str, list[Process]]:
+    redis, ports, front = free_port(), [free_port(), free_port()], free_port()
+    start(program("redis"), "--port", redis, "--appendonly", "yes", port=redis, log="redis")
+    settings = {"CHAT_ENGINE": f"redis://127.0.0.1:{redis}/0", "CHAT_SECRET": secrets.token_hex()}
+    settings["CHAT_USERS"] = str(tmp_path / "users.json")
+    for name in ("ana", "li"):
+        added = [sys.executable, HERE / "chat.py", name]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **settings}
+        subprocess.run(added, input="open sesame\n", text=True, env=environment, check=True, timeout=WAIT_S)
+    workers = []
+    for number, (command, port) in enumerate(zip(WORKERS, ports, strict=True)):
+        words = [str(port) if word in ("8001", "8002") else word for word in shlex.split(command)]
+        workers.append(start(sys.executable, "-m", *words, port=port, log=f"worker{number}", **settings))
+    (tmp_path / "nginx.conf").write_text(nginx_configuration(tmp_path, front, *ports), "utf-8")
+    start(program("nginx"), "-e", "stderr", "-c", tmp_path / "nginx.conf", port=front, log="nginx")
+    return f"http://127.0.0.1:{front}/#garden", workers
+
+
+@pytest.fixture
+def open_tab() -> Iterator[Callable[[str, str, str], Page]]:
+    expect.set_options(timeout=WAIT_S * 1000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program("chromium"), args=FLAGS)
+
+        def opened(url: str, language: str, name: str) -> Page:
+            tab = browser.new_context(locale=language).new_page()
+            tab.goto(url)
+            tab.locator("#sign-in [name=name]").fill(name)
+            tab.locator("#sign-in [name=password]").fill("open sesame")
+            tab.locator("#sign-in button").click()
+            expect(tab.locator("#status")).to_have_class("open")
+            return tab
+
+        yield opened
+        browser.close()
+
+
+def say(tab: Page, text: str) -> None:
+    tab.locator("#say [name=text]").fill(text)
+    tab.locator("#say [name=text]").press("Enter")
+
+
+@pytest.mark.needs("chromium", "nginx", "redis")
+def test_two_tabs_lose_and_double_nothing_when_a_worker_is_killed(deployed, open_tab, tmp_path):
+    url, workers = deployed
+    ana = open_tab(url, "pt-BR", "ana")
+    served = [(tmp_path / f"worker{number}").read_text().count("[accepted]") for number in (0, 1)]
+    hers = workers[served.index(1)]
+    li = open_tab(url, "ru-RU", "li")
+    assert "Enviar" == ana.locator("#say button").text_content()
+    assert "Отправить" == li.locator("#say button").text_content()
+    served = [(tmp_path / f"worker{number}").read_text().count("[accepted]") for number in (0, 1)]
+    assert [1, 1] == served
+
+    texts = [f"{number} {HOSTILE}" for number in range(4)]
+    say(ana, texts[0])
+    expect(li.locator("#said bdi")).to_have_text(texts[:1])
+    for text in texts[1:]:
+        say(ana, text)  # the next waits until the one before has come back: some are still on their way
+    hers.process.kill()
+    say(li, "are you there?")
+    say(ana, "I am")
+
+    for tab in (ana, li):
+        expect(tab.locator("#said .waiting")).to_have_count(0)
+        expect(tab.locator("#said bdi")).to_have_count(6)
+    heard, seen = (tab.locator("#said bdi").all_text_contents() for tab in (ana, li))
+    assert heard == seen
+    assert sorted([*texts, "are you there?", "I am"]) == sorted(heard)
+    assert [*texts, "I am"] == [text for text in heard if text != "are you there?"]
+    assert [0, 0] == [tab.locator("img").count() for tab in (ana, li)]
