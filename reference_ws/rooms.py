@@ -132,7 +132,7 @@ class Rooms:
             raise ValueError(f"Rooms(slow={self.slow!r}): it is 'close' or 'skip'.")
         if not re.fullmatch(r"[\w.-]+", self.prefix):  # no colon, which ends it
             raise ValueError(f"Rooms(prefix={self.prefix!r}): letters, digits, '_', '.' and '-' make a prefix.")
-        self.engine = _Redis(self.url, self.prefix) if isinstance(self.url, str) else self.url or Engine()
+        self.engine = _Redis(self.url) if isinstance(self.url, str) else self.url or Engine()
 
     async def __aenter__(self) -> Rooms:
         self.engine.hold()
@@ -173,11 +173,15 @@ class Rooms:
         return await self._publish(name, f't{{{key}:"'.encode(), rest.encode())
 
     async def _publish(self, name: str, head: bytes, tail: bytes = b"") -> str | None:
-        _check_name(name)
         if (size := len(head) - 1 + len(tail)) > self.max_message_bytes:
             raise RoomError(f"{size} bytes are more than max_message_bytes: send less, or send where to get it.")
-        id_ = await self.engine.publish(name, head, tail, self.history, self.keep_s)
+        id_ = await self.engine.publish(self._full(name), head, tail, self.history, self.keep_s)
         return None if id_ is None else _write_id(id_)
+
+    def _full(self, name: str) -> str:
+        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
+            raise RoomError(f"{name!r:.150} names no room: take 1 to {MAX_NAME} printable characters, like 'news'.")
+        return f"{self.prefix}:{name}"
 
     @asynccontextmanager
     async def join(self, name: str, websocket: WebSocket, after: str | None = None) -> AsyncIterator[Room]:
@@ -191,7 +195,7 @@ class Rooms:
         within 5 s is cancelled. Raises `RoomError`, `EngineError`, and `WebSocketDisconnect` when the client leaves
         before it has caught up.
         """
-        _check_name(name)
+        full = self._full(name)
         if websocket.application_state is not WebSocketState.CONNECTED:
             raise RoomError(f"join({name!r}): accept the connection first; it is {websocket.application_state.name}.")
         mine = self._joined.get(websocket, set())
@@ -199,7 +203,7 @@ class Rooms:
             raise RoomError(f"join({name!r}): this connection is in that room already; leave it first.")
         if len(mine) >= self.max_rooms:
             raise RoomError(f"join({name!r}): this connection is in {len(mine)} rooms; leave one, or raise max_rooms.")
-        topic = self.engine.enter(name)
+        topic = self.engine.enter(full)
         self._joined[websocket] = mine
         mine.add(name)
         room = Room(name, websocket, self, topic)
@@ -258,17 +262,18 @@ class Room:
         """Send what came after that id, and become a member at a moment at which nothing can be missing.
 
         The history is read while others send. What it doesn't hold yet will come to the topic, or came to it during the
-        read: then the topic's position is beyond ours, and we read on. When it isn't, we become a member in the same
-        step, with no await between. What we have read and comes to the topic only now, ``_since`` keeps from us.
+        read: then the topic's position is beyond ours, and we read on. So we do when the topic was cut off meanwhile.
+        Otherwise we become a member in the same step, with no await between. What we have read and comes to the topic
+        only now, ``_since`` keeps from us.
         """
         topic, engine = self._topic, self._rooms.engine
         if self._rooms.history:
-            position = topic.position if after is None else _read_id(after)
-            if after is None and position is None:
-                position = await engine.last(self.name)
-            behind = after is not None
-            while behind:
-                entries, missing = await engine.read(self.name, position, CHUNK)
+            ready, behind = topic.ready, after is not None
+            position = _read_id(after) if after is not None else topic.position or await engine.last(topic.name)
+            while behind or topic.ready is not ready:
+                ready = topic.ready
+                await engine.ready(topic)
+                entries, missing = await engine.read(topic.name, position, CHUNK)
                 if missing != 0:
                     await self._send(_skipped(missing))
                 for _, payload in entries:
@@ -347,7 +352,7 @@ class _Topic:
     members: dict[Room, None] = field(default_factory=dict)  # those who are here, as they came
     users: int = 0
     position: Id | None = None  # of the last message that came to them
-    ready: anyio.Event = field(default_factory=anyio.Event)  # set while messages come
+    ready: anyio.Event = field(default_factory=anyio.Event)  # set while messages come; another one when it is cut off
 
 
 class Engine:
@@ -469,7 +474,7 @@ class _Redis(Engine):
     and then what the streams have got meanwhile is read: whatever isn't in such a read comes to the new subscription.
     """
 
-    def __init__(self, url: str, prefix: str) -> None:
+    def __init__(self, url: str) -> None:
         super().__init__()
         try:
             import redis.asyncio as client  # here: an extra
@@ -489,15 +494,15 @@ class _Redis(Engine):
             retry=Retry(NoBackoff(), 0),  # to try again could be to send twice
         )
         self._client = client.Redis.from_pool
-        # Channels, unlike keys, are those of all databases of a server.
-        self._key, self._channel = f"{prefix}:", f"{prefix}:{self._make_pool().connection_kwargs.get('db', 0)}:"
+        # A server's databases share its channels, other than its keys.
+        self._channel = f"{self._make_pool().connection_kwargs.get('db', 0)}:"
         self._holders = 0
         self._listener: asyncio.Future[None] | None = None
-        self._listening: anyio.CancelScope
+        self._listening: anyio.CancelScope | None = None
         self._problem: BaseException | None = None
+        self._closing: asyncio.Future[None] | None = None
         self._changed = anyio.Event()
-        self._new: list[_Topic] = []
-        self._gone: list[str] = []
+        self._wanted: dict[str, _Topic | None] = {}  # what Redis has to be told: None unsubscribes
 
     # --- connected while somebody needs it
 
@@ -513,14 +518,15 @@ class _Redis(Engine):
     async def let_go(self) -> None:
         self._holders -= 1
         if not self._holders:
-            closing = asyncio.ensure_future(self._close(self._pool, self._listener, self._listening))
+            self._closing = asyncio.ensure_future(self._close(self._pool, self._listener))
             self._pool = self._listener = None
+            if self._listening is not None:
+                self._listening.cancel()
             with anyio.CancelScope(shield=True):
-                await asyncio.shield(closing)  # against what anyio's scope knows nothing of: a cancel() of asyncio's
+                await asyncio.shield(self._closing)  # a cancel() of asyncio's doesn't care for anyio's shield
 
-    async def _close(self, pool: Any, listener: asyncio.Future[None] | None, listening: anyio.CancelScope) -> None:
+    async def _close(self, pool: Any, listener: asyncio.Future[None] | None) -> None:
         if listener is not None:
-            listening.cancel()
             await asyncio.wait([listener])
         await pool.aclose()
 
@@ -532,7 +538,7 @@ class _Redis(Engine):
             with anyio.fail_after(WAIT_S):
                 return await command(self._client(self._pool))
         except self._errors as error:
-            raise EngineError(f"Redis can't be reached, or refuses: {error!r}. Try again later.") from error
+            raise EngineError(f"Redis can't be reached, or refuses: {error}. Try again later.") from error
         finally:
             await self.let_go()
 
@@ -542,14 +548,14 @@ class _Redis(Engine):
             await self._ask(lambda redis: redis.publish(channel, b" " + head))
             return None
         words = [channel, head, tail, history, int(keep_s * 1000)]
-        return _read_id(await self._ask(lambda redis: redis.register_script(_SCRIPT)([self._key + name], words)))
+        return _read_id(await self._ask(lambda redis: redis.register_script(_SCRIPT)([name], words)))
 
     async def last(self, name: str) -> Id:
-        found = await self._ask(lambda redis: redis.xrevrange(self._key + name, count=1))
+        found = await self._ask(lambda redis: redis.xrevrange(name, count=1))
         return _read_id(found[0][0]) or START if found else START
 
     async def kept(self, name: str, first: Id, count: int) -> list[Entry]:
-        found = await self._ask(lambda redis: redis.xrange(self._key + name, _write_id(first), count=count))
+        found = await self._ask(lambda redis: redis.xrange(name, _write_id(first), count=count))
         return [(_read_id(id_) or START, fields.get(b"m", b"")) for id_, fields in found]
 
     # --- listening
@@ -557,62 +563,62 @@ class _Redis(Engine):
     def enter(self, name: str) -> _Topic:
         topic = super().enter(name)
         if topic.users == 1:
-            self._new.append(topic)
-            self._changed.set()
+            self._want(name, topic)
         if self._listener is None:
-            # Not in the context of the connection that happens to be the first.
             self._listening = anyio.CancelScope()
+            # Not in the context of the connection that happens to be the first.
             self._listener = contextvars.Context().run(asyncio.ensure_future, self._listen(self._listening))
         return topic
+
+    async def leave(self, topic: _Topic) -> None:
+        if topic.users == 1:
+            self._want(topic.name, None)
+        await super().leave(topic)
+
+    def _want(self, name: str, topic: _Topic | None) -> None:
+        self._wanted[name] = topic
+        self._changed.set()
 
     async def ready(self, topic: _Topic) -> None:
         with anyio.move_on_after(WAIT_S):
             await topic.ready.wait()
             return
-        raise EngineError(f"Redis can't be reached: {self._problem!r}. Try again later.")
-
-    async def leave(self, topic: _Topic) -> None:
-        if topic.users == 1:
-            self._gone.append(topic.name)
-            self._changed.set()
-        await super().leave(topic)
+        raise EngineError(f"Redis can't be reached: {self._problem}. Try again later.")
 
     async def _listen(self, scope: anyio.CancelScope) -> None:
         with scope:
+            if self._closing is not None:
+                await asyncio.wait([self._closing])  # the listener before this one may not touch what is this one's
             while True:
-                await self._listen_once()
+                connection = self._pool.make_connection()
+                try:
+                    await connection.connect()
+                    async with anyio.create_task_group() as tasks:
+                        subscribing: deque[_Topic] = deque()
+                        tasks.start_soon(self._tell, connection, subscribing)
+                        while True:
+                            await self._hear(connection, subscribing)
+                except Exception as error:  # whatever it is, the members want to hear again
+                    self._problem = getattr(error, "exceptions", [error])[0]
+                finally:
+                    for topic in self._topics.values():
+                        if topic.ready.is_set():
+                            topic.ready = anyio.Event()
+                    await connection.disconnect(nowait=True)
                 await anyio.sleep(AGAIN_S)
-
-    async def _listen_once(self) -> None:
-        connection = self._pool.make_connection()
-        subscribing: deque[_Topic] = deque()
-        self._new, self._gone = list(self._topics.values()), []
-        try:
-            await connection.connect()
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._tell, connection, subscribing)
-                while True:
-                    await self._hear(connection, subscribing)
-        except Exception as error:  # whatever it is, the members want to hear again
-            self._problem = getattr(error, "exceptions", [error])[0]
-        finally:
-            for topic in self._topics.values():
-                if topic.ready.is_set():
-                    topic.ready = anyio.Event()
-            await connection.disconnect(nowait=True)
 
     async def _tell(self, connection: Any, subscribing: deque[_Topic]) -> None:
         """Tell Redis which rooms are wanted; when there is nothing to tell, ask whether it is there."""
+        self._wanted = {**self._topics}
         while True:
             self._changed = anyio.Event()
-            new = [topic for topic in self._new if topic.users]
-            gone = [name for name in self._gone if name not in self._topics]
-            self._new, self._gone = [], []
-            subscribing += new
-            for command, names in ("SUBSCRIBE", [topic.name for topic in new]), ("UNSUBSCRIBE", gone):
+            wanted, self._wanted = self._wanted, {}
+            subscribing += filter(None, wanted.values())
+            gone = [name for name, topic in wanted.items() if topic is None]
+            for command, names in ("SUBSCRIBE", [name for name in wanted if wanted[name]]), ("UNSUBSCRIBE", gone):
                 if names:
                     await connection.send_command(command, *(self._channel + name for name in names))
-            if not new and not gone:
+            if not wanted:
                 await connection.send_command("PING")
             with anyio.move_on_after(PING_S):
                 await self._changed.wait()
@@ -641,13 +647,6 @@ class _Redis(Engine):
 
 
 # --- what is written and read -----------------------------------------------------------------------------------------
-
-
-def _check_name(name: str) -> None:
-    if not isinstance(name, str):
-        raise TypeError(f"A room's name is a str, not {type(name).__name__}.")
-    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-        raise RoomError(f"{name[:MAX_NAME]!r} names no room: take 1 to {MAX_NAME} printable characters, like 'news'.")
 
 
 def _message(payload: bytes) -> _Message | None:
