@@ -28,9 +28,8 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reference_ws import App, SocketRoute, WebSocket
+from reference_ws import App, EngineError, Rooms, SocketRoute, WebSocket
 from reference_ws.guards import LimitGuard, OriginGuard
-from reference_ws.rooms import EngineError, Rooms
 
 HERE = Path(__file__).parent
 ENGINE = os.environ.get("CHAT_ENGINE")

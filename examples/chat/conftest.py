@@ -3,7 +3,7 @@ import json
 import chat
 import pytest
 
-from reference_ws.rooms import Rooms
+from reference_ws import Rooms
 
 
 @pytest.fixture

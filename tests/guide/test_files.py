@@ -60,8 +60,9 @@ class Reader:
                 for line in fence.source.splitlines():
                     if line.startswith("$ "):
                         told = self.command(self.here(line[2:]))
-                        for written in filter(None, map(writes.get, shlex.split(line))):
-                            assert written.source == told
+                        for program in writes.keys() & shlex.split(line):
+                            assert writes[program]
+                            assert writes[program].source == told
 
         alone = [fence.options["file"] for fence in self.page.fences if fence.options.get("run") == "alone"]
         ran = " ".join(self.ran)
@@ -129,6 +130,39 @@ def test_a_program_writes_what_the_page_says(page, reader):
 @rooms
 def test_two_processes_are_one_room_and_outlive_their_redis(page, reader):
     assert [3, 2] == [len(reader.servers), len([line for line in reader.ran if line.endswith(".py")])]
+
+
+def refusing(*statuses):
+    """Make an application that refuses with each status in turn, and then has nothing to tell: it closes with 1000."""
+    left = list(statuses)
+
+    async def application(scope, receive, send):
+        await receive()
+        if left:
+            await send({"type": "websocket.http.response.start", "status": left.pop(0), "headers": []})
+            await send({"type": "websocket.http.response.body", "body": b""})
+        else:
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close"})
+
+    return application
+
+
+@client
+@pytest.mark.parametrize(
+    ("statuses", "told", "returncode"),
+    [((503, 502), "closed: 503\nclosed: 502\nclosed: 1000\n", 0), ((403, 503), "", 1)],
+    ids=["proxy", "application"],
+)
+def test_a_program_comes_again_when_it_was_a_proxy_that_refused(page, tmp_path, statuses, told, returncode):
+    (sample,) = [fence for fence in page.fences if fence.options.get("file") == "listen.py"]
+    (tmp_path / "listen.py").write_text(sample.source, "utf-8")
+    with in_thread(refusing(*statuses)) as url:
+        command = [sys.executable, "listen.py", f"{url}/news"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_S, check=False)
+
+    assert (returncode, told) == (done.returncode, done.stdout)
+    assert ("HTTP 403" in done.stderr) == bool(returncode)
 
 
 @pytest.mark.needs("chromium")

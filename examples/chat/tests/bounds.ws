@@ -37,14 +37,6 @@ text -> json {"token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d4123
 text <- json {"type": "welcome", "name": "li", "token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904"}
 text -> text "hi"
 text <- close 4400 "this is no message of the chat"
-surrogate -> connect /rooms/hall
-    host: chat.example
-    origin: https://chat.example
-surrogate <- accept
-surrogate -> json {"token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904"}
-surrogate <- json {"type": "welcome", "name": "li", "token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904"}
-surrogate -> text "{\"key\": \"1\", \"text\": \"\\ud800\"}"
-surrogate <- close 4400 "this is no message of the chat"
 huge -> connect /rooms/hall
     host: chat.example
     origin: https://chat.example
@@ -66,4 +58,15 @@ name <- accept
 name -> json {"token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904"}
 name <- close 4404 "no room can have this name"
 ana .. 50ms
+# Half of a character is no reason to end, neither for who wrote it nor for who reads it.
+surrogate -> connect /rooms/hall
+    host: chat.example
+    origin: https://chat.example
+surrogate <- accept
+surrogate -> json {"token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904"}
+surrogate <- json {"type": "welcome", "name": "li", "token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904"}
+surrogate -> text "{\"key\": \"1\", \"text\": \"\\ud800\"}"
+surrogate <- json {"id": ..., "key": "1", "name": "li", "text": ..., "at": ...}
+ana <- json {"id": ..., "key": "1", "name": "li", "text": ..., "at": ...}
+surrogate -> close
 ana -> close
