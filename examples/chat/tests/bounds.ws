@@ -66,7 +66,7 @@ surrogate <- accept
 surrogate -> json {"token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904"}
 surrogate <- json {"type": "welcome", "name": "li", "token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904"}
 surrogate -> text "{\"key\": \"1\", \"text\": \"\\ud800\"}"
-surrogate <- json {"id": ..., "key": "1", "name": "li", "text": ..., "at": ...}
-ana <- json {"id": ..., "key": "1", "name": "li", "text": ..., "at": ...}
+surrogate <- text ...  # no JSON to this notation; to the page it is
+ana <- text ...  # no JSON to this notation; to the page it is
 surrogate -> close
 ana -> close
