@@ -94,20 +94,18 @@ def test_two_tabs_lose_and_double_nothing_when_a_worker_is_killed(deployed, open
     assert accepted(other)  # a worker each
     assert "Enviar" == ana.locator("#say button").text_content()
     assert "Отправить" == li.locator("#say button").text_content()
-    texts = [f"{number} {HOSTILE}" for number in range(4)]
+    texts = [f"{number} {HOSTILE}" for number in range(9)]
     say(ana, texts[0])
     expect(li.locator("#said bdi")).to_have_text(texts[:1])
     for text in texts[1:]:
-        say(ana, text)  # the next waits until the one before has come back: some are still on their way
+        say(ana, text)  # four a second are sent: most of them still wait, one may be on its way
     hers.process.kill()
     say(li, "are you there?")
-    say(ana, "I am")
 
     for tab in (ana, li):
         expect(tab.locator("#said .waiting")).to_have_count(0)
-        expect(tab.locator("#said bdi")).to_have_count(6)
+        expect(tab.locator("#said bdi")).to_have_count(10)
     heard, seen = (tab.locator("#said bdi").all_text_contents() for tab in (ana, li))
     assert heard == seen
-    assert sorted([*texts, "are you there?", "I am"]) == sorted(heard)
-    assert [*texts, "I am"] == [text for text in heard if text != "are you there?"]
+    assert texts == [text for text in heard if text != "are you there?"]
     assert [0, 0] == [tab.locator("img").count() for tab in (ana, li)]
