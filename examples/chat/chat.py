@@ -112,6 +112,8 @@ async def talk(websocket: WebSocket, room: str) -> None:
         await converse(websocket, room)
     except ValueError:  # no JSON, or JSON that is no message of this chat: nothing that the page sends
         await websocket.close(4400, "this is no message of the chat")
+    except EngineError:  # Redis was away when somebody came
+        await websocket.close(1013, "try again later")
 
 
 async def converse(websocket: WebSocket, room: str) -> None:

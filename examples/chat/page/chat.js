@@ -194,6 +194,7 @@ function enter() {
   room = new URLSearchParams(`room=${location.hash.slice(1)}`).get("room") || "hall" // what is no encoding stays as it is
   door.room.value = room
   document.title = room
+  if (waiting.size) say.text.value = [...waiting.values()].map(({ text }) => text).join(" ") // nothing typed is lost
   for (const entry of [waiting, shown]) entry.clear()
   clearTimeout(sending)
   last = sending = undefined

@@ -1,4 +1,4 @@
-"""The chat as README deploys it: Redis, two workers behind nginx, two tabs; and a worker that is killed."""
+"""The chat as README deploys it: Redis, two workers behind nginx, two tabs; and a worker that is killed, then Redis."""
 
 import os
 import re
@@ -14,7 +14,7 @@ import chat
 import pytest
 from browser import FLAGS
 from playwright.sync_api import Page, expect, sync_playwright
-from redis_server import redis_server
+from redis_server import RedisServer, redis_server
 from server import WAIT_S, Process, free_port, in_process
 from tools import program
 
@@ -37,8 +37,8 @@ def nginx_configuration(folder: Path, front: int, first: int, second: int) -> st
 
 
 @pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[tuple[str, list[Process]]]:
-    """Follow README, on free ports; gives the chat's address, and the workers."""
+def deployed(tmp_path: Path) -> Iterator[tuple[str, list[Process], RedisServer]]:
+    """Follow README, on free ports; gives the chat's address, the workers and Redis."""
     ports, front = [free_port(), free_port()], free_port()
     with redis_server(tmp_path) as redis, ExitStack() as stack:
         settings = {"CHAT_ENGINE": redis.url, "CHAT_SECRET": secrets.token_hex(), "PYTHONPATH": f"{ROOT}:{HERE}"}
@@ -54,7 +54,7 @@ def deployed(tmp_path: Path) -> Iterator[tuple[str, list[Process]]]:
         (tmp_path / "nginx.conf").write_text(nginx_configuration(tmp_path, front, *ports), "utf-8")
         nginx = in_process(program("nginx"), "-e", "stderr", "-c", tmp_path / "nginx.conf", port=front)
         stack.enter_context(nginx)
-        yield f"http://127.0.0.1:{front}/#garden", workers
+        yield f"http://127.0.0.1:{front}/#garden", workers, redis
 
 
 @pytest.fixture
@@ -86,8 +86,8 @@ def say(tab: Page, text: str) -> None:
 
 
 @pytest.mark.needs("chromium", "nginx", "redis")
-def test_two_tabs_lose_and_double_nothing_when_a_worker_is_killed(deployed, open_tab):
-    url, workers = deployed
+def test_two_tabs_lose_and_double_nothing_when_a_worker_is_killed_and_then_redis(deployed, open_tab):
+    url, workers, redis = deployed
     ana = open_tab(url, "pt-BR", "ana")
     hers, other = sorted(workers, key=accepted, reverse=True)
     li = open_tab(url, "ru-RU", "li")
@@ -108,4 +108,12 @@ def test_two_tabs_lose_and_double_nothing_when_a_worker_is_killed(deployed, open
     heard, seen = (tab.locator("#said bdi").all_text_contents() for tab in (ana, li))
     assert heard == seen
     assert texts == [text for text in heard if text != "are you there?"]
+
+    redis.kill()
+    say(ana, "and now?")
+    expect(ana.locator("#said .waiting")).to_have_count(1)
+    redis.start()
+    expect(ana.locator("#said .waiting")).to_have_count(0)
+    for tab in (ana, li):
+        expect(tab.locator("#said bdi")).to_have_text([*heard, "and now?"])
     assert [0, 0] == [tab.locator("img").count() for tab in (ana, li)]
