@@ -5,6 +5,7 @@ import logging
 import anyio
 import pytest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
@@ -286,6 +287,27 @@ async def test_a_cancellation_while_somebody_answers_says_goodbye(key):
         tasks.cancel_scope.cancel()
     assert "websocket.accept" == connection.take()["type"]
     assert 1001 == connection.take()["code"]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_an_http_exception_refuses_also_without_an_application_or_from_an_exception_handler(alone):
+    async def early(ws: WebSocket):
+        if alone:
+            raise HTTPException(418, "tea", {"x-pot": "small"})
+        raise MineError
+
+    async def on_error(ws, error):
+        raise HTTPException(418, "tea", {"x-pot": "small"})
+
+    everything = []
+    if alone:
+        app = SocketRoute("/ws", early)
+    else:
+        handlers = {MineError: on_error, Exception: lambda ws, error: everything.append(error)}
+        app = inner(handler=early, exception_handlers=handlers)
+    await plays(app, '-> connect /ws\n<- deny 418 text "tea"\n    x-pot: small')
+    await check(app, "-> connect /ws\n<- deny 403", denial=False)
+    assert not everything
 
 
 # --- exception handlers that fail -------------------------------------------------------------------------------------

@@ -14,11 +14,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
-from server import WAIT_S, Process, free_port, in_process, in_thread
+from playwright.sync_api import expect
+from server import WAIT_S, Process, connect_sync, free_port, in_process, in_thread
 from starlette.applications import Starlette
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
 from reference_ws import App
 from reference_ws.guide.live import live_application
@@ -167,9 +166,9 @@ def test_a_program_comes_again_when_it_was_a_proxy_that_refused(page, tmp_path, 
 
 @pytest.mark.needs("chromium")
 @start
-def test_the_first_page_is_a_chat_until_the_server_stops(page, reader, browser: Browser):
+def test_the_first_page_is_a_chat_until_the_server_stops(page, reader, open_context):
     address = f"http://127.0.0.1:{reader.servers[0].port}/"
-    first, second = browser.new_page(), browser.new_page()
+    first, second = (open_context().new_page() for _ in range(2))
     for window in (first, second):
         window.goto(address)
         window.wait_for_function("ws.readyState === WebSocket.OPEN")
@@ -180,7 +179,6 @@ def test_the_first_page_is_a_chat_until_the_server_stops(page, reader, browser: 
     reader.servers[0].process.send_signal(signal.SIGINT)
     for window in (first, second):
         expect(window.get_by_role("listitem").first).to_have_text("closed: 1012")
-        window.close()
 
 
 async def close_first(scope, receive, send):
@@ -197,7 +195,7 @@ async def raise_first(scope, receive, send):
 )
 def test_a_refusal_has_the_status_of_the_table(application, status):
     with in_thread(application) as url, pytest.raises(InvalidStatus) as caught:
-        connect(f"{url}/caht", open_timeout=WAIT_S)
+        connect_sync(f"{url}/caht")
     assert status == caught.value.response.status_code
 
 

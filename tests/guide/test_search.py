@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
-from server import files_alone
+from server import WAIT_S, files_alone
 
 from reference_ws.guide.glossary import search_words
 from reference_ws.guide.pages import source_root
@@ -44,6 +44,7 @@ def whole_site(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
 def search(whole_site: Path, browser: Browser) -> Iterator[Callable[..., dict[str, list[list[dict]]]]]:
     with files_alone(whole_site) as address:
         page = browser.new_page()
+        page.set_default_timeout(WAIT_S * 1000)
         page.goto(f"{address}/404.html")
         yield lambda language, *queries: page.evaluate(ASK, [FOLDERS[language], queries])
         page.close()

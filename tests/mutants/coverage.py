@@ -107,12 +107,16 @@ def _forget() -> None:
 
 
 def wanted(known: Map, file: Path, lines: Iterable[int]) -> list[tuple[str, str, float]]:
-    """List the tests that run any of the lines: file, id, seconds; those first that run little else, and are quick."""
+    """List the tests that run any of the lines, or without lines any of the file: file, id, seconds.
+
+    Those come first that run little else, and are quick.
+    """
     lines = set(lines)
     found = []
     for path, entry in known.items():
         for identity, (seconds, ran) in entry["tests"].items():
-            if not lines.isdisjoint(ran.get(str(file), ())):
+            there = ran.get(str(file), ())
+            if there and (not lines or not lines.isdisjoint(there)):
                 found.append((seconds * (100 + sum(map(len, ran.values()))), path, identity, seconds))
     return [(path, identity, seconds) for _, path, identity, seconds in sorted(found)]
 

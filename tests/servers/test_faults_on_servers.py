@@ -10,12 +10,12 @@ from http.client import HTTPException
 
 import anyio
 import pytest
-from server import WAIT_S
+from server import WAIT_S, connect
 from servers import running
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-open_client = partial(connect, proxy=None, max_size=None, open_timeout=WAIT_S, close_timeout=1)
+open_client = partial(connect, max_size=None, close_timeout=1)
 
 TIMEOUT_S = 5
 SIZES_BYTES = [0, 1, 125, 126, 65_535, 65_536, 16 * 2**20]
