@@ -77,8 +77,8 @@ class EngineError(Exception):
 
 
 class _Message(NamedTuple):
-    text: str | None
-    data: bytes | None
+    text: str | None  # None where it is binary
+    data: bytes
     size: int
 
 
@@ -105,7 +105,7 @@ class Rooms:
     somebody is in a room, sends, or is in ``async with rooms``: so a process that only sends keeps its connection.
     """
 
-    url: str | Engine | None = None
+    url: str | Engine | None = field(default=None, repr=False)  # it may hold a password
     _: KW_ONLY
     history: int = 0
     id_key: str | None = None
@@ -338,7 +338,7 @@ class Room:
         if message.text is not None:
             await self.websocket.send_text(message.text)
         else:
-            await self.websocket.send_bytes(message.data or b"")
+            await self.websocket.send_bytes(message.data)
 
 
 # --- engines ----------------------------------------------------------------------------------------------------------
@@ -481,7 +481,7 @@ class _Redis(Engine):
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
         except ImportError:
-            raise ImportError(f'Rooms({url!r}) needs the client of Redis: pip install "reference-ws[rooms]".') from None
+            raise ImportError('Rooms(url) needs the client of Redis: pip install "reference-ws[rooms]".') from None
         self._errors = client.RedisError, OSError
         self._pool: Any = None
         self._make_pool: Callable[[], Any] = lambda: client.BlockingConnectionPool.from_url(
@@ -538,7 +538,8 @@ class _Redis(Engine):
             with anyio.fail_after(WAIT_S):
                 return await command(self._client(self._pool))
         except self._errors as error:
-            raise EngineError(f"Redis can't be reached, or refuses: {error}. Try again later.") from error
+            problem = str(error) or "no answer in time"
+            raise EngineError(f"Redis can't be reached, or refuses: {problem}. Try again later.") from error
         finally:
             await self.let_go()
 
@@ -567,7 +568,7 @@ class _Redis(Engine):
         if self._listener is None:
             self._listening = anyio.CancelScope()
             # Not in the context of the connection that happens to be the first.
-            self._listener = contextvars.Context().run(asyncio.ensure_future, self._listen(self._listening))
+            self._listener = contextvars.Context().run(asyncio.ensure_future, self._listen(self._pool, self._listening))
         return topic
 
     async def leave(self, topic: _Topic) -> None:
@@ -583,14 +584,14 @@ class _Redis(Engine):
         with anyio.move_on_after(WAIT_S):
             await topic.ready.wait()
             return
-        raise EngineError(f"Redis can't be reached: {self._problem}. Try again later.")
+        raise EngineError(f"Redis can't be reached: {self._problem or 'no answer in time'}. Try again later.")
 
-    async def _listen(self, scope: anyio.CancelScope) -> None:
+    async def _listen(self, pool: Any, scope: anyio.CancelScope) -> None:
         with scope:
             if self._closing is not None:
                 await asyncio.wait([self._closing])  # the listener before this one may not touch what is this one's
             while True:
-                connection = self._pool.make_connection()
+                connection = pool.make_connection()
                 try:
                     await connection.connect()
                     async with anyio.create_task_group() as tasks:
@@ -653,14 +654,14 @@ def _message(payload: bytes) -> _Message | None:
     """Decode a message, once for all members; ``None`` for what others have put there."""
     kind, data = payload[:1], payload[1:]
     try:
-        return _Message(data.decode(), None, len(data)) if kind == b"t" else _Message(None, data, len(data))
+        return _Message(data.decode() if kind == b"t" else None, data, len(data)) if kind in (b"t", b"b") else None
     except UnicodeDecodeError:
         return None
 
 
 def _skipped(count: int | None) -> _Message:
     text = dumps({"skipped": count})
-    return _Message(text, None, len(text))
+    return _Message(text, text.encode(), len(text))
 
 
 def _read_id(text: str | bytes) -> Id | None:

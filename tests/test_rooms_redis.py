@@ -277,11 +277,13 @@ async def test_what_others_publish_there_harms_nobody(redis):
     rooms = Rooms(redis.url, history=10)
     async with member(rooms) as client:
         foreign = rooms.engine._client(rooms.engine._pool)
-        for junk in b"", b" ", b"x", b"1-1", b"t", b"\xff t", b" t\xff", b"99999999999999999999-1 t?":
+        for junk in b"", b" ", b"x", b"1-1", b"t", b"b?", b" x", b" t\xff", b"1-1 t\xff":
             await foreign.publish("0:rooms:a", junk)
+        await foreign.xadd("rooms:a", {"not": "ours"}, id="1-1")
         await rooms.send_text("a", "on")
-        while (message := await client.receive()).get("text") != "on":
-            assert message["type"] == "websocket.send"
+        assert "on" == await client.receive_text()
+    async with member(rooms, after="0-0") as client:
+        assert "on" == await client.receive_text()
 
 
 @pytest.mark.parametrize("after_ms", [0, 1, 2, 4, 8, 16])
