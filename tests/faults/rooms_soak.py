@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a program, it stands on what the tests stand on
 
 from redis_server import RedisServer, redis_server
-from server import WAIT_S, connect, free_port, in_process
+from server import connect, free_port, in_process
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
