@@ -1069,7 +1069,7 @@ def test_an_event_loop_that_is_closed_meanwhile_ends_all_the_same():
 
     running = Thread(target=asyncio.run, args=[main()], daemon=True)
     running.start()
-    running.join(5)
+    running.join(60)
     assert not running.is_alive()
 
 
