@@ -651,6 +651,9 @@ async def test_a_glance_leaves_the_receives_as_they_were(begun):
     assert not await ahead.glance()
     assert (([], True) if begun else ([1], False)) == (cancelled, ahead.in_use)
     ahead.release()
+    assert await ahead.next() is None
+    await anyio.wait_all_tasks_blocked()
+    assert [1] == cancelled
 
 
 @pytest.mark.parametrize("limit", [1, 3])
