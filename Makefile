@@ -7,7 +7,7 @@ ALLOW_HOST ?=
 SITE_URL ?=
 BIN := .venv/bin
 
-.PHONY: help serve docs test py314 check servers faults mutants lab bench format clean
+.PHONY: help serve docs test py314 check servers faults rooms mutants lab bench format clean
 
 help:
 	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=, ALLOW_HOST=)"
@@ -17,6 +17,7 @@ help:
 	@echo "make check   ruff, types, parity of the languages, layout, strict site build"
 	@echo "make servers play every transcript on uvicorn, hypercorn, granian and daphne"
 	@echo "make faults  let clients vanish, handlers be cancelled and servers stop, thousands of times; prints the numbers"
+	@echo "make rooms   100,000 messages to 300 members while Redis and processes are killed; prints what was lost (needs redis-server)"
 	@echo "make mutants change the library in 300 places, one at a time, and see what notices (MUTANTS='--only guards --count 50')"
 	@echo "make lab     run, step and play an example of every page in every language, in a real Chromium"
 	@echo "make bench   measure this library beside its peers (QUICK=1: under two minutes; NOTE=: a remark for the result)"
@@ -56,6 +57,9 @@ servers: .venv/servers
 
 faults: .venv/servers
 	$(BIN)/python -m pytest tests/faults tests/servers/test_nothing_is_lost.py --full
+
+rooms: .venv/dev
+	@$(BIN)/python tests/faults/rooms_soak.py
 
 mutants: .venv/dev
 	@PYTHONPATH=tests $(BIN)/python -m mutants $(MUTANTS)
