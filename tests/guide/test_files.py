@@ -29,6 +29,7 @@ PAGES = [page for page in read_pages(ROOT / "docs") if any("file" in fence.optio
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "NO_COLOR": "1"}
 ENVIRONMENT["PYTEST_PLUGINS"] = "reference_ws.transcript.plugin"  # as an installed package names it
+ENVIRONMENT["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the other plugins that are here take as long as the rest
 
 # The code of a page is equal in all languages: each is read in one of them.
 client, start, rooms = (
