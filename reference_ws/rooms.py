@@ -518,12 +518,14 @@ class _Redis(Engine):
     async def let_go(self) -> None:
         self._holders -= 1
         if not self._holders:
-            self._closing = asyncio.ensure_future(self._close(self._pool, self._listener))
+            listener = self._listener
+            self._closing = asyncio.ensure_future(self._close(self._pool, listener))
             self._pool = self._listener = None
             if self._listening is not None:
                 self._listening.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.shield(self._closing)  # a cancel() of asyncio's doesn't care for anyio's shield
+            if asyncio.current_task() is not listener:  # which may be the last to hold it: it read while all left
+                with anyio.CancelScope(shield=True):
+                    await asyncio.shield(self._closing)  # a cancel() of asyncio's doesn't care for anyio's shield
 
     async def _close(self, pool: Any, listener: asyncio.Future[None] | None) -> None:
         if listener is not None:
@@ -568,7 +570,9 @@ class _Redis(Engine):
         if self._listener is None:
             self._listening = anyio.CancelScope()
             # Not in the context of the connection that happens to be the first.
-            self._listener = contextvars.Context().run(asyncio.ensure_future, self._listen(self._pool, self._listening))
+            self._listener = contextvars.Context().run(
+                asyncio.ensure_future, self._listen(self._pool, self._listening, self._closing)
+            )
         return topic
 
     async def leave(self, topic: _Topic) -> None:
@@ -586,10 +590,10 @@ class _Redis(Engine):
             return
         raise EngineError(f"Redis can't be reached: {self._problem or 'no answer in time'}. Try again later.")
 
-    async def _listen(self, pool: Any, scope: anyio.CancelScope) -> None:
+    async def _listen(self, pool: Any, scope: anyio.CancelScope, before: asyncio.Future[None] | None) -> None:
         with scope:
-            if self._closing is not None:
-                await asyncio.wait([self._closing])  # the listener before this one may not touch what is this one's
+            if before is not None:
+                await asyncio.wait([before])  # the listener before this one may not touch what is this one's
             while True:
                 connection = pool.make_connection()
                 try:

@@ -338,6 +338,30 @@ async def test_rooms_come_and_go_quickly(redis):
             tasks.start_soon(hop, number)
 
 
+async def test_who_leaves_while_the_history_is_read_leaves_no_task(redis, monkeypatch):
+    """Then the task that listens and reads is the last to need the connection, and closes it under itself."""
+    rooms, reading, gate = Rooms(redis.url, history=10), asyncio.Event(), asyncio.Event()
+    async with member(rooms):
+        await rooms.send_text("a", "?")
+        engine, ask = rooms.engine, rooms.engine._ask
+
+        async def ask_slowly(command):
+            async def slowly(client):
+                reading.set()
+                await gate.wait()
+                return await command(client)
+
+            return await ask(slowly)
+
+        client = engine._client(engine._pool)
+        monkeypatch.setattr(engine, "_ask", ask_slowly)
+        await client.client_kill_filter(_type="pubsub")
+        await reading.wait()
+    assert nobody_is_in(rooms)
+    gate.set()
+    await until(lambda: engine._closing is not None and engine._closing.done())
+
+
 async def test_the_connection_is_there_while_somebody_needs_it(redis):
     rooms = Rooms(redis.url)
     await rooms.send_text("a", "?")
