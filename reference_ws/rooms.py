@@ -467,6 +467,10 @@ return id
 """Numbers a message, keeps it and publishes it, in one step: nothing else happens in Redis meanwhile."""
 
 
+_listens: Final = contextvars.ContextVar("_listens", default=False)
+"""Set in the task that listens: it lives while others hold the connection. If it held it, its end would wait for it."""
+
+
 class _Redis(Engine):
     """The engine of many processes: Redis, which takes one command after the other.
 
@@ -518,14 +522,12 @@ class _Redis(Engine):
     async def let_go(self) -> None:
         self._holders -= 1
         if not self._holders:
-            listener = self._listener
-            self._closing = asyncio.ensure_future(self._close(self._pool, listener))
+            self._closing = asyncio.ensure_future(self._close(self._pool, self._listener))
             self._pool = self._listener = None
             if self._listening is not None:
                 self._listening.cancel()
-            if asyncio.current_task() is not listener:  # which may be the last to hold it: it read while all left
-                with anyio.CancelScope(shield=True):
-                    await asyncio.shield(self._closing)  # a cancel() of asyncio's doesn't care for anyio's shield
+            with anyio.CancelScope(shield=True):
+                await asyncio.shield(self._closing)  # a cancel() of asyncio's doesn't care for anyio's shield
 
     async def _close(self, pool: Any, listener: asyncio.Future[None] | None) -> None:
         if listener is not None:
@@ -535,7 +537,9 @@ class _Redis(Engine):
     # --- sending and reading
 
     async def _ask(self, command: Callable[[Any], Awaitable[Any]]) -> Any:
-        self.hold()
+        holds = not _listens.get()
+        if holds:
+            self.hold()
         try:
             with anyio.fail_after(WAIT_S):
                 return await command(self._client(self._pool))
@@ -543,7 +547,8 @@ class _Redis(Engine):
             problem = str(error) or "no answer in time"
             raise EngineError(f"Redis can't be reached, or refuses: {problem}. Try again later.") from error
         finally:
-            await self.let_go()
+            if holds:
+                await self.let_go()
 
     async def publish(self, name: str, head: bytes, tail: bytes, history: int, keep_s: float) -> Id | None:
         channel = self._channel + name
@@ -591,6 +596,7 @@ class _Redis(Engine):
         raise EngineError(f"Redis can't be reached: {self._problem or 'no answer in time'}. Try again later.")
 
     async def _listen(self, pool: Any, scope: anyio.CancelScope, before: asyncio.Future[None] | None) -> None:
+        _listens.set(True)
         with scope:
             if before is not None:
                 await asyncio.wait([before])  # the listener before this one may not touch what is this one's
