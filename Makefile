@@ -30,6 +30,9 @@ serve: .venv/serve
 docs: .venv/serve
 	@SITE_URL="$(SITE_URL)" $(BIN)/python -m reference_ws.guide.site build/docs
 
+# Whatever the environment says: else each run rewrites the asserts of all tests, and each process compiles the package.
+test servers faults lab: export PYTHONDONTWRITEBYTECODE :=
+
 test: .venv/dev
 	# A page is one run from top to bottom: its file stays with one worker.
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
@@ -63,7 +66,7 @@ mutants: .venv/dev
 
 lab: .venv/dev
 	$(BIN)/python -m reference_ws.guide.site # once, before two workers want it
-	$(BIN)/python -m pytest tests/guide/test_lab_in_browser.py tests/guide/test_predict_in_browser.py --full -q -n 2
+	$(BIN)/python -m pytest tests/guide/test_lab_in_browser.py tests/guide/test_predict_in_browser.py docs --full -m needs -q -n 2
 
 format: .venv/dev
 	$(BIN)/ruff check --fix
@@ -71,6 +74,7 @@ format: .venv/dev
 
 clean:
 	rm -rf .venv .cache build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import chat
 import pytest
-from browser import FLAGS
+from browser import LAUNCHED
 from playwright.sync_api import Page, expect, sync_playwright
 from redis_server import RedisServer, redis_server
 from server import WAIT_S, Process, free_port, in_process
@@ -61,7 +61,7 @@ def deployed(tmp_path: Path) -> Iterator[tuple[str, list[Process], RedisServer]]
 def open_tab() -> Iterator[Callable[[str, str, str], Page]]:
     expect.set_options(timeout=WAIT_S * 1000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program("chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program("chromium"), **LAUNCHED)
 
         def opened(url: str, language: str, name: str) -> Page:
             tab = browser.new_context(locale=language).new_page()
