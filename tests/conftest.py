@@ -42,6 +42,10 @@ def _few_objects() -> None:
         gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # the summary may be the first to import hypothesis, which looks for who holds trio's randoms
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, object]]:
     """Run an async test (``@pytest.mark.anyio``) on asyncio and on trio: in memory no real time passes.
