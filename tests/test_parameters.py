@@ -932,6 +932,6 @@ def test_a_context_manager_that_nobody_would_enter_is_an_error_at_registration(d
 def test_a_signature_that_is_none_names_the_function():
     async def handler(ws: WebSocket): ...
 
-    handler.__signature__ = "(ws)"
+    handler.__signature__ = 5
     with pytest.raises(TypeError, match=r"handler \(.*test_parameters\.py"):
         bind_handler(handler)
