@@ -205,7 +205,10 @@ def taking(annotation, default=...):
     return handler
 
 
-FOREIGN = r"^taking.*handler \(.*test_parameters.py:\d+\): user has .*Foreign.* `Depends` .* from reference_ws"
+FOREIGN = (
+    r"^taking.*handler \(.*test_parameters.py:\d+\): user has .*Foreign.* `Depends` .* from reference_ws "
+    r".*annotated type as the default\.$"
+)
 
 
 @pytest.mark.parametrize(
