@@ -89,10 +89,10 @@ class Recorder:
         threading.settrace(self.trace)
         sys.settrace(self.trace)
         try:
-            return (yield)  # type: ignore[return-value]
+            return (yield)
         finally:
             sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
+            threading.settrace(None)
             ran = {file: sorted(lines) for file, lines in self.lines.items()}
             self.seen[str(item.path)][item.nodeid] = time.perf_counter() - began, ran
 
