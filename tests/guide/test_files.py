@@ -97,7 +97,7 @@ class Reader:
         if words[1:4] == ["-m", "pip", "install"]:
             for package in words[5:]:
                 __import__(package)
-            assert re.fullmatch(r"\.\./[\w-]+\[cli\]", words[4])
+            assert re.fullmatch(r"\.\./[\w-]+\[(cli|rooms)\]", words[4])
             return ""
         if not (self.folder / ".venv").exists():
             (self.folder / ".venv").symlink_to(sys.prefix)
