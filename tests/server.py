@@ -114,7 +114,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def in_process(*command: object, port: int = 0, within_s: float = WAIT_S, **options: Any) -> Iterator[Process]:
+def in_process(*command: object, port: int = 0, **options: Any) -> Iterator[Process]:
     """Run a command that serves at `port`; without one it says which it has taken, by the port or an address in a line.
 
     `options` are those of `subprocess.Popen`. What it writes goes to files: a pipe that nobody reads holds 64 KiB of
@@ -130,7 +130,7 @@ def in_process(*command: object, port: int = 0, within_s: float = WAIT_S, **opti
     ):
         server = Process(process, port, told, complained)
         try:
-            _wait(server, time.monotonic() + within_s)
+            _wait(server, time.monotonic() + WAIT_S)
             yield server
         finally:
             process.terminate()

@@ -25,8 +25,8 @@ from tempfile import TemporaryDirectory
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a program, it stands on what the tests stand on
 
 from redis_server import RedisServer, redis_server
-from server import WAIT_S, free_port, in_process
-from websockets.asyncio.client import ClientConnection, connect
+from server import connect, free_port, in_process
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
 from reference_ws import EngineError, Rooms
@@ -158,8 +158,6 @@ class Member:
                     compression=None,
                     max_queue=4,
                     close_timeout=0.1,
-                    ping_interval=None,
-                    open_timeout=WAIT_S,
                 ) as self.connection:
                     self.soak.told["connections"] += 1
                     known = len(self.had)
