@@ -535,8 +535,12 @@ async def fails_at_once(websocket):
     raise ValueError
 
 
+committed = []
+
+
 def cleaned_up():
     yield 1
+    committed.append(1)
 
 
 async def waits_with_a_dependency(websocket: WebSocket, it: Annotated[int, Depends(cleaned_up)]):
@@ -580,6 +584,7 @@ def test_a_handler_that_is_thrown_away_awaits_nothing(handler, answers):
         assert task.done()
     finally:
         loop.close()
+    assert not committed
 
 
 async def _step(coroutine):

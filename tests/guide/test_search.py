@@ -9,7 +9,6 @@ from server import WAIT_S, files_alone
 
 from reference_ws.guide.glossary import search_words
 from reference_ws.guide.pages import source_root
-from reference_ws.guide.site import build
 from reference_ws.guide.words.catalogs import LANGUAGES
 
 pytestmark = pytest.mark.needs("chromium")
@@ -33,11 +32,6 @@ ASK = """async ([folder, queries]) => {
   worker.terminate()
   return found
 }"""
-
-
-@pytest.fixture(scope="module")
-def whole_site(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
-    return once("whole", lambda folder: build(output=folder / "site", progress=lambda _: None)) / "site"
 
 
 @pytest.fixture(scope="module")

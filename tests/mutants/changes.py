@@ -128,6 +128,8 @@ def _never_run(tree: ast.Module) -> set[int]:
                 roots.append(node)
             case ast.Assign(targets=[ast.Name(id="__all__" | "__slots__")]) | ast.If(test=ast.Name(id="TYPE_CHECKING")):
                 roots.append(node)
+            case ast.Call(func=ast.Name(id="cast"), args=[kind, _]):
+                roots.append(kind)
             case ast.Call(func=ast.Name(id="TypeVar")) | ast.Subscript(value=ast.Name(id="Literal")):
                 roots.append(node)
             case ast.ClassDef():  # slots, eq and the like: smaller and quicker, not otherwise
