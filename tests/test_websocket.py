@@ -1085,6 +1085,29 @@ async def test_arguments_of_another_kind_are_a_type_error_before_anything_is_sen
     await check(app, "-> connect /\n<- accept")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"headers": {"x-a": "b\r\nset-cookie: c=d"}},
+        {"headers": {"x-a": "b\nc"}},
+        {"headers": {"x-a": "b\0"}},
+        {"headers": {"x-a: b\r\nx-c": "d"}},
+        {"headers": [(b"", b"b")]},
+        {"subprotocol": "chat\r\nset-cookie: c=d"},
+        {"subprotocol": "chat, talk"},
+        {"subprotocol": ""},
+    ],
+)
+async def test_a_header_that_would_be_more_than_one_is_a_value_error_before_anything_is_sent(arguments):
+    async def app(scope, receive, send):
+        websocket = WebSocket(scope, receive, send)
+        with pytest.raises(ValueError, match="can't send"):
+            await websocket.accept(**arguments)
+        await websocket.accept(headers={"X-A": "b c"})
+
+    await check(app, "-> connect /\n<- accept\n    x-a: b c")
+
+
 # --- order, fairness, loss --------------------------------------------------------------------------------------------
 
 

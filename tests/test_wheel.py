@@ -275,7 +275,7 @@ def test_the_site_is_built_and_served(installed, home_with_site, run):
         titles = [title_of(f"http://127.0.0.1:{server.port}/{page}") for page in pages]
         closing = run("run", "closing", "-q", "--url", server.url)
         server.process.send_signal(signal.SIGINT)
-        output, errors = server.process.communicate(timeout=WAIT_S)
+        output, errors = server.rest()
 
     assert 3 == len(set(titles))
     assert (0, "") == closing[::2]

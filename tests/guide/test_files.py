@@ -109,6 +109,39 @@ def test_a_program_writes_what_the_page_says(page, reader):
     assert "closed: 1000" in reader.told
 
 
+def refusing(*statuses):
+    """Make an application that refuses with each status in turn, and then has nothing to tell: it closes with 1000."""
+    left = list(statuses)
+
+    async def application(scope, receive, send):
+        await receive()
+        if left:
+            await send({"type": "websocket.http.response.start", "status": left.pop(0), "headers": []})
+            await send({"type": "websocket.http.response.body", "body": b""})
+        else:
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close"})
+
+    return application
+
+
+@client
+@pytest.mark.parametrize(
+    ("statuses", "told", "returncode"),
+    [((503, 502), "closed: 503\nclosed: 502\nclosed: 1000\n", 0), ((403, 503), "", 1)],
+    ids=["proxy", "application"],
+)
+def test_a_program_comes_again_when_it_was_a_proxy_that_refused(page, tmp_path, statuses, told, returncode):
+    (sample,) = [fence for fence in page.fences if fence.options.get("file") == "listen.py"]
+    (tmp_path / "listen.py").write_text(sample.source, "utf-8")
+    with in_thread(refusing(*statuses)) as url:
+        command = [sys.executable, "listen.py", f"{url}/news"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_S, check=False)
+
+    assert (returncode, told) == (done.returncode, done.stdout)
+    assert ("HTTP 403" in done.stderr) == bool(returncode)
+
+
 @pytest.mark.needs("chromium")
 @start
 def test_the_first_page_is_a_chat_until_the_server_stops(page, reader, browser: Browser):

@@ -291,7 +291,7 @@ def test_signal_ends_it_with_open_connections(server, ending, code):
         connect(f"{server.url}/live/closing/deaf"),
     ):
         server.process.send_signal(ending)
-        output, errors = server.process.communicate(timeout=WAIT_S)
+        output, errors = server.rest()
 
         assert (code, "", "") == (server.process.returncode, output, errors)
         with pytest.raises(ConnectionClosed) as closed:
@@ -304,7 +304,7 @@ def test_signal_ends_it_with_open_connections(server, ending, code):
 def test_one_signal_is_enough_whatever_a_handler_does(server, handler):
     with connect(f"{server.url}/live/closing/{handler}"):
         server.process.send_signal(signal.SIGINT)
-        output, errors = server.process.communicate(timeout=WAIT_S)
+        output, errors = server.rest()
 
     assert (130, "", "") == (server.process.returncode, output, errors)
 
@@ -323,7 +323,7 @@ def test_one_signal_is_enough_under_load(server):
             client.send("hello")
             assert "hello" == client.recv(timeout=WAIT_S)
             server.process.send_signal(signal.SIGINT)
-            output, errors = server.process.communicate(timeout=WAIT_S)
+            output, errors = server.rest()
         for each in silent:
             each.close()
 
@@ -353,7 +353,7 @@ def test_silent_clients_keep_nobody_out_and_the_log_is_short(root):
             for each in silent:
                 each.close()
         server.process.send_signal(signal.SIGINT)
-        _, errors = server.process.communicate(timeout=WAIT_S)
+        _, errors = server.rest()
 
     assert "Too many connections at once: new ones wait until others end (too many open files).\n" == errors
 
@@ -371,7 +371,7 @@ def test_exception_of_an_example_is_one_line(server):
     with connect(f"{server.url}/live/closing/fails") as client, pytest.raises(ConnectionClosed):
         client.recv(timeout=WAIT_S)
     server.process.send_signal(signal.SIGINT)
-    _, errors = server.process.communicate(timeout=WAIT_S)
+    _, errors = server.rest()
 
     assert "ERROR: closing#a, sample 1, line 25: ValueError: nobody is here\n" == re.sub(" +", " ", errors)
 
