@@ -171,9 +171,7 @@ def format_servers(_source: str, _language: str, css_class: str, *_: object, **_
     return f'<div class="{css_class}">{differences.tables(page.path.parents[1], page.language)}</div>'
 
 
-def format_peers(
-    source: str, _language: str, css_class: str, options: Mapping[str, str], _md: object, **_: Any
-) -> str:
+def format_peers(source: str, _language: str, css_class: str, options: Mapping[str, str], _md: object, **_: Any) -> str:
     """Render what was found of a system, of ``docs/peers.toml``."""
     page = PAGE.get()
     of = _fence("peers", source, options).options["of"]

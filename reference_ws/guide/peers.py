@@ -1,7 +1,7 @@
 """What other systems do as released: ``docs/peers.toml``, which `make peers` writes, as what pages show of it.
 
-A page says ``[^F6]`` after a sentence about one of them: a mark that leads to the evidence. ``{{F6}}`` is the verdict on
-a promise, ``{{kept fastapi}}`` or ``{{kept}}`` how many promises have it, and ``{{version fastapi}}`` and
+``[^F6]`` after a sentence about one of them is a mark that leads to the evidence. ``{{F6}}`` is the verdict on a promise,
+``{{kept fastapi}}`` or ``{{kept}}`` how many promises have it, and ``{{version fastapi}}`` and
 ``{{date fastapi}}`` what was run, and when.
 """
 
@@ -133,6 +133,7 @@ def table(docs: Path, language: str, system: str) -> str:
     ]
     run = [release for name, release in peers.systems.items() if name.startswith(system)]
     told = "; ".join(
-        f"{', '.join([*release.versions, *release.servers])}, Python {release.python} ({release.date})" for release in run
+        f"{', '.join([*release.versions, *release.servers])}, Python {release.python} ({release.date})"
+        for release in run
     )
     return f"<p>{escape(told)}</p>{html_table(titles, rows)}"

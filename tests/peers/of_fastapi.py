@@ -1,5 +1,6 @@
 """What the pages say of FastAPI and Starlette."""
 
+import importlib.metadata
 import inspect
 import threading
 from typing import Annotated
@@ -18,6 +19,7 @@ from claims import (
     get,
     gone,
     play,
+    raised,
     recorded,
     text,
     untestable,
@@ -34,6 +36,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
+from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocketState
 
 app = FastAPI()
@@ -369,7 +372,7 @@ async def the_url_is_no_str():
     return await observe.url_as_text(WebSocket)
 
 
-@fact("F23", {"x: 1 and x: 2": "1", "assignment": "TypeError"})
+@fact("F23", {"x: 1 and x: 2": "1", "getlist": True, "assignment": "TypeError"})
 async def of_a_repeated_header_the_first_value_counts():
     return await observe.repeated_header(WebSocket)
 
@@ -517,7 +520,22 @@ def on_receive_of_starlettes_endpoint_takes_the_socket_too():
     return {"parameters": observe.bare(WebSocketEndpoint.on_receive)}
 
 
-@fact("F36", {"a close after the client has left": "close 1000"})
+@app.websocket("/closes-late")
+async def closes_late(ws: WebSocket):
+    await ws.accept()
+    await ws.receive()
+    await ws.close()
+
+
+LATE = {
+    "uvicorn/websockets": "RuntimeError",
+    "uvicorn/wsproto": "WebSocketDisconnect",
+    "hypercorn": "none",
+    "granian": "none",
+}
+
+
+@fact("F36", {"a close after the client has left": "close 1000", "error": LATE})
 async def a_close_after_the_client_has_left_goes_to_the_server():
     async def application(scope, receive, send):
         ws = WebSocket(scope, receive, send)
@@ -525,9 +543,32 @@ async def a_close_after_the_client_has_left_goes_to_the_server():
         await ws.receive()
         await ws.close()
 
-    return {"a close after the client has left": (await play(application, gone())).sent[-1]}
+    return {
+        "a close after the client has left": (await play(application, gone())).sent[-1],
+        "error": await everywhere(lambda visit: visit.error, "/closes-late", leave=1000),
+    }
 
 
 @fact("F37", {"names": ["float", "int", "path", "str", "uuid"]})
 def the_converters_have_five_names():
     return {"names": sorted(CONVERTOR_TYPES)}
+
+
+@fact("F38", {"requires anyio": True})
+def starlette_is_built_on_anyio():
+    return {"requires anyio": any(line.startswith("anyio") for line in importlib.metadata.requires("starlette"))}
+
+
+@fact("F39", {"a parameter": True})
+def lifespan_is_a_parameter_of_the_application():
+    return {"a parameter": "lifespan" in inspect.signature(Starlette).parameters}
+
+
+@fact("F40", {"Request": True, "WebSocket": True})
+def httpconnection_is_the_parent_of_request_and_websocket():
+    return {"Request": issubclass(Request, HTTPConnection), "WebSocket": issubclass(WebSocket, HTTPConnection)}
+
+
+@fact("F41", {"a path without a slash": "AssertionError"})
+def a_route_wants_a_path_with_a_slash():
+    return {"a path without a slash": raised(WebSocketRoute, "no-slash", typed)}

@@ -485,3 +485,9 @@ async def websocket_is_a_context_variable():
         await helper()
 
     return {"helper": (await play(made(handler))).sent}
+
+
+@fact("I34", {"a text frame": "text list [1]", "a binary frame": "text list [2]"})
+async def a_json_view_takes_both_kinds_of_frame():
+    sent = await gives("json", text("[1]"), binary(b"[2]"))
+    return {"a text frame": sent[0], "a binary frame": sent[1]}

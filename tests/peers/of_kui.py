@@ -642,7 +642,7 @@ async def the_url_is_no_str():
     return await observe.url_as_text(WebSocket)
 
 
-@fact("K30", {"x: 1 and x: 2": "1, 2", "assignment": "TypeError"})
+@fact("K30", {"x: 1 and x: 2": "1, 2", "getlist": False, "assignment": "TypeError"})
 async def repeated_headers_are_joined():
     return await observe.repeated_header(WebSocket)
 
@@ -722,3 +722,9 @@ async def on_disconnect_runs_after_the_disconnect_message():
 
     await play(made(Looks), gone())
     return {"client_state": states[0]}
+
+
+@fact("K41", {"sent": ["accept", "close 1011"], "error": "KeyError: 'bytes'"})
+async def an_empty_text_frame_ends_a_view_with_1011():
+    played = await play(made(DefaultView), text(""))
+    return {"sent": played.sent, "error": played.error}

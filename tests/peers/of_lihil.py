@@ -266,14 +266,14 @@ async def it_begins_as_http_get():
     "H14",
     {
         "a handler that ends": ["accept", "text plain", "close 1000"],
-        "that raises": ["accept", "close 1011", "http.response.start 500"],
+        "that raises": ["accept", "close 1011", "HTTP 500"],
     },
     promised={"that raises": ["accept", "close 1011"]},
 )
 async def after_an_error_http_500_follows_the_close():
     messages = (await run(made(breaks), path="/one")).messages
     raises = [
-        " ".join([m["type"].replace("websocket.", ""), *(str(m[key]) for key in ("code", "status") if key in m)])
+        " ".join([m["type"].replace("websocket.", "").replace("http.response.start", "HTTP"), *(str(m[key]) for key in ("code", "status") if key in m)])
         for m in messages
         if not m["type"].endswith("http.response.body")
     ]

@@ -298,7 +298,7 @@ async def invalid_cookies_can_be_read():
     return await observe.odd_cookies(WebSocket)
 
 
-@fact("L23", {"x: 1 and x: 2": "1", "assignment": "none"})
+@fact("L23", {"x: 1 and x: 2": "1", "getlist": True, "assignment": "none"})
 async def of_a_repeated_header_the_first_value_counts():
     return await observe.repeated_header(WebSocket)
 
