@@ -44,6 +44,7 @@ check: .venv/dev
 	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_catalogs.py
 	PYTHONPATH=tests $(BIN)/python -m checks.parity
 	PYTHONPATH=tests $(BIN)/python -m checks.coverage
+	PYTHONPATH=tests $(BIN)/python -m checks.peers
 	$(BIN)/python -m reference_ws.guide.site
 
 bench: .cache/bench/ready

@@ -1,7 +1,7 @@
 """What other systems do as released: ``docs/peers.toml``, which `make peers` writes, as what pages show of it.
 
-``[^F6]`` after a sentence about one of them is a mark that leads to the evidence. ``{{F6}}`` is the verdict on a promise,
-``{{kept fastapi}}`` or ``{{kept}}`` how many promises have it, and ``{{version fastapi}}`` and
+``[^F6]`` after a sentence about one of them is a mark that leads to the evidence. ``{{F6}}`` is the verdict on a
+promise, ``{{kept fastapi}}`` or ``{{kept}}`` how many promises have it, and ``{{version fastapi}}`` and
 ``{{date fastapi}}`` what was run, and when.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from gettext import NullTranslations
 from html import escape
 from pathlib import Path
@@ -66,7 +65,6 @@ class Peers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return dict(each.split(" ") for each in reversed(run))[package]
 
 
-@lru_cache(1)
 def read_peers(docs: Path) -> Peers:
     """Read ``docs/peers.toml``; where there is none, nothing. Raises `msgspec.ValidationError` for another shape."""
     file = docs / "peers.toml"
@@ -95,7 +93,7 @@ def fill(html: str, page: Page) -> str:
         return f'<a href="{place}" title="{escape(f"{claim.fact}: {claim.evidence}")}">{shown}</a>'
 
     def value(name: str, _, about: str) -> str:  # type: ignore[no-untyped-def]
-        if name in peers.claims:
+        if name[0].isupper():
             return evidence(name, escape(verdict_word(words, peers.claims[name].verdict)))
         if name == "version":
             return peers.version(about)

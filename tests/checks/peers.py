@@ -83,9 +83,10 @@ def unmarked(page: Page) -> Iterator[tuple[int, str, str]]:
     for line, anchor, kind, text in _sentences(page):
         bare = re.sub(r"`[^`]*`|\[[^\]]*\]\(from-[^)]*\)|\]\([^)]*\)", "", text)
         named = _NAMES.search(bare) and _BOX not in text
-        if kind != "page" and (named or (kind == "run" and text.lstrip("- ").startswith("**"))):
-            if not MARK.search(text) and not re.search(r"\{\{[IKFLH]\d", text):
-                yield line, f"{page.name}#{anchor}", text.strip()
+        measured = kind == "run" and text.lstrip("- ").startswith("**")
+        marked = MARK.search(text) or re.search(r"\{\{[IKFLH]\d", text)
+        if kind != "page" and (named or measured) and not marked:
+            yield line, f"{page.name}#{anchor}", text.strip()
 
 
 def check(docs: Path, listed: list[Unmarked]) -> Iterator[str]:
@@ -115,7 +116,9 @@ def check(docs: Path, listed: list[Unmarked]) -> Iterator[str]:
 
 
 def _marks(page: Page) -> set[str]:
-    return set(MARK.findall(page.path.read_text("utf-8")))
+    """List the ids that the page has, as marks or as verdicts."""
+    text = page.path.read_text("utf-8")
+    return {*MARK.findall(text), *(name for name in VALUE.findall(text) if name[0].isupper())}
 
 
 def _unknown(page: Page, peers: Peers) -> Iterator[str]:
@@ -150,7 +153,7 @@ def _readmes(peers: Peers) -> Iterator[str]:
     want = {str(peers.count(None, None)), str(peers.count("yes", None)), max(r.date for r in peers.systems.values())}
     for file in sorted(ROOT.glob("README*.md")):
         (said,) = [line for line in file.read_text("utf-8").split("\n\n") if "Index.py" in line]
-        told = set(re.findall(r"\d{4}-\d\d-\d\d|\b\d{2,3}\b(?![-.])", re.sub(r"\d{4}-\d\d-\d\d", r"", said)))
+        told = set(re.findall(r"\d{4}-\d\d-\d\d|\b\d{2,3}\b", re.sub(r"\d{4}-\d\d-\d\d", r"", said)))
         dates = set(re.findall(r"\d{4}-\d\d-\d\d", said))
         if not want <= told | dates:
             yield f"{file.name}: {', '.join(sorted(want - told - dates))} of docs/peers.toml isn't said there"

@@ -475,7 +475,7 @@ async def polling_loses_a_message():
     return {"'precious', then 'second': read": {setup: await read_after_polling(setup) for setup in SETUPS}}
 
 
-@fact("I33", {"helper": ["accept", "text hello"]})
+@fact("I33", {"helper": ["accept", "text hello"], "outside": "LookupError"})
 async def websocket_is_a_context_variable():
     async def helper():
         await websocket.send_text("hello")
@@ -484,7 +484,8 @@ async def websocket_is_a_context_variable():
         await websocket.accept()
         await helper()
 
-    return {"helper": (await play(made(handler))).sent}
+    outside = raised(lambda: websocket.path_params).split(":")[0]
+    return {"helper": (await play(made(handler))).sent, "outside": outside}
 
 
 @fact("I34", {"a text frame": "text list [1]", "a binary frame": "text list [2]"})

@@ -271,12 +271,10 @@ async def it_begins_as_http_get():
     promised={"that raises": ["accept", "close 1011"]},
 )
 async def after_an_error_http_500_follows_the_close():
+    kinds = {"websocket.accept": "accept", "websocket.close": "close {code}"}
+    kinds.update(dict.fromkeys(("http.response.start", "websocket.http.response.start"), "HTTP {status}"))
     messages = (await run(made(breaks), path="/one")).messages
-    raises = [
-        " ".join([m["type"].replace("websocket.", "").replace("http.response.start", "HTTP"), *(str(m[key]) for key in ("code", "status") if key in m)])
-        for m in messages
-        if not m["type"].endswith("http.response.body")
-    ]
+    raises = [kinds[message["type"]].format(**message) for message in messages if message["type"] in kinds]
     return {"a handler that ends": (await run(made(plain), path="/one")).sent, "that raises": raises}
 
 
