@@ -566,6 +566,16 @@ def _check(function: Callable[..., Any], name: str, base: Any, extras: tuple[Any
         )
 
 
+def refuse_markers(function: Callable[..., Any], skip: int) -> None:
+    """Raise `TypeError` where a function asks for something that nobody binds for it."""
+    for parameter in signature(function, skip):
+        for extra in (*_taken_apart(parameter.annotation)[1], parameter.default):
+            if _is_ours(extra):
+                raise TypeError(
+                    f"{where(function)}: {parameter.name} has {extra!r}: only on_connect is given such things."
+                )
+
+
 def _is_ours(extra: Any) -> bool:
     return isinstance(extra, Depends | _Marker) or (isinstance(extra, type) and issubclass(extra, Depends | _Marker))
 
@@ -697,6 +707,13 @@ def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Param
         return taken
     # A method's wrapped function still has its self.
     return _passed_on(function, taken, signature(wrapped, skip + isinstance(target, MethodType | type)))
+
+
+def annotation_in(kind: type, annotation: Any, method: str) -> Any:
+    """Put in the place of a type variable what a class has inherited a method with: ``class Chat(Base[Say])``."""
+    known = _variables(kind, {}, {})
+    owner = next(each for each in kind.__mro__ if method in vars(each))
+    return expanded(annotation, known.get(owner, {}))
 
 
 def _inherited(known: Mapping[type, Mapping[Any, Any]]) -> list[inspect.Parameter]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, Final
@@ -19,10 +20,19 @@ import uvicorn
 from anyio.from_thread import start_blocking_portal
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
+from websockets.asyncio.client import connect as _connect
+from websockets.sync.client import connect as _connect_sync
 
 WAIT_S: Final = 60
 """How long a test waits for what has to come: it measures nothing, it only ends a test that hangs."""
 
+_PATIENT: Final = {"proxy": None, "open_timeout": WAIT_S, "close_timeout": WAIT_S, "ping_interval": None}
+
+connect = partial(_connect, **_PATIENT)
+connect_sync = partial(_connect_sync, **_PATIENT)
+"""A client's connection, with the options of `websockets`, whose own deadlines a busy machine overtakes: after 10 s
+without an answer to the handshake, or to a ping for 20 s, it gives the server up. Pings would also keep alive what a
+browser, which sends none, would lose."""
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 
@@ -104,7 +114,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def in_process(*command: object, port: int = 0, within_s: float = WAIT_S, **options: Any) -> Iterator[Process]:
+def in_process(*command: object, port: int = 0, **options: Any) -> Iterator[Process]:
     """Run a command that serves at `port`; without one it says which it has taken, by the port or an address in a line.
 
     `options` are those of `subprocess.Popen`. What it writes goes to files: a pipe that nobody reads holds 64 KiB of
@@ -120,7 +130,7 @@ def in_process(*command: object, port: int = 0, within_s: float = WAIT_S, **opti
     ):
         server = Process(process, port, told, complained)
         try:
-            _wait(server, time.monotonic() + within_s)
+            _wait(server, time.monotonic() + WAIT_S)
             yield server
         finally:
             process.terminate()

@@ -175,6 +175,25 @@ async def test_a_message_that_is_too_big_closes_with_1009(size, payload):
     assert [(1009, reason)] == ended
 
 
+async def test_nothing_follows_the_guards_own_end():
+    async def app(scope, receive, send):
+        assert "websocket.connect" == (await receive())["type"]
+        await send({"type": "websocket.accept"})
+        assert {
+            "type": "websocket.disconnect",
+            "code": 1009,
+            "reason": "messages have at most 4 bytes",
+        } == await receive()
+        for message in ({"type": "websocket.send", "text": "x"}, {"type": "websocket.close", "code": 1000}):
+            with pytest.raises(OSError, match="the guard has closed"):
+                await send(message)
+
+    await check(
+        LimitGuard(app, max_message_bytes=4),
+        '-> connect /\n<- accept\n-> text "abcde"\n<- close 1009 "messages have at most 4 bytes"',
+    )
+
+
 async def test_too_many_messages_close_with_1008():
     app = guarded(LimitGuard, messages_per_s=0.01, burst=3)
     said = '-> text "x"\n<- text "x"\n' * 3

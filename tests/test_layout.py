@@ -24,7 +24,7 @@ LAYERS = [
     {"codec"},
     {"connection"},
     {"websocket"},
-    {"context", "parameters"},
+    {"context", "parameters", "rooms"},
     {"binding"},
     {"views", "conversation"},
     {"routing"},
@@ -38,10 +38,11 @@ ALLOWED = {
     "transcript": {"lifecycle", "testing", "transcript"},
     "guide": {*CORE, "__version__", "testing", "transcript", "guide"},
 }
-CORE_LIBRARIES = {"anyio", "msgspec", "starlette"}
+CORE_LIBRARIES = {"anyio", "msgspec", "redis", "starlette"}
 STANDARD = {
     "annotationlib",
     "asyncio",
+    "bisect",
     "copy",
     "collections",
     "contextlib",

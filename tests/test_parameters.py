@@ -130,12 +130,28 @@ async def two(first, second): ...
 async def wants_more(ws: WebSocket, room: dict): ...
 
 
+async def depends_on_more(ws: WebSocket, it: Annotated[Any, Depends(wants_more)]): ...
+
+
 @pytest.mark.parametrize(
     ("handler", "problem"),
     [
         (sync, r"^sync \(.*test_parameters.py:\d+\): a WebSocket handler must be .* `async def`"),
-        (two, r"^two \(.*test_parameters.py:\d+\): nothing can be bound to the parameter 'first'"),
-        (wants_more, r"^wants_more \(.*:\d+\): nothing can be bound to the parameter 'room'"),
+        (
+            two,
+            r"^two \(.*test_parameters.py:\d+\): nothing can be bound to the parameter 'first' of this handler: "
+            r"annotate the connection with `WebSocket`, and the others with their types\.$",
+        ),
+        (
+            wants_more,
+            r"^wants_more \(.*:\d+\): nothing can be bound to the parameter 'room' of this handler: dict could only "
+            r"come from a body, and a handshake has none: receive it as a message, or make it with `Annotated\[\.\.\., "
+            r"Depends\(factory\)\]`\.$",
+        ),
+        (
+            depends_on_more,
+            r"^wants_more \(.*:\d+\): nothing can be bound to the parameter 'room' of this dependency: dict",
+        ),
         (partial(sync), "async def"),
     ],
 )
@@ -216,7 +232,10 @@ def test_a_marker_that_is_not_ours_is_an_error_at_registration(annotation, path)
         bind_handler(taking(annotation), path)
 
 
-@pytest.mark.parametrize("annotation", [str, str | None, list[str], int, WebSocket, dict, Any, object, Foreign | None])
+ANNOTATIONS = [str, str | None, list[str], int, WebSocket, dict, Any, object, Store, Foreign | None]
+
+
+@pytest.mark.parametrize("annotation", ANNOTATIONS)
 @pytest.mark.parametrize("path", [(), ("user",)])
 def test_a_default_that_is_no_plain_data_is_an_error_at_registration(annotation, path):
     if annotation == Foreign | None:
@@ -509,6 +528,15 @@ def around_with_more(handler):
     return wrapper
 
 
+def around_by_place_with_more(handler):
+    @wraps(handler, assigned=())
+    async def wrapper(token: Annotated[str, Header("none")], *args, flag: Annotated[str, Query("f")]):
+        assert ("none", "f") == (token, flag)
+        await handler(*args)
+
+    return wrapper
+
+
 def with_signature(handler):
     async def wrapper(*args, **kwargs):
         await handler(*args, **kwargs)
@@ -544,6 +572,7 @@ class Wrapped:
         around_by_name(room_handler),
         around_without_annotations(room_handler),
         around_with_more(room_handler),
+        around_by_place_with_more(room_handler),
         with_signature(room_handler),
         around(with_signature(room_handler)),
         partial(around(room_handler)),

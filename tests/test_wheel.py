@@ -216,6 +216,7 @@ def test_with_the_extra_cli_readme_s_first_program_plays_and_is_tested(install, 
     assert (0, "1 passed") == (passed[0], passed[1].splitlines()[-1].partition(" in ")[0]), passed[1]
     assert failed[0] == 1
     assert "FAILED echo.ws::transcript" in failed[1]
+    assert "\necho.ws:4: expected and got differ\n" in failed[1]
 
 
 @pytest.mark.parametrize("command", [["examples"], ["run", "closing", "-q"]])

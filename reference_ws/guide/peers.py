@@ -1,6 +1,6 @@
 """What other systems do as released: ``docs/peers.toml``, which `make peers` writes, as what pages show of it.
 
-``[^F6]`` after a sentence about one of them is a mark that leads to the evidence. ``{{F6}}`` is the verdict on a
+``[^F6 L14]`` after a sentence about them are marks that lead to the evidence. ``{{F6}}`` is the verdict on a
 promise, ``{{kept fastapi}}`` or ``{{kept}}`` how many promises have it, and ``{{version fastapi}}`` and
 ``{{date fastapi}}`` what was run, and when.
 """
@@ -26,7 +26,7 @@ SYSTEMS: Final = {"I": "indexpy", "K": "kui", "F": "fastapi", "L": "lilya", "H":
 COUNTED: Final = {"kept": "yes", "partly": "partly", "broken": "no", "untestable": "untestable"}
 """The word for a number of promises -> the verdict that they have."""
 
-MARK: Final = re.compile(r"\[\^([IKFLH]\d+(?:-\d+)?)\]")
+MARK: Final = re.compile(r"\[\^([IKFLH]\d+(?:-\d+)?(?: [IKFLH]\d+)*)\]")
 VALUE: Final = re.compile(r"\{\{([IKFLH]\d+|(?:promises|version|date|" + "|".join(COUNTED) + r")(?: [a-z.]+)?)\}\}")
 
 
@@ -106,7 +106,7 @@ def fill(html: str, page: Page) -> str:
     def put(match: re.Match[str]) -> str:
         try:
             if match.re is MARK:
-                return f'<sup class="ws-peer">{evidence(match[1], match[1])}</sup>'
+                return f'<sup class="ws-peer">{" ".join(evidence(name, name) for name in match[1].split())}</sup>'
             return value(*match[1].partition(" "))
         except (KeyError, ValueError):
             raise PageError(page.file, 1, f"docs/peers.toml has nothing for {match[0]}") from None

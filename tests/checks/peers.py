@@ -118,7 +118,7 @@ def check(docs: Path, listed: list[Unmarked]) -> Iterator[str]:
 def _marks(page: Page) -> set[str]:
     """List the ids that the page has, as marks or as verdicts."""
     text = page.path.read_text("utf-8")
-    return {*MARK.findall(text), *(name for name in VALUE.findall(text) if name[0].isupper())}
+    return {*" ".join(MARK.findall(text)).split(), *(name for name in VALUE.findall(text) if name[0].isupper())}
 
 
 def _unknown(page: Page, peers: Peers) -> Iterator[str]:

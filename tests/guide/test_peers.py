@@ -42,6 +42,7 @@ def test_a_mark_leads_to_the_evidence(write):
         "[^K1].", write("")
     )
     assert 'href="from-kui/#K1"' in fill("[^K1].", write("", name="index"))
+    assert '>K1</a> <a href="../from-fastapi/#F1"' in fill("[^K1 F1]", write(""))
 
 
 def test_values_come_from_the_record(write):

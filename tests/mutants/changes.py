@@ -70,7 +70,7 @@ def changes(file: Path) -> Iterator[Change]:
         if not line or id(node) in unseen:
             continue
         after = _changed(copy.deepcopy(node))
-        if after is not None:
+        if after is not None and ast.dump(after) != ast.dump(node):
             yield Change(file, number, line, _shown(node), _shown(after), lines[id(node)])
 
 
@@ -126,8 +126,14 @@ def _never_run(tree: ast.Module) -> set[int]:
                 roots.append(node)
             case ast.Import() | ast.ImportFrom() | ast.Assert():
                 roots.append(node)
-            case ast.Assign(targets=[ast.Name(id="__all__")]) | ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            case ast.Assign(targets=[ast.Name(id="__all__" | "__slots__")]) | ast.If(test=ast.Name(id="TYPE_CHECKING")):
                 roots.append(node)
+            case ast.Call(func=ast.Name(id="cast"), args=[kind, _]):
+                roots.append(kind)
+            case ast.Call(func=ast.Name(id="TypeVar")) | ast.Subscript(value=ast.Name(id="Literal")):
+                roots.append(node)
+            case ast.ClassDef():  # slots, eq and the like: smaller and quicker, not otherwise
+                roots += node.decorator_list
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 roots += [each for each in (node.returns,) if each]
                 roots += [

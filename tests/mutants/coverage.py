@@ -1,8 +1,9 @@
 """Which tests run which lines of the library: asked of these alone, a mutant costs seconds.
 
-The map is made once, in ``.cache/mutants/map.json``; of a file of tests or a page that has changed since, anew. A test
-counts for what runs while it runs, its fixtures included. What runs when a module is imported is everybody's: then
-whatever runs any line of the module is asked.
+The map is made once, in ``.cache/mutants/map.json``; of a file of tests or a page that has changed since, anew. Lines
+of the library that stand elsewhere now are found again; who has run what stood in the place of a new one is asked for
+that too, which is a guess: after greater changes delete the file. A test counts for what runs while it runs, its
+fixtures included. What runs when a module is imported is everybody's: then whatever runs a line of the module is asked.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -31,26 +33,40 @@ def read_map(
     file: Path, tests: Iterable[Path], library: Sequence[Path], run: Callable[[list[str], object], None]
 ) -> Map:
     """Read the map, and make anew what has changed. ``run`` runs pytest over files, with a plugin."""
-    known: Map = json.loads(file.read_text()) if file.exists() else {}
-    common = _digest(library)
-    digests = {str(path): _digest([path], common) for path in tests}
+    kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"library": {}, "tests": {}}
+    known: Map = kept["tests"]
+    texts = {str(path): path.read_text().splitlines() for path in library}
+    for path, before in kept["library"].items():
+        if (now := texts.get(path, [])) != before:
+            _move(known, path, before, now)
+    digests = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in tests}
     stale = [path for path, digest in digests.items() if known.get(path, {}).get("digest") != digest]
     if stale:
         out = file.with_suffix(".new")
         out.parent.mkdir(parents=True, exist_ok=True)
-        run(stale, Recorder([str(path) for path in library], out))
+        run(stale, Recorder(list(texts), out))
         seen = json.loads(out.read_text())
         known |= {path: {"digest": digests[path], "tests": seen.get(path, {})} for path in stale}
-        file.write_text(json.dumps(known))
+        file.write_text(json.dumps({"library": texts, "tests": known}))
         out.unlink()
     return {path: known[path] for path in digests}
 
 
-def _digest(files: Iterable[Path], salt: str = "") -> str:
-    digest = hashlib.sha256(salt.encode())
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+def _move(known: Map, file: str, before: list[str], now: list[str]) -> None:
+    """Find the lines again in a file of the library that has changed; who ran what stood there runs what is new."""
+    places: dict[int, set[int]] = defaultdict(set)
+    for kind, first, last, new_first, new_last in SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
+        new = range(new_first + 1, new_last + 1)
+        if kind == "equal":
+            for line, there in zip(range(first + 1, last + 1), new, strict=True):
+                places[line].add(there)
+        else:  # of what is only new, the line before it
+            for line in range(first if first == last else first + 1, last + 1):
+                places[line].update(new)
+    for entry in known.values():
+        for _, ran in entry["tests"].values():
+            if file in ran:
+                ran[file] = sorted({there for line in ran[file] for there in places[line]})
 
 
 class Recorder:
@@ -107,12 +123,16 @@ def _forget() -> None:
 
 
 def wanted(known: Map, file: Path, lines: Iterable[int]) -> list[tuple[str, str, float]]:
-    """List the tests that run any of the lines: file, id, seconds; those first that run little else, and are quick."""
+    """List the tests that run any of the lines, or without lines any of the file: file, id, seconds.
+
+    Those come first that run little else, and are quick.
+    """
     lines = set(lines)
     found = []
     for path, entry in known.items():
         for identity, (seconds, ran) in entry["tests"].items():
-            if not lines.isdisjoint(ran.get(str(file), ())):
+            there = ran.get(str(file), ())
+            if there and (not lines or not lines.isdisjoint(there)):
                 found.append((seconds * (100 + sum(map(len, ran.values()))), path, identity, seconds))
     return [(path, identity, seconds) for _, path, identity, seconds in sorted(found)]
 
