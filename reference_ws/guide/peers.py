@@ -118,13 +118,12 @@ def table(docs: Path, language: str, system: str) -> str:
     """Draw what was run of a system, and all that was found: a row an id, with the name of its test."""
     peers = read_peers(docs)
     words = catalog(language)
-    titles = map(escape, ("", words.gettext("Verdict"), words.gettext("What the test says"), words.gettext("Observed")))
+    titles = ("", escape(words.gettext("Verdict")), escape(words.gettext("The test, and what it has observed")))
     rows = [
         [
             f'<span id="{name}">{name}</span>',
             escape(verdict_word(words, claim.verdict)),
-            f'<span lang="en">{escape(claim.fact)}</span>',
-            f"<code>{escape(claim.evidence)}</code>",
+            f'<span lang="en">{escape(claim.fact)}</span><br><code>{escape(claim.evidence)}</code>',
         ]
         for name, claim in peers.claims.items()
         if SYSTEMS[name[0]] == system

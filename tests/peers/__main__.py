@@ -89,11 +89,11 @@ def environment(name: str, latest: bool) -> Path:
         started = time.monotonic()
         subprocess.run([python_of(system), "-m", "venv", "--clear", home], check=True)
         servers = [*SERVERS, "websockets", "wsproto"] if system.served else []
-        pinned = not (latest and system.served)  # an old release that the pages name has no newer one
+        # What the pages name is all there, to the last dependency; an old release that they name has no newer one.
+        exactly = ["--no-deps", "-r", str(constraints)]
         subprocess.run(
             [home / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-            + (["-c", str(constraints)] if pinned else [])
-            + [*system.packages, *servers],
+            + ([*system.packages, *servers] if latest and system.served else exactly),
             check=True,
             stderr=None if system.served else subprocess.DEVNULL,
         )
