@@ -73,9 +73,14 @@ def python_of(system: System) -> str:
     raise UnavailableError(f"no Python {' or '.join(system.pythons)} here")
 
 
-def freeze(python: Path) -> str:
-    command = [python, "-m", "pip", "freeze", "--disable-pip-version-check"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def pip(system: System, python: Path) -> list[str]:
+    """Say how packages get into an environment: with the pip that is here, or, where that is too new, with its own."""
+    here = [sys.executable, "-m", "pip", "--python", str(python)] if system.served else [str(python), "-m", "pip"]
+    return [*here, "--disable-pip-version-check"]
+
+
+def freeze(system: System, python: Path) -> str:
+    return subprocess.run([*pip(system, python), "freeze"], capture_output=True, text=True, check=True).stdout
 
 
 def environment(name: str, latest: bool) -> Path:
@@ -87,12 +92,13 @@ def environment(name: str, latest: bool) -> Path:
     want = f"{datetime.date.today()}" if latest else constraints.read_text()
     if not (stamp.exists() and stamp.read_text() == want):
         started = time.monotonic()
-        subprocess.run([python_of(system), "-m", "venv", "--clear", home], check=True)
+        bare = ["--without-pip"] if system.served else []
+        subprocess.run([python_of(system), "-m", "venv", "--clear", *bare, home], check=True)
         servers = [*SERVERS, "websockets", "wsproto"] if system.served else []
         # What the pages name is all there, to the last dependency; an old release that they name has no newer one.
         exactly = ["--no-deps", "-r", str(constraints)]
         subprocess.run(
-            [home / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+            [*pip(system, home / "bin/python"), "install", "-q"]
             + ([*system.packages, *servers] if latest and system.served else exactly),
             check=True,
             stderr=None if system.served else subprocess.DEVNULL,
@@ -133,7 +139,7 @@ def _written(value: Any) -> str:
 
 def versions(name: str, python: Path) -> dict[str, Any]:
     """Tell which releases were run."""
-    here = dict(line.lower().split("==") for line in freeze(python).splitlines() if "==" in line)
+    here = dict(line.lower().split("==") for line in freeze(SYSTEMS[name], python).splitlines() if "==" in line)
     told = {"versions": [f"{package} {here[package]}" for package in SYSTEMS[name].told]}
     if SYSTEMS[name].served:
         told["servers"] = [f"{server} {here[server]}" for server in SERVERS]
@@ -253,7 +259,7 @@ def report(changed: list[str], failed: list[str], pythons: dict[str, Any]) -> in
     (folder / "constraints").mkdir(parents=True, exist_ok=True)
     for name, python in pythons.items():
         if not isinstance(python, UnavailableError):
-            (folder / f"constraints/{name}.txt").write_text(freeze(python))
+            (folder / f"constraints/{name}.txt").write_text(freeze(SYSTEMS[name], python))
     text = "\n".join(
         [
             f"# The newest releases on {datetime.date.today()}, compared with docs/peers.toml",
