@@ -221,7 +221,8 @@ def main() -> int:
         write(before, after)
         say(f"{RECORD.relative_to(ROOT)} is written anew: see whether the sentences of the pages still hold.")
         return 1
-    say("Everything is as the pages say.")
+    skipped = [name for name, python in pythons.items() if isinstance(python, UnavailableError)]
+    say(f"Everything is as the pages say{f', but not run: {skipped}' if skipped else ''}.")
     return 0
 
 
