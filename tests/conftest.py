@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,12 @@ def _few_objects() -> None:
     """Put what pytest's collection has made out of the garbage collector's sight: 300,000 objects that stay.
 
     A test that collects garbage goes through all of them, and one that runs pytest in this process does so five times.
-    `gc.unfreeze`, which some tests need, brings them back: hence for each module.
+    `gc.unfreeze`, which some tests need, brings them back: hence for each module. Hypothesis is imported before, by its
+    plugin at the latest, to tell how it went: it asks the collector who else holds trio's generator of random numbers.
     """
     if not gc.get_freeze_count():
+        with suppress(ImportError):  # Pyodide has none (`make py314`)
+            import hypothesis  # noqa: F401
         gc.collect()
         gc.freeze()
 
