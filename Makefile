@@ -7,7 +7,7 @@ ALLOW_HOST ?=
 SITE_URL ?=
 BIN := .venv/bin
 
-.PHONY: help serve docs test py314 check servers faults mutants lab bench format clean
+.PHONY: help serve docs test py314 check servers conform faults mutants lab bench format clean
 
 help:
 	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=, ALLOW_HOST=)"
@@ -16,6 +16,7 @@ help:
 	@echo "make py314   run on CPython 3.14, in Node, what needs no socket and no process (needs npm)"
 	@echo "make check   ruff, types, parity of the languages, layout, strict site build"
 	@echo "make servers play every transcript on uvicorn, hypercorn, granian and daphne"
+	@echo "make conform play the suite of the page conform on other systems, and write docs/conform.toml (LATEST=1: the newest releases)"
 	@echo "make faults  let clients vanish, handlers be cancelled and servers stop, thousands of times; prints the numbers"
 	@echo "make mutants change the library in 300 places, one at a time, and see what notices (MUTANTS='--only guards --count 50')"
 	@echo "make lab     run, step and play an example of every page in every language, in a real Chromium"
@@ -50,6 +51,9 @@ bench: .cache/bench/ready
 
 servers: .venv/servers
 	$(BIN)/python -m pytest tests/servers --tb=short
+
+conform: .venv/dev
+	@PYTHONPATH=tests $(BIN)/python -m peers.conform $(if $(LATEST),--latest)
 
 faults: .venv/servers
 	$(BIN)/python -m pytest tests/faults tests/servers/test_nothing_is_lost.py --full
