@@ -183,9 +183,8 @@ def tables(docs: Path, language: str) -> str:
 def _cell(_: Callable[[str], str], system: System, row: str) -> str:
     outcome = system.outcome(row)
     verdict: Verdict = "differs" if isinstance(outcome, Differs) else outcome
-    sign = (
-        f'<span class="ws-conform__{verdict[:3]}" role="img" aria-label="{escape(_(verdict))}">{SIGNS[verdict]}</span>'
-    )
+    name, label = f"ws-conform__{verdict.split()[0]}", escape(_(verdict))
+    sign = f'<span class="{name}" role="img" aria-label="{label}">{SIGNS[verdict]}</span>'
     return f'<a href="#{_id(system)}">{sign}</a>' if verdict == "differs" else sign
 
 

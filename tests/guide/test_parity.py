@@ -280,6 +280,10 @@ def test_counts_of_no_page_are_found(docs):
         ("", "docs/pt/closing.md:1: the page has no description: begin it with ---, description: ..., ---"),
         ("Too short.", "docs/pt/closing.md:2: the description has 10 characters, not 50 to 160"),
         ("long " * 40, "docs/pt/closing.md:2: the description has 200 characters, not 50 to 160"),
+        (
+            "mapping: " * 10,
+            "docs/pt/closing.md:2: a colon and a space in the description are no text in YAML: write it without",
+        ),
         ("ru " * 20, "docs/ru/closing.md:2: the description is that of docs/pt/closing.md"),
     ],
 )
