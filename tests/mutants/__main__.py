@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "reference_ws"
 UNIT_TESTS = sorted(str(file) for file in (ROOT / "tests").glob("test_*.py") if file.stem not in {
     # They start processes, build packages, or measure: they don't see the mutant, or take long.
-    "test_answers", "test_benchmarks", "test_catalogs", "test_cli", "test_cli_connect", "test_cli_run",
+    "test_answers", "test_benchmarks", "test_catalogs", "test_cli", "test_cli_conform", "test_cli_connect", "test_cli_run",
     "test_documents_over_sockets", "test_explanations", "test_finding", "test_fuzz", "test_properties",
     "test_layout", "test_nginx", "test_tools", "test_wheel",
 })  # fmt: skip
