@@ -7,7 +7,7 @@ ALLOW_HOST ?=
 SITE_URL ?=
 BIN := .venv/bin
 
-.PHONY: help serve docs test py314 check servers conform faults mutants lab bench format clean
+.PHONY: help serve docs test py314 check servers conform faults rooms mutants lab bench format clean
 
 help:
 	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=, ALLOW_HOST=)"
@@ -18,6 +18,7 @@ help:
 	@echo "make servers play every transcript on uvicorn, hypercorn, granian and daphne"
 	@echo "make conform play the suite of the page conform on other systems, and write docs/conform.toml (LATEST=1: the newest releases)"
 	@echo "make faults  let clients vanish, handlers be cancelled and servers stop, thousands of times; prints the numbers"
+	@echo "make rooms   100,000 messages to 300 members while Redis and processes are killed; prints what was lost (needs redis-server)"
 	@echo "make mutants change the library in 300 places, one at a time, and see what notices (MUTANTS='--only guards --count 50')"
 	@echo "make lab     run, step and play an example of every page in every language, in a real Chromium"
 	@echo "make bench   measure this library beside its peers (QUICK=1: under two minutes; NOTE=: a remark for the result)"
@@ -29,6 +30,9 @@ serve: .venv/serve
 
 docs: .venv/serve
 	@SITE_URL="$(SITE_URL)" $(BIN)/python -m reference_ws.guide.site build/docs
+
+# Whatever the environment says: else each run rewrites the asserts of all tests, and each process compiles the package.
+test servers faults lab: export PYTHONDONTWRITEBYTECODE :=
 
 test: .venv/dev
 	# A page is one run from top to bottom: its file stays with one worker.
@@ -58,12 +62,15 @@ conform: .venv/dev
 faults: .venv/servers
 	$(BIN)/python -m pytest tests/faults tests/servers/test_nothing_is_lost.py --full
 
+rooms: .venv/dev
+	@$(BIN)/python tests/faults/rooms_soak.py
+
 mutants: .venv/dev
 	@PYTHONPATH=tests $(BIN)/python -m mutants $(MUTANTS)
 
 lab: .venv/dev
 	$(BIN)/python -m reference_ws.guide.site # once, before two workers want it
-	$(BIN)/python -m pytest tests/guide/test_lab_in_browser.py tests/guide/test_predict_in_browser.py --full -q -n 2
+	$(BIN)/python -m pytest tests/guide/test_lab_in_browser.py tests/guide/test_predict_in_browser.py docs --full -m needs -q -n 2
 
 format: .venv/dev
 	$(BIN)/ruff check --fix
@@ -71,6 +78,7 @@ format: .venv/dev
 
 clean:
 	rm -rf .venv .cache build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

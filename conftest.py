@@ -2,7 +2,8 @@
 
 Each python sample and each transcript is a test of its own; those of a page share a namespace and an event loop, whose
 time is held, as `reference_ws.guide.running.PageRun` says. So is each javascript and html fence; those of a page share
-a tab of Chromium, see `tests/browser.py`. The first test of a page is the page itself: its form, its counts, and that
+a tab of Chromium, see `tests/browser.py`: the code is equal in all languages, so a run of all tests has them in one,
+`make lab` and a page that is named in each. The first test of a page is the page itself: its form, its counts, and that
 no fence is overlooked.
 """
 
@@ -19,6 +20,7 @@ from sybil.integration.pytest import SybilItem
 
 from reference_ws.guide.pages import IN_BROWSER, Page, PageError, read_page
 from reference_ws.guide.running import PageRun, failure_text
+from reference_ws.guide.words.catalogs import LANGUAGES
 from reference_ws.testing import HeldTimeLoop
 
 pytest_plugins = ["tools"]
@@ -124,10 +126,16 @@ pytest_collect_file = Sybil(
 ).pytest()
 
 
+@pytest.hookimpl(tryfirst=True)  # before `tests/conftest.py` leaves out what is for a full run
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the documents with their language, and those of their fences that need a browser."""
+    """Mark the documents with their language, and those of their fences that need a browser: a page's in one language.
+
+    Which one that is differs from page to page.
+    """
     for item in items:
         if isinstance(item, SybilItem):
             item.add_marker(item.path.parent.name)
             if getattr(item.example.parsed, "kind", None) in IN_BROWSER:
                 item.add_marker(pytest.mark.needs("chromium"))
+                if item.path.parent.name != LANGUAGES[len(item.path.stem) % len(LANGUAGES)]:
+                    item.add_marker(pytest.mark.full)

@@ -22,6 +22,7 @@ from reference_ws.errors import (
 )
 from reference_ws.lifecycle import WebSocketState
 from reference_ws.parameters import AsyncResource, Cookie, Depends, Header, Ignore, ParameterError, Path, Query, use
+from reference_ws.rooms import EngineError, Room, RoomError, Rooms
 from reference_ws.routing import Router, Routes, SocketRoute, WebSocketRoute
 from reference_ws.views import SocketView
 from reference_ws.websocket import WebSocket
@@ -37,6 +38,7 @@ __all__ = [
     "ConnectionOver",
     "Cookie",
     "Depends",
+    "EngineError",
     "Header",
     "Ignore",
     "LifecycleError",
@@ -44,6 +46,9 @@ __all__ = [
     "ParameterError",
     "Path",
     "Query",
+    "Room",
+    "RoomError",
+    "Rooms",
     "Router",
     "Routes",
     "SocketRoute",

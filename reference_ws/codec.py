@@ -94,4 +94,6 @@ def _finite(data: Any) -> bool:
 
 
 def _dumps(data: Any) -> str:
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=builtins)
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=builtins)
+    # Half of a character may have come from a client, and UTF-8 can't carry it: it is escaped, as browsers do.
+    return text.encode(errors="backslashreplace").decode()

@@ -40,7 +40,7 @@ HANDLERS: Final = "starlette.exception_handlers"
 UNANSWERED: Final = "reference_ws.unanswered"
 """Where the outermost `App` keeps, in the scope, the connections whose exception is on its way out."""
 
-EXPECTED: Final = (ParameterError, WebSocketException, UnwantedMessageError)
+EXPECTED: Final = (ParameterError, WebSocketException, HTTPException, UnwantedMessageError)
 """Exceptions that are answers to a client, and no faults of the application."""
 
 
@@ -228,7 +228,7 @@ async def _ended_by(websocket: WebSocket, error: Exception) -> Exception | None:
         websocket.scope[UNANSWERED].append(websocket)
     elif await _answered_last(websocket, error):
         return None
-    if isinstance(error, HTTPException):
+    if isinstance(error, HTTPException) and websocket.application_state is not CONNECTING:
         # Starlette's middleware would answer it with a response, and there is none any more.
         late = RuntimeError(f"{error!r} was raised after accept(): there is no HTTP response any more.")
         late.__cause__ = error
@@ -351,7 +351,9 @@ async def _answered_last(websocket: WebSocket, error: Exception) -> bool:
 async def _end_for(websocket: WebSocket, error: Exception) -> bool:
     if isinstance(error, ParameterError) and websocket.application_state is CONNECTING:
         await refuse(websocket, JSONResponse({"errors": error.faults}, 422), 1008)
-    elif isinstance(error, WebSocketException):  # outside of an application
+    elif isinstance(error, HTTPException) and websocket.application_state is CONNECTING:
+        await refuse(websocket, PlainTextResponse(error.detail, error.status_code, error.headers))
+    elif isinstance(error, WebSocketException):  # these two: outside of an application, or of an exception handler
         await websocket.close(error.code, error.reason)
     elif isinstance(error, UnwantedMessageError):  # the client's fault: a line for who reads the log, no traceback
         closed = websocket.application_state is DISCONNECTED  # by a `finally`, for one

@@ -33,6 +33,8 @@ a `functools.partial`                      those that are not set yet
 an object with ``__call__``                those of that method
 a class, also generic with arguments       those that it is called with; a Struct's, dataclass's, attrs's or pydantic
                                            model's are its fields, whose defaults the class makes itself
+one whose constructor takes ``*args``      its own, and behind them those of the constructors that it inherits
+or ``**kwargs``
 =========================================  =============================================================================
 
 Scalars are what msgspec makes of a string, and pydantic's types where an application has imported pydantic.
@@ -216,7 +218,8 @@ class Parameter:
 
     def fault(self, given: Any) -> dict[str, Any]:
         """Say for a client what is wrong."""
-        shown = given if given is None or isinstance(given, list) else str(given)
+        # Some servers keep what is no UTF-8 in a path as lone surrogates, which no answer can carry.
+        shown = given if given is None or isinstance(given, list) else str(given).encode(errors="replace").decode()
         return {"name": self.key, "in": self.place, "given": shown, "expected": _described(self.type)}
 
 
@@ -363,6 +366,12 @@ def plan(
     if function in above:
         circle = " -> ".join(name_of(each) for each in (*above[above.index(function) :], function))
         raise TypeError(f"{where(function)}: dependencies need each other in a circle: {circle}.")
+    maker = function_of(function)
+    if above and getattr(maker, "__globals__", {}).get("__name__") == "contextlib" and hasattr(maker, "__wrapped__"):
+        raise TypeError(
+            f"{where(function)}: contextlib has made a context manager of it, and nothing would enter that: a "
+            "dependency is the generator itself, without the decorator."
+        )
     taken = signature(function, skip)
     named = [each for each in taken if each.kind not in _VARIADIC]
     result = Plan(function)
@@ -380,6 +389,9 @@ def plan(
     unknown = {parameter.name for parameter in left}
     places = [each.name for each in named if each.kind is each.POSITIONAL_ONLY]
     result.by_place = list(takewhile(lambda name: name not in unknown, places))
+    for name in places[len(result.by_place) :]:
+        if name not in unknown:
+            raise TypeError(f"{where(function)}: {name} can't be passed by its place: one before it has no value.")
     for bound in result.parameters:
         bound.left_out = bound.left_out and bound.name not in places
     first = taken[0] if taken and not skip else None
@@ -543,7 +555,7 @@ def _check(function: Callable[..., Any], name: str, base: Any, extras: tuple[Any
         hidden = [part for part in _contents(base) if typing.get_origin(part) is Annotated]
         strange += [repr(extra) for part in hidden for extra in part.__metadata__ if not _says_only(extra)]
     maker = type(default).__module__.partition(".")[0]
-    made_by_the_class = inspect.isclass(function) and repr(default) == "<factory>" and maker in _MAKERS
+    made_by_the_class = inspect.isclass(function_of(function)) and repr(default) == "<factory>" and maker in _MAKERS
     if not (made_by_the_class or _fits(default, _plain(base))):
         strange.append(f"{default!r} as its default")
     if strange:
@@ -552,6 +564,16 @@ def _check(function: Callable[..., Any], name: str, base: Any, extras: tuple[Any
             "Header, Cookie) from reference_ws and write `Annotated[T, Depends(factory)]`, or give plain data of the "
             "annotated type as the default."
         )
+
+
+def refuse_markers(function: Callable[..., Any], skip: int) -> None:
+    """Raise `TypeError` where a function asks for something that nobody binds for it."""
+    for parameter in signature(function, skip):
+        for extra in (*_taken_apart(parameter.annotation)[1], parameter.default):
+            if _is_ours(extra):
+                raise TypeError(
+                    f"{where(function)}: {parameter.name} has {extra!r}: only on_connect is given such things."
+                )
 
 
 def _is_ours(extra: Any) -> bool:
@@ -623,8 +645,8 @@ def name_of(function: Callable[..., Any]) -> str:
 
 def function_of(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Look through partials, objects that are called and generic classes with arguments."""
-    while isinstance(handler, functools.partial):
-        handler = handler.func
+    while isinstance(handler, functools.partial | staticmethod):
+        handler = handler.func if isinstance(handler, functools.partial) else handler.__func__
     handler = typing.get_origin(handler) or handler
     if inspect.isroutine(handler) or inspect.isclass(handler):
         return handler
@@ -652,25 +674,92 @@ def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Param
     decorator has set, without what a partial has set already. A wrapper that takes ``*args`` or ``**kwargs`` passes
     them on to the function that it wraps: it takes what that one takes, too.
     """
+    if isinstance(function, staticmethod):
+        return signature(function.__func__, skip)
     if isinstance(function, functools.partial):  # what is set already is not for a client to set
         taken = signature(function.func, skip)
         places = [each.name for each in taken if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
         given = {*places[: len(function.args)], *function.keywords}
-        return [parameter for parameter in taken if parameter.name not in given]
+        by_name = set(chain.from_iterable(places[places.index(name) :] for name in function.keywords if name in places))
+        return [  # what stands behind one that is set by its name can be passed by its name only
+            each.replace(kind=each.KEYWORD_ONLY) if each.name in by_name else each
+            for each in taken
+            if each.name not in given
+        ]
     target = function_of(function)
+    wrapped = getattr(target.__init__ if inspect.isclass(target) else target, "__wrapped__", None)
     try:
         own = signature_of(typing.get_origin(function) or function, follow_wrapped=False)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
+        if wrapped is not None:  # by what is not written in Python: functools.cache
+            return signature(wrapped, skip)
         raise TypeError(f"{where(function)}: {error}: write a function that makes it.") from error
     taken = list(own.parameters.values())[skip:]
     names = _names(target)
-    variables = dict(zip(getattr(target, "__parameters__", ()), typing.get_args(function), strict=False))
-    taken = [_evaluated(function, parameter, names, variables) for parameter in taken]
-    wrapped = getattr(target.__init__ if inspect.isclass(target) else target, "__wrapped__", None)
-    if wrapped is None or not any(parameter.kind in _VARIADIC for parameter in taken):
+    known = _variables(function, {}, {}) if inspect.isclass(target) else {}
+    taken = [_evaluated(function, each, names, known.get(_owner(target, each.name), {})) for each in taken]
+    variadic = [parameter for parameter in taken if parameter.kind in _VARIADIC]
+    if wrapped is None and variadic and inspect.isclass(target):
+        return _passed_on(function, taken, _inherited(known))
+    for parameter in variadic:
+        _check_variadic(function, parameter, wrapped)
+    if wrapped is None or not variadic:
         return taken
     # A method's wrapped function still has its self.
     return _passed_on(function, taken, signature(wrapped, skip + isinstance(target, MethodType | type)))
+
+
+def annotation_in(kind: type, annotation: Any, method: str) -> Any:
+    """Put in the place of a type variable what a class has inherited a method with: ``class Chat(Base[Say])``."""
+    known = _variables(kind, {}, {})
+    owner = next(each for each in kind.__mro__ if method in vars(each))
+    return expanded(annotation, known.get(owner, {}))
+
+
+def _inherited(known: Mapping[type, Mapping[Any, Any]]) -> list[inspect.Parameter]:
+    """List what the constructors of these classes take, up to the first that passes nothing on."""
+    found: dict[str, inspect.Parameter] = {}
+    for base, variables in known.items():
+        if inspect.isfunction(init := vars(base).get("__init__")):
+            taken = signature(init, 1)
+            for each in taken:
+                found.setdefault(each.name, each.replace(annotation=expanded(each.annotation, variables)))
+            if not any(each.kind in _VARIADIC for each in taken):
+                break
+    return list(found.values())
+
+
+def _check_variadic(function: Callable[..., Any], parameter: inspect.Parameter, wrapped: Any) -> None:
+    """Refuse a ``*args`` or ``**kwargs`` that asks for something: nothing is ever bound to it."""
+    base, extras = _taken_apart(parameter.annotation)
+    if type(base).__name__ in ("ParamSpecArgs", "ParamSpecKwargs") and wrapped is None:
+        raise TypeError(
+            f"{where(function)}: it passes {parameter} on, and nobody can tell to whom: decorate it with "
+            "`functools.wraps(function)`."
+        )
+    if extras or any(getattr(each, "__required_keys__", ()) for each in typing.get_args(base)):
+        raise TypeError(f"{where(function)}: nothing can be bound to {parameter}: write out its parameters.")
+
+
+def _variables(
+    kind: Any, given: Mapping[Any, Any], known: dict[type, Mapping[Any, Any]]
+) -> dict[type, Mapping[Any, Any]]:
+    """Find what stands for the type variables of a class, and of each one that it inherits from."""
+    origin = typing.get_origin(kind) or kind
+    arguments = [expanded(each, given) for each in typing.get_args(kind)]
+    if inspect.isclass(origin) and origin not in known:
+        known[origin] = dict(zip(getattr(origin, "__parameters__", ()), arguments, strict=False))
+        for base in vars(origin).get("__orig_bases__", origin.__bases__):
+            _variables(base, known[origin], known)
+    return known
+
+
+def _owner(target: Any, name: str) -> Any:
+    """Find the class that has annotated a field, or else whose constructor takes it."""
+    bases = target.__mro__ if inspect.isclass(target) else ()
+    formats = {"format": _UNREAD["annotation_format"]} if _UNREAD else {}
+    fields = (each for each in bases if name in inspect.get_annotations(each, **formats))
+    return next(chain(fields, (each for each in bases if "__init__" in vars(each))), None)
 
 
 def _passed_on(

@@ -61,7 +61,7 @@ class SocketRoute(routing.WebSocketRoute):
         self.given_path = f"/{path}" if path and not path.startswith("/") else path
         path = self.given_path or "/"
         _check(path)
-        super().__init__(path, _missing if endpoint is None else endpoint, name=name or None)
+        super().__init__(path, _missing)
         self.given_name = name
         self.middlewares = tuple(middlewares)
         self.middleware = tuple(middleware or ())

@@ -11,7 +11,7 @@ import anyio
 from reference_ws.binding import Bound
 from reference_ws.errors import UnwantedMessageError
 from reference_ws.lifecycle import CONNECTED, DISCONNECT, DISCONNECTED
-from reference_ws.parameters import plan, refuse_unread, signature, signature_of, where
+from reference_ws.parameters import annotation_in, plan, refuse_markers, refuse_unread, signature, signature_of, where
 from reference_ws.typed import reader
 from reference_ws.websocket import WebSocket
 
@@ -42,15 +42,7 @@ class SocketView:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if cls.encoding not in ENCODINGS:
-            raise TypeError(f"{cls.__qualname__}.encoding is {cls.encoding!r}: take one of {', '.join(ENCODINGS)}.")
-        for name, given in METHODS.items():
-            method = getattr(cls, name)
-            if not inspect.iscoroutinefunction(method):
-                raise TypeError(f"{where(method)}: this method must be a coroutine function: write `async def`.")
-            if given is not None:
-                _check_call(method, name, cls, given)
-        _check_call(cls.__init__, "__init__", cls, "")
+        _check(cls)
 
     # So written, type checkers let an override take whatever parameters it needs.
     async def on_connect(self, *_: Any, **__: Any) -> None:
@@ -67,6 +59,19 @@ class SocketView:
         """
 
 
+def _check(view: type[SocketView]) -> None:
+    """Refuse what no connection could be served by."""
+    if view.encoding not in ENCODINGS:
+        raise TypeError(f"{view.__qualname__}.encoding is {view.encoding!r}: take one of {', '.join(ENCODINGS)}.")
+    for name, given in METHODS.items():
+        method = getattr(view, name)
+        if not inspect.iscoroutinefunction(method):
+            raise TypeError(f"{where(method)}: this method must be a coroutine function: write `async def`.")
+        if given is not None:
+            _check_call(method, name, view, given)
+    _check_call(view.__init__, "__init__", view, "")
+
+
 def _check_call(method: Any, name: str, view: type[SocketView], given: str) -> None:
     """Refuse what can't be called with what is there, such as the parameters of Starlette's ``WebSocketEndpoint``."""
     try:
@@ -81,7 +86,11 @@ def _check_call(method: Any, name: str, view: type[SocketView], given: str) -> N
 
 def bind_view(view: type[SocketView], path: Collection[str]) -> Bound:
     """Plan how a view serves a connection; its ``on_connect`` is bound like a handler."""
-    _check_call(view.__init__, "__init__", view, "")  # a decorator, @dataclass, may have made one
+    _check(view)  # once more: a decorator, @dataclass, may have made another __init__
+    if inspect.isabstract(view):
+        raise TypeError(f"{view.__qualname__} is abstract: no connection gets one.")
+    for method in (view.on_receive, view.on_disconnect, view.__init__):
+        refuse_markers(method, skip=1)
     planned = plan(view.on_connect, path, skip=1)
     wanted = _wanted(view)
     needs_bindings = not planned.plain or bool(planned.connections)
@@ -142,7 +151,7 @@ def _decoded(view: SocketView, wanted: Any, message: Any) -> Any:
 
 def _wanted(view: type[SocketView]) -> Any:
     """Read the type that the parameter of ``on_receive`` is annotated with, where it decides anything."""
-    annotation = signature(view.on_receive, 1)[0].annotation
+    annotation = annotation_in(view, signature(view.on_receive, 1)[0].annotation, "on_receive")
     if view.encoding != "json" or annotation is inspect.Parameter.empty:
         return Any
     refuse_unread(view.on_receive, annotation)

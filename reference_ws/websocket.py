@@ -11,6 +11,7 @@ What a failed send means stands behind `_deliver`, and which errors are made of 
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -142,8 +143,8 @@ class WebSocket(Connection, StarletteWebSocket):
 
         ``subprotocol`` is one of ``websocket["subprotocols"]``; ``headers``, which the response carries, are pairs of
         bytes or of strings, or a mapping of strings. The pending ``websocket.connect`` is received first if it was not
-        received yet. Raises `LifecycleError` when the handshake was accepted or refused already, and `TypeError` for
-        arguments of another kind, before anything is sent.
+        received yet. Raises `LifecycleError` when the handshake was accepted or refused already, `TypeError` for
+        arguments of another kind, and `ValueError` for a header that would be more than one, before anything is sent.
         """
         if self.application_state is not CONNECTING or self.client_state is DISCONNECTED:
             raise self._send_error(ACCEPT, "accept()")
@@ -151,6 +152,8 @@ class WebSocket(Connection, StarletteWebSocket):
             raise self._error("accept-twice", "accept()")
         if subprotocol is not None and not isinstance(subprotocol, str):
             raise TypeError(f"accept() takes a subprotocol as str, not {subprotocol!r}.")
+        if subprotocol is not None and not _TOKEN.fullmatch(subprotocol.encode()):
+            raise ValueError(f"accept() can't send the subprotocol {subprotocol!r}: it is no word of a header.")
         lines = [] if headers is None else _header_lines(headers)
         if self.client_state is CONNECTING:
             await self._next("accept()", data=False)
@@ -616,11 +619,19 @@ def _header_lines(headers: Iterable[HeaderPair] | Mapping[str, str]) -> list[tup
     """Write headers as ASGI wants them: bytes, the names in lower case."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     try:
-        return [(_latin(name).lower(), _latin(value)) for name, value in pairs]
+        lines = [(_latin(name).lower(), _latin(value)) for name, value in pairs]
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"accept() takes headers as pairs of bytes or str, or as a mapping of str, not {headers!r}."
         ) from error
+    for name, value in lines:
+        if not _TOKEN.fullmatch(name) or _BREAKS.search(value):  # not every server looks
+            raise ValueError(f"accept() can't send {name!r}: {value!r}: a header is one line, and its name a word.")
+    return lines
+
+
+_TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BREAKS: Final = re.compile(rb"[\r\n\0]")
 
 
 def _latin(part: str | bytes) -> bytes:

@@ -24,7 +24,11 @@ from tools import program
 from reference_ws.guide.live import live_application
 from reference_ws.guide.pages import IN_BROWSER, Fence, Page, PageError, live_path
 
-FLAGS: Final = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+LAUNCHED: Final = {
+    "args": ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+    "timeout": WAIT_S * 1000,
+}
+"""How Playwright launches Chromium; by itself it would give it up after 30 s."""
 
 
 class Tab:
@@ -106,8 +110,9 @@ async def _opened(page: Page) -> AsyncIterator[_Opened]:
         await live(scope, receive, send)
 
     async with in_loop(serve) as url, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program("chromium"), args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=program("chromium"), **LAUNCHED)
         tab = await browser.new_page()
+        tab.set_default_timeout(WAIT_S * 1000)
         await tab.goto(f"{url.replace('ws:', 'http:')}/{page.name}/")
         try:
             yield _Opened(page, shown, tab, await tab.context.new_cdp_session(tab))

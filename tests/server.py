@@ -11,18 +11,28 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from threading import Timer
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import IO, Any, Final
 
 import uvicorn
 from anyio.from_thread import start_blocking_portal
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
+from websockets.asyncio.client import connect as _connect
+from websockets.sync.client import connect as _connect_sync
 
 WAIT_S: Final = 60
 """How long a test waits for what has to come: it measures nothing, it only ends a test that hangs."""
 
+_PATIENT: Final = {"proxy": None, "open_timeout": WAIT_S, "close_timeout": WAIT_S, "ping_interval": None}
+
+connect = partial(_connect, **_PATIENT)
+connect_sync = partial(_connect_sync, **_PATIENT)
+"""A client's connection, with the options of `websockets`, whose own deadlines a busy machine overtakes: after 10 s
+without an answer to the handshake, or to a ping for 20 s, it gives the server up. Pings would also keep alive what a
+browser, which sends none, would lose."""
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 
@@ -82,13 +92,20 @@ def files_alone(folder: Path) -> Iterator[str]:
 class Process:
     """A server in a process of its own; ``told`` are the lines that it has written until it answered."""
 
-    process: "subprocess.Popen[str]"
+    process: "subprocess.Popen[bytes]"
     port: int
+    output: IO[str]
+    errors: IO[str]
     told: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}"
+
+    def rest(self) -> tuple[str, str]:
+        """Wait until it has ended; what it has written since it answered, and what it has complained of."""
+        self.process.wait(WAIT_S)
+        return self.output.read(), self.errors.read()
 
 
 def free_port() -> int:
@@ -97,41 +114,50 @@ def free_port() -> int:
 
 
 @contextmanager
-def in_process(*command: object, port: int = 0, within_s: float = WAIT_S, **options: Any) -> Iterator[Process]:
+def in_process(*command: object, port: int = 0, **options: Any) -> Iterator[Process]:
     """Run a command that serves at `port`; without one it says which it has taken, by the port or an address in a line.
 
-    `options` are those of `subprocess.Popen`.
+    `options` are those of `subprocess.Popen`. What it writes goes to files: a pipe that nobody reads holds 64 KiB of
+    an access log, and then the server stands still.
     """
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([str(word) for word in command], **{**pipes, **options}) as process:
-        server = Process(process, port)
-        too_late = Timer(within_s, process.kill)
-        too_late.start()
+    with (
+        TemporaryDirectory() as folder,
+        (Path(folder) / "output").open("wb") as output,
+        (Path(folder) / "errors").open("wb") as errors,
+        subprocess.Popen([str(word) for word in command], **{"stdout": output, "stderr": errors, **options}) as process,
+        Path(output.name).open(encoding="utf-8") as told,
+        Path(errors.name).open(encoding="utf-8") as complained,
+    ):
+        server = Process(process, port, told, complained)
         try:
-            _wait(server)
-            too_late.cancel()
+            _wait(server, time.monotonic() + WAIT_S)
             yield server
         finally:
-            too_late.cancel()
             process.terminate()
             try:
-                process.communicate(timeout=WAIT_S)
+                process.wait(WAIT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.communicate()
 
 
-def _wait(server: Process) -> None:
-    while server.process.poll() is None:
+def _wait(server: Process, until: float) -> None:
+    line = ""
+    while server.process.poll() is None and time.monotonic() < until:
         if server.port:
             try:
                 socket.create_connection(("127.0.0.1", server.port), WAIT_S).close()
                 return
             except OSError:
-                time.sleep(0.02)
-        elif line := server.process.stdout.readline():
-            server.told.append(line)
-            if address := re.search(r"^(\d+)$|http://[\w.]+:(\d+)/", line):
-                server.port = int(address[1] or address[2])
-                return
-    raise RuntimeError(f"the server doesn't serve: {server.told}, {server.process.communicate()}")
+                pass
+        else:
+            line += server.output.readline()
+            if line.endswith("\n"):
+                server.told.append(line)
+                if address := re.search(r"^(\d+)$|http://[\w.]+:(\d+)/", line):
+                    server.port = int(address[1] or address[2])
+                    return
+                line = ""
+                continue
+        time.sleep(0.02)
+    server.process.kill()
+    raise RuntimeError(f"the server doesn't serve: {server.told}, {server.rest()}")

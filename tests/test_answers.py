@@ -5,12 +5,14 @@ import logging
 import anyio
 import pytest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 
 from reference_ws import (
     App,
+    CloseError,
     ParameterError,
     Router,
     SocketRoute,
@@ -18,6 +20,7 @@ from reference_ws import (
     UnwantedMessageError,
     WebSocket,
     WebSocketDataError,
+    WebSocketException,
     WebSocketJSONError,
     WebSocketTypeError,
     websocket,
@@ -286,6 +289,64 @@ async def test_a_cancellation_while_somebody_answers_says_goodbye(key):
         tasks.cancel_scope.cancel()
     assert "websocket.accept" == connection.take()["type"]
     assert 1001 == connection.take()["code"]
+    assert not isinstance(connection.error, Exception)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_a_cancellation_while_the_answer_is_on_its_way_goes_on(alone):
+    ended = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def run():
+        try:
+            app = SocketRoute("/ws", refuses) if alone else inner(handler=refuses)
+            await app(handshake("/ws"), receive, lambda _: anyio.sleep_forever())
+        except BaseException as error:
+            ended.append(error)
+            raise
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert [anyio.get_cancelled_exc_class()] == [type(error) for error in ended]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_an_http_exception_refuses_also_without_an_application_or_from_an_exception_handler(alone):
+    async def early(ws: WebSocket):
+        if alone:
+            raise HTTPException(418, "tea", {"x-pot": "small"})
+        raise MineError
+
+    async def on_error(ws, error):
+        raise HTTPException(418, "tea", {"x-pot": "small"})
+
+    everything = []
+    if alone:
+        app = SocketRoute("/ws", early)
+    else:
+        handlers = {MineError: on_error, Exception: lambda ws, error: everything.append(error)}
+        app = inner(handler=early, exception_handlers=handlers)
+    await plays(app, '-> connect /ws\n<- deny 418 text "tea"\n    x-pot: small')
+    await check(app, "-> connect /ws\n<- deny 403", denial=False)
+    assert not everything
+
+
+@pytest.mark.parametrize("alone", [False, True])
+async def test_an_exception_that_asks_for_a_close_that_can_not_be_is_told_with_what_is_wrong_in_it(alone):
+    async def early(ws: WebSocket):
+        await ws.accept()
+        raise WebSocketException(9999)
+
+    app = SocketRoute("/ws", early) if alone else inner(handler=early)
+    connection = InMemoryConnection(handshake("/ws"))
+    await connection.run(app)
+    assert isinstance(connection.error, CloseError)
+    assert isinstance(connection.error.__context__, WebSocketException)
+    assert ["websocket.accept", 1011] == [connection.take()["type"], connection.take()["code"]]
 
 
 # --- exception handlers that fail -------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import json
+import weakref
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
@@ -932,6 +934,32 @@ async def test_a_factory_that_can_not_be_hashed_is_reused_too():
         await ws.send_json(a is b)
 
     assert "true" == await told(handler, "/r")
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_connection_that_has_ended_is_no_cycle():
+    """Thousands of them would wait for the collector, which stops everything while it runs."""
+    known = []
+
+    async def handler(ws: WebSocket, it: Annotated[object, Depends(object)]):
+        known.append(weakref.ref(ws))
+        await ws.accept()
+
+    app = App()
+    app.router.websocket("/")(handler)
+    gc.disable()
+    try:
+        await app(handshake("/"), connected, ignored)
+        assert known[0]() is None
+    finally:
+        gc.enable()
+
+
+async def connected():
+    return {"type": "websocket.connect"}
+
+
+async def ignored(_): ...
 
 
 async def test_bounds_of_msgspec_are_kept():

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 from server import WAIT_S, in_thread
@@ -191,18 +191,25 @@ def test_one_can_connect_again(connect):
     ]
 
 
+@contextmanager
+def serving(handler: Callable[[ServerConnection], None], **options: object) -> Iterator[str]:
+    """Serve what no ASGI application can do, in a thread; gives the address."""
+    with serve(handler, "127.0.0.1", 0, **options) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def test_a_connection_that_was_cut_is_told(connect_to):
     def cut(connection: ServerConnection) -> None:
         connection.socket.shutdown(socket.SHUT_RDWR)
 
-    with serve(cut, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            code, output, _ = connect_to(f"ws://127.0.0.1:{server.socket.getsockname()[1]}")
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(cut) as address:
+        code, output, _ = connect_to(address)
 
     assert 0 == code
     assert "\n-> drop  # the connection was cut without a close frame\n" in output
@@ -218,14 +225,8 @@ def test_what_a_server_sends_does_not_control_the_terminal(connect_to):
         response.headers["x-name"] = "\x9b31m\x80"
         return response
 
-    with serve(evil, "127.0.0.1", 0, process_response=header) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            code, output, errors = connect_to(f"ws://127.0.0.1:{server.socket.getsockname()[1]}")
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(evil, process_response=header) as address:
+        code, output, errors = connect_to(address)
 
     shown = output + errors
     assert "\\u001b" in shown, (code, shown)

@@ -100,6 +100,12 @@ def test_what_msgspec_writes_otherwise_is_written_as_ever(value):
     assert standard_dumps([value]) == dumps([value])
 
 
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff\U0001f600é", "\\\ud800", '"\udc00'])
+def test_half_of_a_character_is_written_as_browsers_do(text):
+    for value in (text, [text], {text: text}):
+        assert value == json.loads(dumps(value).encode())
+
+
 @dataclass
 class Point:
     x: float

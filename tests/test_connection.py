@@ -129,7 +129,10 @@ def test_state_is_never_shared_even_if_the_server_hands_out_one_dict():
 def test_state_is_one_for_all_objects_of_a_connection():
     first = opened()
     first.state.user = "Ana"
-    assert "Ana" == WebSocket(first.scope, silent, silent).state.user
+    second = WebSocket(first.scope, silent, silent)
+    assert "Ana" == second.state.user
+    second.state.user = "Bo"
+    assert "Bo" == first.state.user
 
 
 def test_state_works_where_the_server_has_none():

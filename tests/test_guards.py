@@ -61,6 +61,23 @@ def guarded(guard, **options):
         (False, "http://example.org:x", "example.org:x"),
         (False, "file://example.org", "example.org"),
         (False, None, "example.org"),
+        (True, "http://[::1]:80", "[::1]"),
+        (True, "http://my_host:3000", "my_host:3000"),
+        (True, "https://xn--80ak6aa92e.com", "xn--80ak6aa92e.com"),
+        (True, "http://example.org.", "example.org."),
+        (False, "https://example.org", "example.org:80"),
+        (False, "http://example.org.", "example.org"),
+        (False, "http://example.org:", "example.org:"),
+        (False, "http://example.org:99999", "example.org:99999"),
+        (False, "http://@example.org", "@example.org"),
+        (False, "http://:secret@example.org", ":secret@example.org"),
+        (False, "http://example.org?", "example.org"),
+        (False, "http://a b", "a b"),
+        (False, "http://[::1]x", "[::1]x"),
+        (False, "http://exam\tple.org", "example.org"),
+        (False, " http://example.org", "example.org"),
+        (False, "http://example.org http://example.org", "example.org"),
+        (False, "wss://example.org", "example.org"),
     ],
 )
 async def test_only_pages_of_the_same_origin_are_let_in(let_in, origin, host):
@@ -86,13 +103,47 @@ async def test_named_origins_are_let_in():
     await check(guarded(OriginGuard, allowed_origins=["*"]), "-> connect /\n    origin: null\n<- accept")
 
 
+@pytest.mark.parametrize(
+    ("named", "origin"),
+    [
+        ("https://friend.org:443", "https://friend.org"),
+        ("https://friend.org", "https://friend.org:443"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+    ],
+)
+async def test_an_origin_is_the_same_with_its_default_port(named, origin):
+    app = guarded(OriginGuard, allowed_origins=iter([named]))
+    await check(app, f"-> connect /\n    origin: {origin}\n<- accept")
+    await check(app, f"-> connect /\n    origin: {origin.rpartition('/')[0]}/x{origin.rpartition('/')[2]}\n<- deny 403")
+
+
+@pytest.mark.parametrize("twice", ["origin", "host"])
+async def test_two_origins_or_hosts_are_none(twice):
+    app = guarded(OriginGuard)
+    for values in (("http://example.org", "http://evil.org"), ("http://evil.org", "http://example.org")):
+        headers = {"origin": values[:1], "host": ["example.org"]} | {
+            twice: [value.removeprefix("http://" if twice == "host" else "") for value in values]
+        }
+        with pytest.raises(HandshakeRefused) as refused:
+            async with connect(app, "/", headers=[(name, each) for name in headers for each in headers[name]]):
+                pass
+        assert 403 == refused.value.status
+
+
 async def test_clients_without_an_origin_are_let_in_when_that_is_allowed():
     app = guarded(OriginGuard, allow_absent=True)
     await check(app, "-> connect /\n<- accept")
     await check(app, "-> connect /\n    origin: http://evil.org\n<- deny 403")
 
 
-@pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://", "null"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("example.org", "https://example.org/", "https://", "null", "wss://example.org", "https://пример.рф"),
+        *("https://user@example.org", "https://example.org?", " https://example.org", "https://example.org:65536"),
+    ],
+)
 def test_what_is_no_origin_is_a_value_error(origin):
     with pytest.raises(ValueError, match="is no origin"):
         OriginGuard(App(), [origin])
@@ -122,6 +173,25 @@ async def test_a_message_that_is_too_big_closes_with_1009(size, payload):
     reason = "messages have at most 4 bytes"
     await check(app, f'-> connect /\n<- accept\n-> {payload}\n<- close 1009 "{reason}"')
     assert [(1009, reason)] == ended
+
+
+async def test_nothing_follows_the_guards_own_end():
+    async def app(scope, receive, send):
+        assert "websocket.connect" == (await receive())["type"]
+        await send({"type": "websocket.accept"})
+        assert {
+            "type": "websocket.disconnect",
+            "code": 1009,
+            "reason": "messages have at most 4 bytes",
+        } == await receive()
+        for message in ({"type": "websocket.send", "text": "x"}, {"type": "websocket.close", "code": 1000}):
+            with pytest.raises(OSError, match="the guard has closed"):
+                await send(message)
+
+    await check(
+        LimitGuard(app, max_message_bytes=4),
+        '-> connect /\n<- accept\n-> text "abcde"\n<- close 1009 "messages have at most 4 bytes"',
+    )
 
 
 async def test_too_many_messages_close_with_1008():
@@ -198,6 +268,8 @@ async def test_one_client_can_not_take_all():
     [
         ({"max_message_bytes": 0}, r"max_message_bytes=0\): a bound is more than 0"),
         ({"idle_timeout_s": -1}, "idle_timeout_s=-1"),
+        ({"messages_per_s": float("nan")}, "messages_per_s=nan"),
+        ({"messages_per_s": float("inf")}, "messages_per_s=inf"),
         ({"burst": 2}, "needs messages_per_s"),
     ],
 )

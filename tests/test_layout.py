@@ -7,6 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from checks import prose
+from markdown_it import MarkdownIt
+
+from reference_ws.guide.glossary import read_terms
+from reference_ws.guide.pages import Fence, Page, read_page
+from reference_ws.guide.words.catalogs import LANGUAGES
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "reference_ws"
@@ -18,7 +24,7 @@ LAYERS = [
     {"codec"},
     {"connection"},
     {"websocket"},
-    {"context", "parameters"},
+    {"context", "parameters", "rooms"},
     {"binding"},
     {"views", "conversation"},
     {"routing"},
@@ -32,10 +38,11 @@ ALLOWED = {
     "transcript": {"lifecycle", "testing", "transcript"},
     "guide": {*CORE, "__version__", "testing", "transcript", "guide"},
 }
-CORE_LIBRARIES = {"anyio", "msgspec", "starlette"}
+CORE_LIBRARIES = {"anyio", "msgspec", "redis", "starlette"}
 STANDARD = {
     "annotationlib",
     "asyncio",
+    "bisect",
     "copy",
     "collections",
     "contextlib",
@@ -144,12 +151,13 @@ def test_the_top_level_holds_what_was_asked_for():
     assert {"pyproject.toml", "reference_ws", "docs", "tests", "mkdocs.yml", "locales"} <= tops
 
 
+READMES = ["README.md", *(f"README.{language}.md" for language in LANGUAGES)]
 # What README lets its reader write, and what the commands make.
 NOT_IN_THE_CHECKOUT = ("echo.py", ".venv/", "build/", "assets/python/")
 FILE = r"`((?:[\w.<>-]+/)*[\w.<>-]+\.(?:md|po|py|toml|txt|yml)|(?:[\w.<>-]+/)+[\w.<>-]*)`"
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+@pytest.mark.parametrize("name", [*READMES, "CONTRIBUTING.md", "SECURITY.md"])
 def test_the_files_that_the_front_pages_name_are_there(name):
     named = [
         file for file in re.findall(FILE, (ROOT / name).read_text("utf-8")) if not file.startswith(NOT_IN_THE_CHECKOUT)
@@ -160,10 +168,54 @@ def test_the_files_that_the_front_pages_name_are_there(name):
     assert [] == [file for file, pattern in patterns.items() if not [*ROOT.glob(pattern), *PACKAGE.glob(pattern)]]
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("name", [*READMES, "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
 def test_what_the_front_pages_link_to_is_there(name):
     targets = re.findall(r"\]\((?!https?://)([^)#]+)", (ROOT / name).read_text("utf-8"))
     assert [] == [target for target in targets if not (ROOT / target).is_file()]
+
+
+@pytest.mark.parametrize("name", READMES[1:])
+def test_a_readme_has_the_commands_and_the_samples_of_the_english_one(name):
+    english, translated = (
+        [(token.info, token.content) for token in MarkdownIt().parse((ROOT / each).read_text("utf-8")) if token.info]
+        for each in ("README.md", name)
+    )
+    assert english == translated
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_prose_of_a_readme_keeps_the_rules_of_the_pages(language):
+    path = ROOT / f"README.{language}.md"
+    tokens = [token for token in MarkdownIt().parse(path.read_text("utf-8")) if token.info]
+    fences = [Fence(token.info, {}, token.content, token.map[0] + 1, "") for token in tokens]
+    page = Page(language, "README", path, "reference_ws", tuple(fences), ())
+
+    assert [] == list(prose.check(page, read_terms(ROOT / "docs")))
+
+
+ADVANTAGE = r"^\| .* \| `([a-z-]+)` \|$"
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_what_the_readmes_say_against_starlette_is_run_with_both_libraries(name):
+    named = re.findall(ADVANTAGE, (ROOT / name).read_text("utf-8"), re.MULTILINE)
+    source = (ROOT / "tests/starlette/test_differences.py").read_text("utf-8")
+
+    assert re.findall(ADVANTAGE, (ROOT / "README.md").read_text("utf-8"), re.MULTILINE) == named
+    assert len(named) == 6
+    assert [] == [each for each in named if f"\ndef {each.replace('-', '_')}(library: Library)" not in source]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_sections_that_a_readme_links_to_are_there(language):
+    linked = re.findall(r"\]\(docs/(\w+)/([\w-]+)\.md#([\w-]+)\)", (ROOT / f"README.{language}.md").read_text("utf-8"))
+    pages = {name: read_page(ROOT / "docs" / language / f"{name}.md") for _, name, _ in linked}
+
+    assert len(linked) == 7  # a lesson for each advantage, and the list of all differences
+    assert {language} == {each for each, _, _ in linked}
+    assert [] == [
+        (name, anchor) for _, name, anchor in linked if anchor not in {each.anchor for each in pages[name].headings}
+    ]
 
 
 def test_the_constraints_are_exact_versions_without_addresses():

@@ -1,11 +1,12 @@
 import inspect
 import typing
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
-from functools import partial, wraps
-from typing import Annotated, Any, NewType, Protocol, TypeVar
+from functools import cache, partial, partialmethod, wraps
+from typing import Annotated, Any, NewType, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 import attrs
@@ -13,8 +14,9 @@ import msgspec
 import pytest
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket as StarletteWebSocket
+from typing_extensions import Unpack
 
-from reference_ws import Depends, Header, Ignore, ParameterError, Query, WebSocket
+from reference_ws import App, Depends, Header, Ignore, ParameterError, Query, WebSocket
 from reference_ws.binding import Bindings
 from reference_ws.binding import bind as bind_handler
 from reference_ws.parameters import plan
@@ -87,6 +89,10 @@ async def prefilled(room, ws: WebSocket):
     RETURNED.append(ws)
 
 
+async def prefilled_by_name(room, ws: WebSocket):
+    RETURNED.append((room, ws))
+
+
 @pytest.mark.parametrize(
     "handler",
     [
@@ -124,12 +130,28 @@ async def two(first, second): ...
 async def wants_more(ws: WebSocket, room: dict): ...
 
 
+async def depends_on_more(ws: WebSocket, it: Annotated[Any, Depends(wants_more)]): ...
+
+
 @pytest.mark.parametrize(
     ("handler", "problem"),
     [
         (sync, r"^sync \(.*test_parameters.py:\d+\): a WebSocket handler must be .* `async def`"),
-        (two, r"^two \(.*test_parameters.py:\d+\): nothing can be bound to the parameter 'first'"),
-        (wants_more, r"^wants_more \(.*:\d+\): nothing can be bound to the parameter 'room'"),
+        (
+            two,
+            r"^two \(.*test_parameters.py:\d+\): nothing can be bound to the parameter 'first' of this handler: "
+            r"annotate the connection with `WebSocket`, and the others with their types\.$",
+        ),
+        (
+            wants_more,
+            r"^wants_more \(.*:\d+\): nothing can be bound to the parameter 'room' of this handler: dict could only "
+            r"come from a body, and a handshake has none: receive it as a message, or make it with `Annotated\[\.\.\., "
+            r"Depends\(factory\)\]`\.$",
+        ),
+        (
+            depends_on_more,
+            r"^wants_more \(.*:\d+\): nothing can be bound to the parameter 'room' of this dependency: dict",
+        ),
         (partial(sync), "async def"),
     ],
 )
@@ -210,7 +232,10 @@ def test_a_marker_that_is_not_ours_is_an_error_at_registration(annotation, path)
         bind_handler(taking(annotation), path)
 
 
-@pytest.mark.parametrize("annotation", [str, str | None, list[str], int, WebSocket, dict, Any, object, Foreign | None])
+ANNOTATIONS = [str, str | None, list[str], int, WebSocket, dict, Any, object, Store, Foreign | None]
+
+
+@pytest.mark.parametrize("annotation", ANNOTATIONS)
 @pytest.mark.parametrize("path", [(), ("user",)])
 def test_a_default_that_is_no_plain_data_is_an_error_at_registration(annotation, path):
     if annotation == Foreign | None:
@@ -303,6 +328,7 @@ def test_plain_data_and_what_the_annotation_says_are_defaults(annotation, defaul
 # --- types that have been given a name --------------------------------------------------------------------------------
 
 T = TypeVar("T")
+P = ParamSpec("P")
 try:
     import typing_extensions
 except ImportError:
@@ -502,6 +528,15 @@ def around_with_more(handler):
     return wrapper
 
 
+def around_by_place_with_more(handler):
+    @wraps(handler, assigned=())
+    async def wrapper(token: Annotated[str, Header("none")], *args, flag: Annotated[str, Query("f")]):
+        assert ("none", "f") == (token, flag)
+        await handler(*args)
+
+    return wrapper
+
+
 def with_signature(handler):
     async def wrapper(*args, **kwargs):
         await handler(*args, **kwargs)
@@ -537,6 +572,7 @@ class Wrapped:
         around_by_name(room_handler),
         around_without_annotations(room_handler),
         around_with_more(room_handler),
+        around_by_place_with_more(room_handler),
         with_signature(room_handler),
         around(with_signature(room_handler)),
         partial(around(room_handler)),
@@ -657,6 +693,83 @@ async def test_a_generic_class_knows_its_arguments():
         await made_from(Annotated[Of[int], Depends()], "name=a&tags=b")
 
 
+@dataclass
+class Page(typing.Generic[T]):
+    name: T
+    size: int = 5
+
+
+@dataclass
+class Ints(Page[int]):
+    more: str = "m"
+
+
+@dataclass
+class Both(Page[int], typing.Generic[T]):
+    more: T | None = None
+
+
+@dataclass
+class Further(Page[T]):
+    more: T | None = None
+
+
+class GenericStruct(msgspec.Struct, typing.Generic[T]):
+    name: T
+    tags: list[T] = []
+
+
+class IntStruct(GenericStruct[int]):
+    more: int = 1
+
+
+class OfInts(Of[int]): ...
+
+
+class PassesOn(Of[int]):
+    def __init__(self, *args: Any, size: int = 1, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.size = size
+
+
+class One:
+    def __new__(cls, *_: Any, **__: Any):
+        return super().__new__(cls)
+
+    def __init__(self, name: int):
+        self.name = name
+
+
+class Registering(type):
+    def __call__(cls, *args: Any, **kwargs: Any):
+        return super().__call__(*args, **kwargs)
+
+
+class Registered(metaclass=Registering):
+    def __init__(self, name: int):
+        self.name = name
+
+
+@pytest.mark.parametrize(
+    ("kind", "query", "expected"),
+    [
+        (Ints, "name=7&more=8", {"name": 7, "more": "8"}),
+        (Both[str], "name=7&more=8", {"name": 7, "more": "8"}),
+        (Further[int], "name=7&more=8", {"name": 7, "more": 8}),
+        (GenericStruct[int], "name=7&tags=8", {"name": 7, "tags": [8]}),
+        (IntStruct, "name=7&tags=8&more=9", {"name": 7, "tags": [8], "more": 9}),
+        (OfInts, "name=7&tags=8", {"name": "7", "tags": [8]}),
+        (PassesOn, "name=7&tags=8&size=9", {"name": "7", "tags": [8], "size": 9}),
+        (One, "name=7", {"name": 7}),
+        (Registered, "name=7", {"name": 7}),
+    ],
+    ids=lambda each: getattr(each, "__name__", None),
+)
+async def test_a_class_takes_what_those_take_that_it_inherits_from(kind, query, expected):
+    made = await made_from(Annotated[Any, Depends(kind)], query)
+    assert expected == {name: getattr(made, name) for name in expected}
+
+
 def test_what_a_class_only_seems_to_make_itself_is_a_foreign_marker():
     class Sneaky:
         def __repr__(self):
@@ -686,3 +799,112 @@ def test_depends_without_an_argument_needs_a_class(annotation):
 def test_a_class_that_does_not_say_what_it_takes_is_an_error_at_registration(kind):
     with pytest.raises(TypeError, match=r"handler|" + kind.__name__):
         bind_handler(taking(Annotated[Any, Depends(kind)]))
+
+
+async def test_what_no_answer_can_carry_is_the_clients_fault_all_the_same():
+    sent = []
+
+    async def handler(room: int): ...
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        sent.append(message)
+
+    app = App()
+    app.router.websocket("/{room}")(handler)
+    await app({**handshake("/x"), "path": "/\udcff"}, receive, send)
+    assert 422 == sent[0]["status"]
+    assert b'"given":"?"' in sent[1]["body"]
+
+
+# --- what no signature says -------------------------------------------------------------------------------------------
+
+
+class Method:
+    async def stay(self, room, ws: WebSocket):
+        RETURNED.append((room, ws))
+
+    blue = partialmethod(stay, room="blue")
+
+    @staticmethod
+    async def still(ws: WebSocket):
+        RETURNED.append(("blue", ws))
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [partial(prefilled_by_name, room="blue"), Method().blue, Method.__dict__["still"]],
+    ids=["partial", "partialmethod", "staticmethod"],
+)
+async def test_what_stands_behind_a_parameter_that_is_set_is_passed_all_the_same(handler):
+    assert ("blue", GIVEN) == await bind(handler)(GIVEN)
+
+
+async def test_a_cached_factory_is_called_as_the_function_that_it_keeps_the_values_of():
+    calls = []
+
+    @cache
+    def doubled(number: int):
+        calls.append(number)
+        return 2 * number
+
+    for _ in range(2):
+        assert 14 == await made_from(Annotated[int, Depends(doubled)], "number=7")
+    assert [7] == calls
+
+
+def forwarding(function):
+    async def wrapper(*args: P.args, **kwargs: P.kwargs):
+        await function(*args, **kwargs)
+
+    return wrapper
+
+
+class Options(typing.TypedDict):
+    room: str
+
+
+async def values(ws: WebSocket, *rooms: Annotated[str, Depends(str)]): ...
+
+
+async def names(ws: WebSocket, **rooms: Annotated[str, Query()]): ...
+
+
+async def options(ws: WebSocket, **rooms: Unpack[Options]): ...
+
+
+@pytest.mark.parametrize("handler", [forwarding(unannotated), values, names, options])
+def test_what_would_never_be_passed_is_an_error_at_registration(handler):
+    with pytest.raises(TypeError, match=r"test_parameters\.py:\d+\): .*(functools\.wraps|write out its parameters)"):
+        bind_handler(handler)
+
+
+def test_a_wrapper_that_says_what_it_wraps_may_name_what_it_passes_on():
+    async def handler(room: str, ws: WebSocket): ...
+
+    assert {"room"} == {each.key for each in bind_handler(wraps(handler)(forwarding(handler))).wanted}
+
+
+def test_a_value_behind_one_that_is_missing_can_not_be_passed_by_its_place():
+    async def handler(ws: WebSocket, settings: dict[str, str] = {}, limit: int = 5, /): ...  # noqa: B006
+
+    with pytest.raises(TypeError, match="limit can't be passed by its place"):
+        bind_handler(handler)
+
+
+@pytest.mark.parametrize("decorator", [contextmanager, asynccontextmanager])
+def test_a_context_manager_that_nobody_would_enter_is_an_error_at_registration(decorator):
+    def begin(): ...
+
+    with pytest.raises(TypeError, match=r"begin \(.*test_parameters\.py:\d+\): contextlib has made a context manager"):
+        bind_handler(taking(Annotated[Any, Depends(decorator(begin))]))
+
+
+def test_a_signature_that_is_none_names_the_function():
+    async def handler(ws: WebSocket): ...
+
+    handler.__signature__ = "(ws)"
+    with pytest.raises(TypeError, match=r"handler \(.*test_parameters\.py"):
+        bind_handler(handler)

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket as StarletteWebSocket
 
 from reference_ws import (
     App,
+    Depends,
     Query,
     Router,
     Routes,
@@ -177,8 +178,13 @@ def test_a_name_is_given_once():
 
 
 def test_what_is_no_route_is_a_type_error():
-    with pytest.raises(TypeError, match="is no route"):
+    with pytest.raises(TypeError, match=r"5 is no route: give a SocketRoute, .* or Routes of them\.$"):
         App().router.include(5)
+
+
+def test_what_does_not_say_what_it_takes_is_no_application():
+    with pytest.raises(TypeError, match="must be a coroutine function"):
+        SocketRoute("/", dict)
 
 
 @pytest.mark.parametrize(("path", "expected"), [("/7", 7), ("/a/b", "a/b"), ("/1.5", 1.5)])
@@ -520,21 +526,65 @@ async def test_an_exception_with_a_code_keeps_it_in_a_group_of_one():
     await plays(closes, "-> connect /\n<- accept\n<- close 4321")
 
 
-def test_a_handler_that_is_thrown_away_awaits_nothing():
-    async def waits(websocket):
-        await websocket.accept()
+async def waits_for_ever(websocket):
+    await websocket.accept()
+    await asyncio.Future()
+
+
+async def fails_at_once(websocket):
+    raise ValueError
+
+
+committed = []
+
+
+def cleaned_up():
+    yield 1
+    committed.append(1)
+
+
+async def waits_with_a_dependency(websocket: WebSocket, it: Annotated[int, Depends(cleaned_up)]):
+    await waits_for_ever(websocket)
+
+
+class WaitsAsAView(SocketView):
+    async def on_connect(self):
+        await waits_for_ever(self.websocket)
+
+    async def on_disconnect(self, close_code):
         await asyncio.Future()
 
-    async def nothing(*_):
+
+async def answers_late(websocket, error):
+    await asyncio.Future()
+
+
+@pytest.mark.parametrize(
+    ("handler", "answers"),
+    [
+        (waits_for_ever, {}),
+        (waits_with_a_dependency, {}),
+        (WaitsAsAView, {}),
+        (fails_at_once, {}),
+        (fails_at_once, {ValueError: answers_late}),
+    ],
+)
+def test_a_handler_that_is_thrown_away_awaits_nothing(handler, answers):
+    async def receive():
         return {"type": "websocket.connect"}
+
+    async def send(message):
+        if message["type"] != "websocket.accept":  # the answer to the exception
+            await asyncio.Future()
 
     loop = asyncio.new_event_loop()
     try:
-        coroutine = serving(waits)(handshake("/"), nothing, nothing)
-        loop.run_until_complete(asyncio.wait_for(asyncio.shield(task := loop.create_task(_step(coroutine))), 1))
+        coroutine = serving(handler, exception_handlers=answers)(handshake("/"), receive, send)
+        loop.run_until_complete(asyncio.wait_for(asyncio.shield(task := loop.create_task(_step(coroutine))), 60))
         assert task.done()
     finally:
         loop.close()
+    assert not committed
 
 
 async def _step(coroutine):

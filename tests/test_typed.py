@@ -94,6 +94,7 @@ def test_a_type_of_pydantics_is_read_wherever_it_stands(type, value, expected):
         (list[pydantic.PositiveInt], [1, -1], r"greater than 0 - at `\$\[1\]`"),
         (pydantic.PositiveInt, "a", r"valid integer.* - at `\$`"),
         (Adult, DATA, r"too young - at `\$`"),
+        (User, {"name": 1, "age": 0}, r"string - at `\$\.name`; .*greater than 0 - at `\$\.age`$"),
     ],
 )
 def test_wrong_data_names_the_field_as_msgspec_does(type, value, problem):

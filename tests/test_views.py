@@ -1,5 +1,6 @@
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 import anyio
 import msgspec
@@ -11,6 +12,7 @@ from reference_ws.transcript import check
 
 pytestmark = pytest.mark.anyio
 
+T = TypeVar("T")
 ended: list[int] = []
 
 
@@ -292,6 +294,50 @@ def test_a_type_that_can_not_be_read_is_an_error_at_registration():
 
     with pytest.raises(TypeError, match=r"on_receive \(.*test_views.py:\d+\): an annotation can't be read"):
         SocketRoute("/", Either)
+
+
+async def test_a_generic_view_reads_what_its_argument_says():
+    class Answers(Remembers, Generic[T]):
+        async def on_receive(self, data: list[T]):
+            await self.websocket.send_text(f"{sum(data)}")
+
+    class Ints(Answers[int]): ...
+
+    class Further(Answers[T]): ...
+
+    class Floats(Further[float]): ...
+
+    await plays(Ints, '<- accept\n-> json [1, 2]\n<- text "3"\n-> json ["1"]\n<- close 1003')
+    await plays(Floats, '<- accept\n-> json [1, 2]\n<- text "3.0"\n-> json ["1"]\n<- close 1003')
+
+
+@pytest.mark.parametrize("name", ["on_receive", "on_disconnect", "__init__"])
+@pytest.mark.parametrize("marker", [Depends(str), Query("x")])
+def test_a_marker_where_nothing_is_bound_is_an_error_at_registration(name, marker):
+    async def method(self, _=None, user: str = marker): ...
+
+    async def another(self, _=None, user: Annotated[str | None, marker] = None): ...
+
+    for function in (method, another):
+        view = type("Chat", (SocketView,), {name: function})
+        with pytest.raises(
+            TypeError, match=r"test_views.py:\d+\): user has (Depends|Query).*: only on_connect is given such things\.$"
+        ):
+            SocketRoute("/", view)
+
+
+def test_what_no_connection_could_be_served_by_is_an_error_at_registration():
+    class Abstract(SocketView, ABC):
+        @abstractmethod
+        async def answer(self): ...
+
+    class Changed(SocketView): ...
+
+    Changed.on_receive = lambda self, data: None
+    with pytest.raises(TypeError, match="Abstract is abstract"):
+        SocketRoute("/", Abstract)
+    with pytest.raises(TypeError, match="must be a coroutine function"):
+        SocketRoute("/", Changed)
 
 
 async def test_bounds_of_the_type_are_kept():

@@ -3,6 +3,7 @@ import json
 import pickle
 import re
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product as cartesian
 from threading import Thread
@@ -30,6 +31,7 @@ from reference_ws import (
     WebSocketTypeError,
     lifecycle,
 )
+from reference_ws.ahead import kept
 from reference_ws.guards import LimitGuard
 from reference_ws.lifecycle import CONNECTED, CONNECTING, DISCONNECTED, RECEIVE, RESPONSE, SEND
 from reference_ws.testing import HandshakeRefused, connect, handshake
@@ -378,6 +380,12 @@ async def test_a_response_that_breaks_off_is_finished_by_close():
         async with connect(app, "/"):
             pass
     assert (503, b"a") == (refused.value.status, refused.value.body)
+
+
+async def test_the_end_of_a_response_is_a_body():
+    server = Server()
+    await websocket(server, application=RESPONSE).close()
+    assert [{"type": "websocket.http.response.body", "body": b"", "more_body": False}] == server.sent
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -782,6 +790,19 @@ async def test_an_exception_in_the_block_comes_out_as_it_is():
     assert ["finally", "ValueError('mine')"] == events
 
 
+async def test_an_exception_behind_the_clients_end_comes_out_of_the_block_too():
+    events = []
+
+    async def fails(connection):
+        async for _ in connection.iter_text():
+            pass
+        raise ValueError("mine")
+
+    async with connect(sending(events, body=fails), "/"):
+        pass
+    assert ["finally", "ValueError('mine')"] == events
+
+
 @pytest.mark.parametrize(
     ("client", "application"), [(CONNECTED, CONNECTING), (DISCONNECTED, CONNECTED), (CONNECTED, DISCONNECTED)]
 )
@@ -1048,7 +1069,7 @@ def test_an_event_loop_that_is_closed_meanwhile_ends_all_the_same():
 
     running = Thread(target=asyncio.run, args=[main()], daemon=True)
     running.start()
-    running.join(5)
+    running.join(60)
     assert not running.is_alive()
 
 
@@ -1083,6 +1104,29 @@ async def test_arguments_of_another_kind_are_a_type_error_before_anything_is_sen
         await websocket.accept()
 
     await check(app, "-> connect /\n<- accept")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"headers": {"x-a": "b\r\nset-cookie: c=d"}},
+        {"headers": {"x-a": "b\nc"}},
+        {"headers": {"x-a": "b\0"}},
+        {"headers": {"x-a: b\r\nx-c": "d"}},
+        {"headers": [(b"", b"b")]},
+        {"subprotocol": "chat\r\nset-cookie: c=d"},
+        {"subprotocol": "chat, talk"},
+        {"subprotocol": ""},
+    ],
+)
+async def test_a_header_that_would_be_more_than_one_is_a_value_error_before_anything_is_sent(arguments):
+    async def app(scope, receive, send):
+        websocket = WebSocket(scope, receive, send)
+        with pytest.raises(ValueError, match="can't send"):
+            await websocket.accept(**arguments)
+        await websocket.accept(headers={"X-A": "b c"})
+
+    await check(app, "-> connect /\n<- accept\n    x-a: b c")
 
 
 # --- order, fairness, loss --------------------------------------------------------------------------------------------
@@ -1164,6 +1208,55 @@ async def test_a_loop_that_only_sends_lets_others_run_and_notices_the_end(data, 
             await loop()
     assert others[0] in passed
     assert (4001, "bored") == (ended.value.code, ended.value.reason) == websocket.end
+
+
+async def test_after_many_sends_to_a_client_that_stays_receives_go_to_the_server_again():
+    said = [data(text="1")]
+
+    async def receive():
+        if not said:
+            await anyio.sleep_forever()
+        return said.pop()
+
+    server = Server()
+    server.receive = receive
+    connection = websocket(server)
+    for _ in range(500):
+        await connection.send_text("x")
+    said.append(data(text="2"))
+    assert ["1", "2"] == [await connection.receive_text(), await connection.receive_text()]
+    assert 500 == len(server.sent)
+
+
+@pytest.mark.parametrize(("farewell", "expected"), [(True, WebSocketDisconnect), (False, RuntimeError)])
+async def test_a_servers_word_for_a_client_that_left_is_told_by_the_end_that_another_task_receives(farewell, expected):
+    failing = anyio.Event()
+
+    async def receive():
+        await failing.wait()
+        if not farewell:
+            await anyio.sleep_forever()
+        return {"type": "websocket.disconnect", "code": 4001, "reason": "bye"}
+
+    async def send(_):
+        failing.set()
+        raise RuntimeError("the transport is closed")
+
+    server = Server()
+    server.receive, server.send = receive, send
+    connection = websocket(server)
+    async with anyio.create_task_group() as tasks:
+
+        async def listen():
+            with pytest.raises(WebSocketDisconnect):
+                await connection.receive_text()
+
+        tasks.start_soon(listen)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(expected) as raised:
+            await connection.send_text("x")
+        tasks.cancel_scope.cancel()
+    assert not farewell or (4001, "bye") == (raised.value.code, raised.value.reason)
 
 
 # --- a server whose receive() gives futures ---------------------------------------------------------------------------
@@ -1268,3 +1361,56 @@ async def test_a_cancelled_receive_of_a_server_of_futures_loses_nothing():
     came, server = [], ServerOfFutures()
     await server.serve(handler)
     assert ["late"] == came
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ({"type": "websocket.close", "code": 4000, "reason": "done"}, (4000, "done")),
+        ({"type": "websocket.close", "code": 4000, "reason": None}, (4000, "")),
+        ({"type": "websocket.http.response.body", "body": b""}, (1006, "")),
+    ],
+)
+async def test_who_receives_while_another_task_closes_is_told_when_the_end_has_left(end, told, fails):
+    server, leaving, left = ServerOfFutures(), anyio.Event(), anyio.Event()
+
+    async def send(message):
+        leaving.set()
+        await left.wait()
+        if fails:
+            raise OSError
+
+    receive, send_on = kept(server.receive, send)
+    assert "websocket.connect" == (await receive())["type"]
+    waiting = [asyncio.ensure_future(receive()) for _ in range(2)]
+    await anyio.wait_all_tasks_blocked()
+    closing = asyncio.ensure_future(send_on(end))
+    await leaving.wait()
+    assert server.futures[1].cancelled()
+    await anyio.wait_all_tasks_blocked()
+    assert not any(each.done() for each in waiting), "the handler would return, and the server close in its own way"
+    left.set()
+    with pytest.raises(OSError) if fails else nullcontext():  # noqa: PT011
+        await closing
+    ends = await asyncio.gather(*waiting)
+    assert 2 * [{"type": "websocket.disconnect", "code": told[0], "reason": told[1]}] == ends
+    assert 2 == len(server.asked()), "a receive that is begun now would hold the end back"
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_what_came_before_the_end_is_not_thrown_away():
+    server = ServerOfFutures()
+    receive, send_on = kept(server.receive, server.send)
+    await receive()
+    waiting = asyncio.ensure_future(receive())
+    await anyio.wait_all_tasks_blocked()
+    server.futures[1].set_result(data(text="just in time"))
+    await send_on({"type": "websocket.close", "code": 1000})
+    assert data(text="just in time") == await waiting
+
+
+async def test_messages_of_a_server_in_python_are_received_and_sent_without_a_detour():
+    server = Server()
+    assert (server.receive, server.send) == kept(server.receive, server.send)

@@ -216,6 +216,7 @@ def test_with_the_extra_cli_readme_s_first_program_plays_and_is_tested(install, 
     assert (0, "1 passed") == (passed[0], passed[1].splitlines()[-1].partition(" in ")[0]), passed[1]
     assert failed[0] == 1
     assert "FAILED echo.ws::transcript" in failed[1]
+    assert "\necho.ws:4: expected and got differ\n" in failed[1]
 
 
 @pytest.mark.parametrize("command", [["examples"], ["run", "closing", "-q"]])
@@ -275,7 +276,7 @@ def test_the_site_is_built_and_served(installed, home_with_site, run):
         titles = [title_of(f"http://127.0.0.1:{server.port}/{page}") for page in pages]
         closing = run("run", "closing", "-q", "--url", server.url)
         server.process.send_signal(signal.SIGINT)
-        output, errors = server.process.communicate(timeout=WAIT_S)
+        output, errors = server.rest()
 
     assert 3 == len(set(titles))
     assert (0, "") == closing[::2]

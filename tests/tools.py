@@ -18,6 +18,7 @@ PROGRAMS: Final = {
     "nginx": ("nginx",),
     "node": ("node", "nodejs"),
     "npm": ("npm",),
+    "redis": ("redis-server", "valkey-server"),
 }
 """A tool's name -> the names under which its program may be found in PATH."""
 
@@ -26,6 +27,7 @@ REMEDIES: Final = {
     "nginx": "on Debian: apt-get install nginx-light, which lies in /usr/sbin: that has to be in PATH",
     "node": "on Debian: apt-get install nodejs",
     "npm": "on Debian: apt-get install npm",
+    "redis": "on Debian: apt-get install redis-server",
 }
 
 _MISSING: Final = re.compile(r"(\w+) is missing")

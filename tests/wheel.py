@@ -1,4 +1,4 @@
-"""The wheel, installed with its extras, and the site that it builds: each made once a run."""
+"""The wheel, installed with its extras, and the whole site: each made once a run, the site by the installed wheel."""
 
 import os
 import subprocess
@@ -95,3 +95,17 @@ def home_with_site(installed, once):
         subprocess.run([installed / "bin" / "python", "-m", "reference_ws.guide.site"], check=True, **of_a_reader(home))
 
     return once("home", build)
+
+
+@pytest.fixture(scope="session")
+def whole_site(request):
+    """Give the site that `make check` or `make serve` has built; have the pages changed since, what the wheel builds.
+
+    It is every test's: none may change it, but to add the Python that runs in the browser.
+    """
+    from reference_ws.guide import site  # here: Pyodide has no mkdocs (`make py314`)
+
+    if not site.is_stale(site.default_output()):
+        return site.default_output()
+    (built,) = request.getfixturevalue("home_with_site").glob(".cache/*/site")
+    return built

@@ -27,7 +27,7 @@ from reference_ws.transcript.grammar import format_step
 from reference_ws.transcript.mistakes import TranscriptError
 from reference_ws.transcript.steps import Step
 
-__all__ = ["check", "check_descriptions", "summary"]
+__all__ = ["check", "check_descriptions", "check_endings", "summary"]
 
 _COMMENT = {
     "javascript": re.compile(r"(?<!\S)//.*"),  # an address has something before its two strokes
@@ -216,12 +216,31 @@ def check_descriptions(pages: Iterable[Page]) -> Iterator[str]:
             yield f"{page.file}:2: the description is that of {first.file}"
 
 
+def check_endings(pages: Iterable[Page]) -> Iterator[str]:
+    """Tell which pages don't end with ``{#next}``: what to read next, a list of one to three links, each with a reason.
+
+    Of ``api``, ``glossary`` and ``from-*`` a reader wants one entry and reaches no end; ``index`` lists all pages.
+    """
+    for page in pages:
+        if page.name in ("index", "api", "glossary") or page.name.startswith("from-"):
+            continue
+        _, _, ending = page.path.read_text("utf-8").partition("{#next}\n")
+        items = [line for line in ending.splitlines() if line.strip()]
+        if not page.headings or page.headings[-1].anchor != "next":
+            yield f"{page.file}:1: the page ends without ## ... {{#next}}, what to read next"
+        elif not 1 <= len(items) <= 3 or not all(re.match(r"- .*\]\(", item) for item in items):
+            yield f"{page.file}:{page.headings[-1].line}: what to read next is a list of one to three links"
+        elif bare := [item for item in items if not re.search(r"\w{2}", re.sub(r"\[[^\]]*\]\([^)]*\)", "", item))]:
+            yield f"{page.file}:{page.headings[-1].line}: this link has no reason: {bare[0]}"
+
+
 def main() -> int:
     """Print the findings, or one line with the counts; the exit code is 1 with findings."""
     from reference_ws.guide.pages import source_root
 
     docs = source_root() / "docs"
-    findings = check(docs) or list(check_descriptions(read_pages(docs)))
+    pages = read_pages(docs)
+    findings = check(docs) or [*check_descriptions(pages), *check_endings(pages)]
     print("\n".join(findings) or summary(docs))
     return 1 if findings else 0
 

@@ -20,7 +20,7 @@ __all__ = ["check"]
 
 _CODE: Final = "\ue000"  # stands for inline code, is neither a letter nor a space
 _NO_PROSE: Final = re.compile(r"\{#[^}]*\}|<[^>]*>|(?<=\])\([^)]*\)|https?://\S*[\w/]")
-_MARKS: Final = re.compile(r"^\s*(?:#+|[-*+]|\d+[.)]|!!!|\?\?\?\+?)\s+|[\[\]*]")
+_MARKS: Final = re.compile(r"^\s*(?:#+|[-*+]|\d+[.)]|!!!|\?\?\?\+?)\s+|!\[|[\[\]*]")
 
 _HAN: Final = "[\u3400-\u4dbf\u4e00-\u9fff]"
 
@@ -86,6 +86,16 @@ def check(page: Page, terms: Sequence[Term]) -> Iterator[str]:
                 yield f"{where}: {rule.advice}: {_around(text, found)}"
         if page.language != "zh" and not text.lstrip().startswith("|") and (found := _SECOND_SENTENCE.search(text)):
             yield f"{where}: each sentence stands on a line of its own: {_around(text, found)}"
+    yield from _unanswered(page)
+
+
+def _unanswered(page: Page) -> Iterator[str]:
+    """Tell of the questions that end a section: what answers them, code or ``??? question``, would stand below them."""
+    lines = page.path.read_text("utf-8").splitlines()
+    for below in [*(heading.line for heading in page.headings), len(lines) + 1]:
+        last = next((line for line in range(below - 1, 0, -1) if lines[line - 1].strip()), 0)
+        if last and lines[last - 1].endswith(("?", "？")) and not lines[last - 1].startswith((" ", "#")):
+            yield f"{page.file}:{last}: a question without an answer ends the section: {lines[last - 1][-30:]}"
 
 
 def _prose(page: Page) -> Iterator[tuple[int, str]]:

@@ -8,8 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import quantiles
 
-from server import WAIT_S, in_process
-from websockets.asyncio.client import connect
+from server import connect, in_process
 
 ROUNDS = 3
 
@@ -19,7 +18,7 @@ async def held_open(stack: AsyncExitStack, url: str, count: int):
 
     async def one():
         async with at_once:
-            return await connect(url, ping_interval=None, compression=None, open_timeout=WAIT_S)
+            return await connect(url, compression=None)
 
     connections = await asyncio.gather(*(one() for _ in range(count)))
     for connection in connections:

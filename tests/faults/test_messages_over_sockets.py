@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
+from server import connect
 from serving import serving
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from reference_ws import App, WebSocket
@@ -70,7 +70,7 @@ def test_messages_come_back_as_they_were_sent(compression):
     async def run():
         async with (
             serving(app) as url,
-            connect(f"{url}/echo", max_size=None, compression=compression, ping_interval=None) as connection,
+            connect(f"{url}/echo", max_size=None, compression=compression) as connection,
         ):
             for name, messages in MESSAGES.items():
                 for message in messages:

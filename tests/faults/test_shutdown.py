@@ -9,15 +9,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from server import WAIT_S, in_process
-from websockets.asyncio.client import connect
+from server import WAIT_S, connect, in_process
 from websockets.exceptions import ConnectionClosed
 
 PLACES = ("receiving", "elsewhere", "watching", "sending", "viewed")
 
 
 async def code_of_the_end(url, opened):
-    async with connect(url, open_timeout=WAIT_S, ping_interval=None) as connection:
+    async with connect(url) as connection:
         opened.release()
         try:
             while True:

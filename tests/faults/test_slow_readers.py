@@ -8,8 +8,8 @@ from itertools import count
 
 import anyio
 import pytest
+from server import connect
 from serving import no_task_left, serving, until
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from reference_ws import App, WebSocket
@@ -51,7 +51,7 @@ async def connected(url):
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PART)
     port = int(url.split(":")[2].partition("/")[0])
     client.connect(("127.0.0.1", port))
-    connection = await connect(url, sock=client, compression=None, ping_interval=None, max_queue=1, close_timeout=1)
+    connection = await connect(url, sock=client, compression=None, max_queue=1, close_timeout=1)
     connection.transport.pause_reading()
     return connection
 

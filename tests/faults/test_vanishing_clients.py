@@ -10,9 +10,8 @@ from typing import Annotated
 
 import anyio
 import pytest
-from server import WAIT_S
+from server import connect
 from serving import living, no_task_left, only_new_objects, resident_bytes, serving, until
-from websockets.asyncio.client import connect
 
 from reference_ws import App, Depends, SocketView, WebSocket
 from reference_ws.ahead import ReadAhead
@@ -125,7 +124,7 @@ async def vanish(url: str, place: str, number: int, silently: bool) -> None:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LET_GO)
     connecting = asyncio.create_task(
         # left to itself
-        connect(f"{url}/{place}/{number}", sock=client, ping_interval=None, open_timeout=WAIT_S).__aenter__()
+        connect(f"{url}/{place}/{number}", sock=client).__aenter__()
     )
     handshake_first = place not in ("setting-up", "accepting")
     connection = await connecting if handshake_first else None

@@ -1,15 +1,19 @@
 import gc
+import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from browser import FLAGS
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from browser import LAUNCHED
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from server import WAIT_S, files_alone
 from small_docs import write_docs, write_reference
 from tools import program
 
-from reference_ws.guide.site import build
+from reference_ws.guide.lab.runtime import RuntimeMissingError
+from reference_ws.guide.site import add_python, build, default_output, has_python, is_stale
 
 # The search costs half of the time in which a page loads. (To answer its requests here would be no gain: Playwright
 # turns the browser's cache off for that.)
@@ -37,33 +41,95 @@ def small_site(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Start the Chromium of the system; tests that use it are marked with ``needs("chromium")``."""
-    expect.set_options(timeout=30_000)  # as long as Playwright itself waits: a busy machine is no failure
+    expect.set_options(timeout=WAIT_S * 1000)  # a busy machine is no failure
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program("chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program("chromium"), **LAUNCHED)
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def open_context(browser: Browser) -> Callable[..., BrowserContext]:
-    """Open a browser's profile in which the site's search is not made."""
+@pytest.fixture
+def open_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Open a browser's profile for this test: nothing is stored in it, nothing loaded, no service worker is there.
 
-    def opened(**options: object) -> BrowserContext:
-        context = browser.new_context(**options)
-        context.add_init_script(NO_SEARCH)
-        return context
+    Takes Playwright's options of a context; in it the site's search is made only where `search` says so.
+    """
+    with ExitStack() as stack:
 
-    return opened
+        def opened(*, search: bool = False, **options: object) -> BrowserContext:
+            context = stack.enter_context(closing(browser.new_context(**options)))
+            context.set_default_timeout(WAIT_S * 1000)
+            if not search:
+                context.add_init_script(NO_SEARCH)
+            return context
+
+        yield opened
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def context(open_context: Callable[..., BrowserContext]) -> BrowserContext:
-    """A profile as most have it, for all tests that need no other: what pages share is loaded once."""
+    """A profile as most have it, for all tests that need no other."""
     return open_context(
         permissions=["clipboard-read", "clipboard-write"],
         reduced_motion="reduce",
         viewport={"width": 800, "height": 600},
     )
+
+
+@pytest.fixture(scope="module")
+def site(request: pytest.FixtureRequest) -> Path:
+    """The site that `make check` or `make serve` has built, unless the pages have changed since."""
+    site = default_output()
+    if is_stale(site):
+        (site,) = request.getfixturevalue("home_with_site").glob(".cache/*/site")
+    if not has_python(site):
+        try:
+            add_python(site)
+        except RuntimeMissingError as missing:
+            pytest.skip(f"Python for the browser can't be had: {missing}")
+    return site
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """Where the files are served by a host that knows nothing of them."""
+    with files_alone(site) as address:
+        yield address
+
+
+@pytest.fixture
+def visit(
+    open_context: Callable[..., BrowserContext], context: BrowserContext, address: str
+) -> Iterator[Callable[..., Page]]:
+    """Visit a page; after the test nothing may have been asked of another host, nor an error have been logged."""
+    pages: list[Page] = []
+    foreign: list[str] = []
+    errors: list[object] = []
+
+    def requested(url: str, host: str) -> None:
+        if not url.startswith(("blob:", "data:")) and re.sub(r"^ws", "http", url).removeprefix(host)[:1] != "/":
+            foreign.append(url)
+
+    def logged(message: ConsoleMessage) -> None:
+        # Said of what a test takes away: the runtime, and the service worker, which would bring it back.
+        expected = "runtime.json" in message.location["url"] or "blocked by Playwright" in message.text
+        if message.type in ("error", "warning") and not expected:
+            errors.append((message.text, message.location))
+
+    def go(path: str, *, host: str = address, **options: object) -> Page:
+        page = (open_context(**options) if options else context).new_page()
+        pages.append(page)
+        page.on("request", lambda request: requested(request.url, host))
+        page.on("websocket", lambda socket: requested(socket.url, host))
+        page.on("console", logged)
+        page.on("pageerror", lambda error: errors.append(error))
+        page.goto(host + path, wait_until="domcontentloaded")
+        return page
+
+    yield go
+    for page in pages:
+        page.close()
+    assert ([], []) == (foreign, errors)
 
 
 @pytest.fixture

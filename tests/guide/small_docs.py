@@ -13,6 +13,9 @@ TITLES = {
     "ru": ("Главная", "Жизненный цикл", "Обработчики", "Сообщения", "Закрытие соединения"),
 }
 
+# What a page says its language is.
+TAGS = {"zh": "zh-Hans", "pt": "pt", "ru": "ru"}
+
 # What only the last page says, to be searched for.
 ONLY_ON_CLOSING = {
     "zh": "应用把消息广播给所有人。",

@@ -77,6 +77,8 @@ def test_the_glossary_begins_with_the_readers_language(small_site, language, cel
     table = re.search(r'<div class="ws-glossary">(.*?)</div>', reference(small_site, language), re.DOTALL)
     assert table is not None
     assert cells == [re.sub("</?a.*?>", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", table[1])]
+    others = [other for other in LANGUAGES if other != language]
+    assert ["en", *others] == re.findall(r'<td lang="(\w\w)">', table[1])
 
 
 @pytest.mark.parametrize(("language", "link"), [("zh", "关闭码"), ("pt", "código"), ("ru", "код закрытия")])

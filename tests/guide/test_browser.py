@@ -1,11 +1,11 @@
 import re
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from server import files_alone
-from small_docs import PAGES, TITLES
+from small_docs import PAGES, TAGS, TITLES
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -24,36 +24,31 @@ def address(small_site) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def tab(address, context) -> Page:
-    """A page for all tests that need no other: to open one takes longer than to load the next address."""
+@pytest.fixture
+def tab(context) -> Page:
+    """A page for all tests that need no other."""
     return context.new_page()
 
 
-@contextmanager
-def opened(page: Page, url: str, *, scheme: str = "light", **size: int) -> Iterator[Page]:
+def opened(page: Page, url: str, *, scheme: str = "light", **size: int) -> Page:
     page.goto("about:blank")  # else an address that differs by its anchor alone would not be loaded
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 1280, "height": 720, **size})
     page.goto(url)
-    yield page
-    page.evaluate("localStorage.clear()")
+    return page
 
 
 @pytest.fixture
-def fresh(address: str, browser: Browser) -> Iterator[Page]:
-    """A page of a profile that has the search, and has loaded and remembers nothing."""
-    with closing(browser.new_context()) as context:
-        yield context.new_page()
+def fresh(open_context) -> Page:
+    """A page that has the search."""
+    return open_context(search=True).new_page()
 
 
-@contextmanager
-def read_by(browser: Browser, locale: str, url: str) -> Iterator[Page]:
+def read_by(open_context: Callable[..., BrowserContext], locale: str, url: str) -> Page:
     """Open a page in a profile of somebody who reads `locale`."""
-    with closing(browser.new_context(locale=locale)) as context:
-        page = context.new_page()
-        page.goto(url)
-        yield page
+    page = open_context(search=True, locale=locale).new_page()
+    page.goto(url)
+    return page
 
 
 def scheme(page: Page) -> str:
@@ -80,11 +75,11 @@ def luminance(page: Page, selector: str, name: str) -> float:
     ],
 )
 def test_the_language_switcher_keeps_page_and_anchor(tab, address, start, language, end):
-    with opened(tab, address + start) as page:
-        page.hover(".md-header .md-select")
-        page.click(f".md-select__link[hreflang={language}]")
-        page.wait_for_url(address + end)
-        assert language == page.evaluate("document.documentElement.lang.split('-')[0]")
+    page = opened(tab, address + start)
+    page.hover(".md-header .md-select")
+    page.click(f".md-select__link[hreflang={language}]")
+    page.wait_for_url(address + end)
+    assert TAGS[language] == page.evaluate("document.documentElement.lang")
 
 
 OFFERS = {"zh": "阅读本页的中文版", "pt": "Esta página em português", "ru": "Эта страница на русском"}
@@ -98,35 +93,35 @@ OFFERS = {"zh": "阅读本页的中文版", "pt": "Esta página em português", 
         ("zh-TW", "/ru/", "zh", "/"),
     ],
 )
-def test_a_page_in_another_language_offers_the_reader_s(browser, address, locale, start, offered, end):
-    with read_by(browser, locale, address + start) as page:
-        offer = page.get_by_role("complementary", name=OFFERS[offered])
-        expect(offer).to_have_attribute("lang", offered)
-        offer.get_by_role("link", name=OFFERS[offered]).click()
-        page.wait_for_url(address + end)
-        expect(page.locator(".ws-offer")).to_have_count(0)
-        page.goto(address + start)  # whoever has chosen is not asked again
-        expect(page.locator(".md-content h1")).to_be_visible()
-        expect(page.locator(".ws-offer")).to_have_count(0)
-        assert [("ws-language", offered)] == [(one["name"], one["value"]) for one in page.context.cookies()]
+def test_a_page_in_another_language_offers_the_reader_s(open_context, address, locale, start, offered, end):
+    page = read_by(open_context, locale, address + start)
+    offer = page.get_by_role("complementary", name=OFFERS[offered])
+    expect(offer).to_have_attribute("lang", offered)
+    offer.get_by_role("link", name=OFFERS[offered]).click()
+    page.wait_for_url(address + end)
+    expect(page.locator(".ws-offer")).to_have_count(0)
+    page.goto(address + start)  # whoever has chosen is not asked again
+    expect(page.locator(".md-content h1")).to_be_visible()
+    expect(page.locator(".ws-offer")).to_have_count(0)
+    assert [("ws-language", offered)] == [(one["name"], one["value"]) for one in page.context.cookies()]
 
 
-def test_an_offer_that_is_declined_does_not_come_back(browser, address):
-    with read_by(browser, "pt-BR", address + "/ru/closing/") as page:
-        page.get_by_role("button", name="Não, obrigado").press("Enter")
-        expect(page.locator(".ws-offer")).to_have_count(0)
-        page.goto(address + "/ru/")
-        expect(page.locator(".md-content h1")).to_be_visible()
-        expect(page.locator(".ws-offer")).to_have_count(0)
+def test_an_offer_that_is_declined_does_not_come_back(open_context, address):
+    page = read_by(open_context, "pt-BR", address + "/ru/closing/")
+    page.get_by_role("button", name="Não, obrigado").press("Enter")
+    expect(page.locator(".ws-offer")).to_have_count(0)
+    page.goto(address + "/ru/")
+    expect(page.locator(".md-content h1")).to_be_visible()
+    expect(page.locator(".ws-offer")).to_have_count(0)
 
 
 @pytest.mark.parametrize(
     ("locale", "start"), [("zh-CN", "/"), ("pt-PT", "/pt/closing/"), ("en-US", "/ru/"), ("de", "/")]
 )
-def test_nobody_is_offered_what_they_read_or_can_t_read(browser, address, locale, start):
-    with read_by(browser, locale, address + start) as page:
-        expect(page.locator(".md-content h1")).to_be_visible()
-        expect(page.locator(".ws-offer")).to_have_count(0)
+def test_nobody_is_offered_what_they_read_or_can_t_read(open_context, address, locale, start):
+    page = read_by(open_context, locale, address + start)
+    expect(page.locator(".md-content h1")).to_be_visible()
+    expect(page.locator(".ws-offer")).to_have_count(0)
 
 
 def results(page: Page, query: str) -> list[str]:
@@ -152,167 +147,171 @@ def results(page: Page, query: str) -> list[str]:
     ],
 )
 def test_search_finds_inflected_words_in_the_readers_language_only(fresh, address, language, queries):
-    with opened(fresh, address + HOMES[language]) as page:
-        page.wait_for_load_state("networkidle")
-        for query in queries:
-            found = results(page, query)
-            assert f"{HOMES[language]}closing/" == found[0], query
-            assert {language} == {language_of(path) for path in found}, query
+    page = opened(fresh, address + HOMES[language])
+    page.wait_for_load_state("networkidle")
+    for query in queries:
+        found = results(page, query)
+        assert f"{HOMES[language]}closing/" == found[0], query
+        assert {language} == {language_of(path) for path in found}, query
 
 
 def test_search_does_not_find_words_of_another_language(fresh, address):
-    with opened(fresh, address) as page:
-        page.wait_for_load_state("networkidle")
-        for query in ("рассылка", "transmissões"):
-            assert [] == results(page, query)
+    page = opened(fresh, address)
+    page.wait_for_load_state("networkidle")
+    for query in ("рассылка", "transmissões"):
+        assert [] == results(page, query)
 
 
 def test_no_page_asks_another_host_or_logs_an_error(fresh, address):
-    with opened(fresh, address) as page:
-        foreign, messages = [], []
-        page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith(address) else None)
-        page.on("console", lambda message: messages.append((message.text, message.location)))
-        page.on("pageerror", lambda error: messages.append(error))
-        for path in [*ADDRESSES, "/404.html", "/ru/404.html"]:
-            page.goto(address + path)
-            page.wait_for_timeout(50)
-        assert ([], []) == (foreign, messages)
+    page = opened(fresh, address)
+    foreign, messages = [], []
+    page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith(address) else None)
+    page.on("console", lambda message: messages.append((message.text, message.location)))
+    page.on("pageerror", lambda error: messages.append(error))
+    for path in [*ADDRESSES, "/404.html", "/ru/404.html"]:
+        page.goto(address + path)
+        page.wait_for_timeout(50)
+    assert ([], []) == (foreign, messages)
 
 
-@contextmanager
-def served(page: Page, url: str) -> Iterator[Page]:
+def served(page: Page, url: str) -> Page:
     """Open a page as `reference-ws serve` answers it: with a server behind its addresses."""
     page.route(
         "**/lab/mode.js", lambda route: route.fulfill(body="export const live = true", content_type="text/javascript")
     )
-    with opened(page, url):
-        page.wait_for_selector(":root.ws-live")
-        yield page
+    opened(page, url)
+    page.wait_for_selector(":root.ws-live")
+    return page
 
 
 def test_live_addresses_name_the_server_of_the_page(fresh, address):
-    with served(fresh, f"{address}/closing/") as page:
-        expected = address.replace("http:", "ws:") + "/live/closing.raw.nodenial/denied?token=abc"
-        assert expected == page.text_content("[data-live]")
-        expect(page.locator("[data-live]").first).to_be_visible()
+    page = served(fresh, f"{address}/closing/")
+    expected = address.replace("http:", "ws:") + "/live/closing.raw.nodenial/denied?token=abc"
+    assert expected == page.text_content("[data-live]")
+    expect(page.locator("[data-live]").first).to_be_visible()
 
 
 def test_addresses_in_prose_and_console_name_the_server_of_the_page(fresh, address):
     host = address.removeprefix("http://")
-    with served(fresh, address) as page:
-        assert [
-            "make serve",
-            f"http://{host}",
-            f'ws = new WebSocket("ws://{host}/live/index/echo")',
-            "http://127.0.0.1:80001",
-        ] == page.eval_on_selector_all(
-            "article p:not([hidden]) > code:not([data-live])", "all => all.map(it => it.textContent)"
-        )
-        shown = page.locator(".language-console code").text_content()
-        assert f"$ python -m websockets ws://{host}/live/index/echo" == shown.strip()
-        expect(page.locator(".ws-elsewhere")).to_be_hidden()
+    page = served(fresh, address)
+    assert [
+        "make serve",
+        f"http://{host}",
+        f'ws = new WebSocket("ws://{host}/live/index/echo")',
+        "http://127.0.0.1:80001",
+    ] == page.eval_on_selector_all(
+        "article p:not([hidden]) > code:not([data-live])", "all => all.map(it => it.textContent)"
+    )
+    shown = page.locator(".language-console code").text_content()
+    assert f"$ python -m websockets ws://{host}/live/index/echo" == shown.strip()
+    expect(page.locator(".ws-elsewhere")).to_be_hidden()
 
 
 @pytest.mark.parametrize(
     ("language", "told"), [("zh", "本页上的地址"), ("pt", "Os endereços"), ("ru", "Адреса на этой")]
 )
 def test_where_only_files_are_no_address_is_shown_as_if_it_answered(tab, address, language, told):
-    with opened(tab, f"{address}{HOMES[language]}closing/") as page:
-        expect(page.locator("[data-live]").first).to_be_hidden()
-    with opened(tab, f"{address}{HOMES[language]}") as page:
-        expect(page.locator(".ws-elsewhere")).to_have_count(1)
-        expect(page.locator(".ws-elsewhere")).to_contain_text(told)
-        shown = page.locator(".language-console code").text_content()
-        assert "$ python -m websockets ws://127.0.0.1:8000/live/index/echo" == shown.strip()
+    page = opened(tab, f"{address}{HOMES[language]}closing/")
+    expect(page.locator("[data-live]").first).to_be_hidden()
+    page = opened(tab, f"{address}{HOMES[language]}")
+    expect(page.locator(".ws-elsewhere")).to_have_count(1)
+    expect(page.locator(".ws-elsewhere")).to_contain_text(told)
+    shown = page.locator(".language-console code").text_content()
+    assert "$ python -m websockets ws://127.0.0.1:8000/live/index/echo" == shown.strip()
 
 
 def test_what_a_transcript_says_stays_as_it_is(tab, address):
-    with opened(tab, address) as page:
-        assert "    origin: http://127.0.0.1:8000\n" in page.text_content(".ws-transcript pre code")
+    page = opened(tab, address)
+    assert "    origin: http://127.0.0.1:8000\n" in page.text_content(".ws-transcript pre code")
 
 
 @pytest.mark.parametrize(
     ("language", "name"), [("zh", "放大时序图"), ("pt", "Ampliar o diagrama"), ("ru", "Увеличить диаграмму")]
 )
 def test_a_diagram_opens_over_the_whole_screen_and_escape_closes_it(tab, address, language, name):
-    with opened(tab, f"{address}{HOMES[language]}closing/", width=1920, height=1080) as page:
-        small = page.locator(".ws-transcript__drawing svg").first.bounding_box()
-        page.get_by_role("button", name=name).first.focus()
-        page.keyboard.press("Enter")
-        dialog = page.locator(".ws-transcript__dialog[open]")
-        expect(dialog).to_be_visible()
-        large = dialog.locator("svg").bounding_box()
-        assert large["width"] > 1.5 * small["width"]
-        page.keyboard.press("Escape")
-        expect(dialog).to_have_count(0)
-        expect(page.locator(".ws-transcript").first.locator("svg.ws-diagram")).to_have_count(1)
+    page = opened(tab, f"{address}{HOMES[language]}closing/", width=1920, height=1080)
+    small = page.locator(".ws-transcript__drawing svg").first.bounding_box()
+    page.get_by_role("button", name=name).first.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator(".ws-transcript__dialog[open]")
+    expect(dialog).to_be_visible()
+    large = dialog.locator("svg").bounding_box()
+    assert large["width"] > 1.5 * small["width"]
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page.locator(".ws-transcript").first.locator("svg.ws-diagram")).to_have_count(1)
 
 
 def test_a_click_on_a_diagram_opens_it_and_a_button_closes_it(tab, address):
-    with opened(tab, f"{address}/ru/closing/") as page:
-        page.click(".ws-transcript__drawing >> nth=0")
-        page.get_by_role("button", name="Закрыть диаграмму").click()
-        expect(page.locator(".ws-transcript__dialog[open]")).to_have_count(0)
+    page = opened(tab, f"{address}/ru/closing/")
+    page.click(".ws-transcript__drawing >> nth=0")
+    page.get_by_role("button", name="Закрыть диаграмму").click()
+    expect(page.locator(".ws-transcript__dialog[open]")).to_have_count(0)
 
 
 def test_the_language_switcher_keeps_the_section_that_was_scrolled_to(tab, address):
-    with opened(tab, f"{address}/lifecycle/", width=1280, height=600) as page:
-        page.mouse.move(640, 300)
-        while not (section := page.evaluate("location.hash")):
-            page.mouse.wheel(0, 200)
-            page.wait_for_timeout(400)  # Material waits for a rest
-        page.hover(".md-header .md-select")
-        page.click(".md-select__link[hreflang=ru]")
-        page.wait_for_url(f"{address}/ru/lifecycle/{section}")
-        page.go_back()
-        page.wait_for_url(f"{address}/lifecycle/{section}")
+    page = opened(tab, f"{address}/lifecycle/", width=1280, height=600)
+    # Material writes the section once the scrolling rests, and not the first time. All of this scrolling ends in one
+    # section: what is written late, on a busy machine, is the same.
+    for pixels in count():
+        if section := page.evaluate("location.hash"):
+            break
+        page.evaluate(
+            "up => scrollTo({ top: document.body.scrollHeight - innerHeight - up, behavior: 'instant' })", pixels % 2
+        )
+        page.wait_for_timeout(400)
+    page.hover(".md-header .md-select")
+    page.click(".md-select__link[hreflang=ru]")
+    page.wait_for_url(f"{address}/ru/lifecycle/{section}")
+    page.go_back()
+    page.wait_for_url(f"{address}/lifecycle/{section}")
 
 
 def test_the_text_of_a_transcript_can_be_copied(tab, address):
-    with opened(tab, f"{address}/closing/") as page:
-        page.hover(".ws-transcript pre >> nth=0")
-        page.click(".ws-transcript .md-code__button >> nth=0")
-        expect(page.locator(".md-dialog--active")).to_be_visible()
-        expected = "-> connect /denied?token=abc\n    cookie: a=b\n<- deny 403"
-        assert expected == page.evaluate("navigator.clipboard.readText()")
+    page = opened(tab, f"{address}/closing/")
+    page.hover(".ws-transcript pre >> nth=0")
+    page.click(".ws-transcript .md-code__button >> nth=0")
+    expect(page.locator(".md-dialog--active")).to_be_visible()
+    expected = "-> connect /denied?token=abc\n    cookie: a=b\n<- deny 403"
+    assert expected == page.evaluate("navigator.clipboard.readText()")
 
 
 def test_the_site_follows_the_systems_dark_mode(tab, address):
-    with opened(tab, f"{address}/closing/", scheme="dark") as page:
-        assert "slate" == scheme(page)
-        assert luminance(page, "body", "backgroundColor") < 0.2
-        assert luminance(page, ".ws-diagram text", "fill") > 0.6
-        page.goto(f"{address}/lifecycle/")
-        assert luminance(page, ".ws-states text", "fill") > 0.6
+    page = opened(tab, f"{address}/closing/", scheme="dark")
+    assert "slate" == scheme(page)
+    assert luminance(page, "body", "backgroundColor") < 0.2
+    assert luminance(page, ".ws-diagram text", "fill") > 0.6
+    page.goto(f"{address}/lifecycle/")
+    assert luminance(page, ".ws-states text", "fill") > 0.6
 
 
 def test_the_reader_can_choose_the_mode(fresh, address):
-    with opened(fresh, f"{address}/closing/") as page:
-        assert luminance(page, ".ws-diagram text", "fill") < 0.4
-        for _ in range(2):
-            page.click(".md-header label[for^=__palette]:visible")
-        assert "slate" == scheme(page)
-        assert luminance(page, ".ws-diagram text", "fill") > 0.6
-        page.goto(f"{address}/pt/lifecycle/")
-        assert "slate" == scheme(page)
+    page = opened(fresh, f"{address}/closing/")
+    assert luminance(page, ".ws-diagram text", "fill") < 0.4
+    for _ in range(2):
+        page.click(".md-header label[for^=__palette]:visible")
+    assert "slate" == scheme(page)
+    assert luminance(page, ".ws-diagram text", "fill") > 0.6
+    page.goto(f"{address}/pt/lifecycle/")
+    assert "slate" == scheme(page)
 
 
 def test_no_page_scrolls_sideways_on_a_narrow_screen(tab, address):
-    with opened(tab, address, width=360, height=780) as page:
-        widths = {}
-        for path in ADDRESSES:
-            page.goto(address + path)
-            widths[path] = page.evaluate("document.documentElement.scrollWidth")
-        assert dict.fromkeys(ADDRESSES, 360) == widths
+    page = opened(tab, address, width=360, height=780)
+    widths = {}
+    for path in ADDRESSES:
+        page.goto(address + path)
+        widths[path] = page.evaluate("document.documentElement.scrollWidth")
+    assert dict.fromkeys(ADDRESSES, 360) == widths
 
 
 @pytest.mark.parametrize(("width", "beside"), [(1280, True), (360, False)])
 def test_text_and_diagram_stand_beside_each_other_where_there_is_room(tab, address, width, beside):
-    with opened(tab, f"{address}/closing/", width=width, height=800) as page:
-        text = page.locator(".ws-transcript__text").first.bounding_box()
-        diagram = page.locator(".ws-transcript__diagram").first.bounding_box()
-        assert beside is (diagram["x"] >= text["x"] + text["width"])
-        assert beside is (diagram["y"] < text["y"] + text["height"])
+    page = opened(tab, f"{address}/closing/", width=width, height=800)
+    text = page.locator(".ws-transcript__text").first.bounding_box()
+    diagram = page.locator(".ws-transcript__diagram").first.bounding_box()
+    assert beside is (diagram["x"] >= text["x"] + text["width"])
+    assert beside is (diagram["y"] < text["y"] + text["height"])
 
 
 def smallest_text(page: Page) -> float:
@@ -323,60 +322,60 @@ def smallest_text(page: Page) -> float:
 
 @pytest.mark.parametrize(("width", "smallest"), [(360, 13), (1280, 13), (1920, 14.5)])
 def test_the_text_of_a_diagram_is_large_enough(tab, address, width, smallest):
-    with opened(tab, f"{address}/closing/", width=width, height=800) as page:
-        assert smallest_text(page) >= smallest
+    page = opened(tab, f"{address}/closing/", width=width, height=800)
+    assert smallest_text(page) >= smallest
 
 
 def test_a_narrow_screen_scrolls_the_diagram(tab, address):
-    with opened(tab, f"{address}/closing/", width=360, height=800) as page:
-        box, content = page.evaluate("""(drawing => [drawing.clientWidth, drawing.scrollWidth])(
-            document.querySelector('.ws-transcript__drawing'))""")
-        assert box < 320 < 360 < content
+    page = opened(tab, f"{address}/closing/", width=360, height=800)
+    box, content = page.evaluate("""(drawing => [drawing.clientWidth, drawing.scrollWidth])(
+        document.querySelector('.ws-transcript__drawing'))""")
+    assert box < 320 < 360 < content
 
 
 @pytest.mark.parametrize("language", TITLES)
 def test_the_color_toggle_is_named_in_the_readers_language(tab, address, language):
-    with opened(tab, address + HOMES[language]) as page:
-        expected = {"zh": "切换到浅色模式", "pt": "Mudar para o modo claro", "ru": "Включить светлую тему"}[language]
-        assert expected == page.get_attribute(".md-header label[for^=__palette]:visible", "title")
+    page = opened(tab, address + HOMES[language])
+    expected = {"zh": "切换到浅色模式", "pt": "Mudar para o modo claro", "ru": "Включить светлую тему"}[language]
+    assert expected == page.get_attribute(".md-header label[for^=__palette]:visible", "title")
 
 
 def test_a_missing_page_leads_to_the_search(fresh, address):
-    with opened(fresh, f"{address}/ru/404.html") as page:
-        page.wait_for_load_state("networkidle")
-        page.get_by_role("link", name="Поискать её").click()
-        expect(page.locator("[data-md-component=search-query]")).to_be_focused()
-        page.wait_for_load_state("networkidle")
-        assert "/ru/closing/" == results(page, "рассылка")[0]
+    page = opened(fresh, f"{address}/ru/404.html")
+    page.wait_for_load_state("networkidle")
+    page.get_by_role("link", name="Поискать её").click()
+    expect(page.locator("[data-md-component=search-query]")).to_be_focused()
+    page.wait_for_load_state("networkidle")
+    assert "/ru/closing/" == results(page, "рассылка")[0]
 
 
 def test_buttons_of_listings_are_no_landmarks(tab, address):
-    with opened(tab, f"{address}/closing/") as page:
-        expect(page.locator(".md-code__nav").first).to_have_role("presentation")
-        expect(page.locator(".md-code__nav:not([role])")).to_have_count(0)
+    page = opened(tab, f"{address}/closing/")
+    expect(page.locator(".md-code__nav").first).to_have_role("presentation")
+    expect(page.locator(".md-code__nav:not([role])")).to_have_count(0)
 
 
 @pytest.mark.parametrize("answers", [False, True])
 def test_a_page_is_printed_without_buttons_and_with_the_answers_only_for_the_teacher(tab, address, answers):
-    with opened(tab, f"{address}/closing/{'?answers' if answers else ''}") as page:
-        kinds = {"hint": "Think.", "solution": "So it is."}
-        for kind, text in kinds.items():
-            page.evaluate(
-                "([kind, text]) => document.querySelector('article').insertAdjacentHTML('beforeend',"
-                " `<details class=ws-exercise__${kind}><summary>?</summary>${text}</details>`)",
-                [kind, text],
-            )
-        page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        page.emulate_media(media="print")
-        expect(page.locator("button:visible, [data-live]:visible, .md-code__nav:visible")).to_have_count(0)
-        for text in kinds.values():
-            expect(page.get_by_text(text)).to_be_visible(visible=answers)
-        page.emulate_media(media="screen")
+    page = opened(tab, f"{address}/closing/{'?answers' if answers else ''}")
+    kinds = {"hint": "Think.", "solution": "So it is."}
+    for kind, text in kinds.items():
+        page.evaluate(
+            "([kind, text]) => document.querySelector('article').insertAdjacentHTML('beforeend',"
+            " `<details class=ws-exercise__${kind}><summary>?</summary>${text}</details>`)",
+            [kind, text],
+        )
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    expect(page.locator("button:visible, [data-live]:visible, .md-code__nav:visible")).to_have_count(0)
+    for text in kinds.values():
+        expect(page.get_by_text(text)).to_be_visible(visible=answers)
+    page.emulate_media(media="screen")
 
 
 def test_a_printed_diagram_is_whole(tab, address):
-    with opened(tab, f"{address}/closing/", width=720) as page:
-        page.emulate_media(media="print")
-        cut = "all => all.filter(drawing => drawing.scrollWidth > drawing.clientWidth + 1).length"
-        assert 0 == page.eval_on_selector_all(".ws-transcript__drawing", cut)
-        page.emulate_media(media="screen")
+    page = opened(tab, f"{address}/closing/", width=720)
+    page.emulate_media(media="print")
+    cut = "all => all.filter(drawing => drawing.scrollWidth > drawing.clientWidth + 1).length"
+    assert 0 == page.eval_on_selector_all(".ws-transcript__drawing", cut)
+    page.emulate_media(media="screen")

@@ -14,15 +14,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
-from server import WAIT_S, Process, free_port, in_process, in_thread
+from playwright.sync_api import expect
+from server import WAIT_S, Process, connect_sync, free_port, in_process, in_thread
 from starlette.applications import Starlette
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
 from reference_ws import App
 from reference_ws.guide.live import live_application
-from reference_ws.guide.pages import Page, read_pages, source_root
+from reference_ws.guide.pages import Fence, Page, read_pages, source_root
 
 ROOT = source_root()
 MAKE = " ".join((ROOT / "Makefile").read_text().split()).replace("install -q --disable-pip-version-check ", "")
@@ -32,9 +31,9 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8
 ENVIRONMENT["PYTEST_PLUGINS"] = "reference_ws.transcript.plugin"  # as an installed package names it
 
 # The code of a page is equal in all languages: each is read in one of them.
-client, start = (
+client, start, rooms = (
     pytest.mark.parametrize("page", [page for page in PAGES if page.name == name][at : at + 1], ids=str)
-    for at, name in enumerate(["client", "start"])
+    for at, name in enumerate(["client", "start", "rooms"])
 )
 
 
@@ -46,24 +45,42 @@ class Reader:
         self.ran: list[str] = []
         self.told = ""
         self.servers: list[Process] = []
+        self.moved: dict[str, str] = {}  # where the page has a server -> where it is, on a free port
 
     def read(self, live: str) -> None:
-        """Read the page, whose live examples are at `live`; fail where a command does."""
+        """Read the page, whose live examples are at `live`; fail where a command does, or writes something else."""
+        self.moved["127.0.0.1:8000"] = live
+        writes: dict[str, Fence | None] = {}
         for fence in self.page.fences:
             if "file" in fence.options:
-                (self.folder / fence.options["file"]).write_text(fence.source, "utf-8")
-                written = self.page.output(fence)
+                (self.folder / fence.options["file"]).write_text(self.here(fence.source), "utf-8")
+                writes[fence.options["file"]] = self.page.output(fence)
             if fence.kind == "console":
                 for line in fence.source.splitlines():
                     if line.startswith("$ "):
-                        host = f"127.0.0.1:{self.servers[-1].port}" if self.servers else live
-                        told = self.command(line[2:].replace("127.0.0.1:8000", host))
-                        if "listen.py" in line:
-                            assert written
-                            assert written.source == told
+                        told = self.command(self.here(line[2:]))
+                        for program in writes.keys() & shlex.split(line):
+                            assert writes[program]
+                            assert writes[program].source == told
+
         alone = [fence.options["file"] for fence in self.page.fences if fence.options.get("run") == "alone"]
         ran = " ".join(self.ran)
-        assert [] == [file for file in alone if file not in ran and not (file == "conftest.py" and "pytest" in ran)]
+        named = {word.replace(":app", ".py") for word in ran.split()}
+        assert [] == [file for file in alone if file not in named and not (file == "conftest.py" and "pytest" in ran)]
+
+    def here(self, text: str) -> str:
+        for page, real in self.moved.items():
+            text = text.replace(page, real)
+        return text
+
+    def serve(self, *words: object) -> None:
+        """Start a server on a free port instead of the page's, which is 8000 where it says none."""
+        port = free_port()
+        at = words.index("--port") + 1 if "--port" in words else len(words) + 1
+        stated = words[at] if at < len(words) else 8000
+        words = (*words[: at - 1], "--port", port, *words[at + 1 :])
+        self.servers.append(self.stack.enter_context(in_process(*words, port=port, cwd=self.folder, env=ENVIRONMENT)))
+        self.moved[f"127.0.0.1:{stated}"] = f"127.0.0.1:{port}"
 
     def command(self, line: str) -> str:
         self.ran.append(line)
@@ -83,13 +100,12 @@ class Reader:
             return ""
         if not (self.folder / ".venv").exists():
             (self.folder / ".venv").symlink_to(sys.prefix)
-        options = {"cwd": self.folder, "env": ENVIRONMENT, "stdin": subprocess.DEVNULL}
-        if words[0].endswith("uvicorn"):
-            port = free_port()
-            self.servers.append(self.stack.enter_context(in_process(*words, "--port", str(port), port=port, **options)))
+        if words[0].endswith(("uvicorn", "redis-server")):
+            self.serve(*words)
             return ""
         if words[0].endswith("reference-ws"):  # where the package is not installed there is no such program
             words[:1] = [".venv/bin/python", "-m", "reference_ws"]
+        options = {"cwd": self.folder, "env": ENVIRONMENT, "stdin": subprocess.DEVNULL}
         done = subprocess.run(words, capture_output=True, text=True, timeout=WAIT_S, check=False, **options)
         assert 0 == done.returncode, (line, done.stdout, done.stderr)
         self.told += done.stdout
@@ -109,11 +125,50 @@ def test_a_program_writes_what_the_page_says(page, reader):
     assert "closed: 1000" in reader.told
 
 
+@pytest.mark.needs("redis")
+@rooms
+def test_two_processes_are_one_room_and_outlive_their_redis(page, reader):
+    assert [3, 2] == [len(reader.servers), len([line for line in reader.ran if line.endswith(".py")])]
+
+
+def refusing(*statuses):
+    """Make an application that refuses with each status in turn, and then has nothing to tell: it closes with 1000."""
+    left = list(statuses)
+
+    async def application(scope, receive, send):
+        await receive()
+        if left:
+            await send({"type": "websocket.http.response.start", "status": left.pop(0), "headers": []})
+            await send({"type": "websocket.http.response.body", "body": b""})
+        else:
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close"})
+
+    return application
+
+
+@client
+@pytest.mark.parametrize(
+    ("statuses", "told", "returncode"),
+    [((503, 502), "closed: 503\nclosed: 502\nclosed: 1000\n", 0), ((403, 503), "", 1)],
+    ids=["proxy", "application"],
+)
+def test_a_program_comes_again_when_it_was_a_proxy_that_refused(page, tmp_path, statuses, told, returncode):
+    (sample,) = [fence for fence in page.fences if fence.options.get("file") == "listen.py"]
+    (tmp_path / "listen.py").write_text(sample.source, "utf-8")
+    with in_thread(refusing(*statuses)) as url:
+        command = [sys.executable, "listen.py", f"{url}/news"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_S, check=False)
+
+    assert (returncode, told) == (done.returncode, done.stdout)
+    assert ("HTTP 403" in done.stderr) == bool(returncode)
+
+
 @pytest.mark.needs("chromium")
 @start
-def test_the_first_page_is_a_chat_until_the_server_stops(page, reader, browser: Browser):
+def test_the_first_page_is_a_chat_until_the_server_stops(page, reader, open_context):
     address = f"http://127.0.0.1:{reader.servers[0].port}/"
-    first, second = browser.new_page(), browser.new_page()
+    first, second = (open_context().new_page() for _ in range(2))
     for window in (first, second):
         window.goto(address)
         window.wait_for_function("ws.readyState === WebSocket.OPEN")
@@ -124,7 +179,6 @@ def test_the_first_page_is_a_chat_until_the_server_stops(page, reader, browser: 
     reader.servers[0].process.send_signal(signal.SIGINT)
     for window in (first, second):
         expect(window.get_by_role("listitem").first).to_have_text("closed: 1012")
-        window.close()
 
 
 async def close_first(scope, receive, send):
@@ -141,7 +195,7 @@ async def raise_first(scope, receive, send):
 )
 def test_a_refusal_has_the_status_of_the_table(application, status):
     with in_thread(application) as url, pytest.raises(InvalidStatus) as caught:
-        connect(f"{url}/caht", open_timeout=WAIT_S)
+        connect_sync(f"{url}/caht")
     assert status == caught.value.response.status_code
 
 

@@ -2,20 +2,17 @@
 
 import re
 import statistics
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from xml.etree import ElementTree
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
-from server import WAIT_S, files_alone, in_thread
+from playwright.sync_api import Locator, Page, expect
+from server import WAIT_S, in_thread
 
-from reference_ws.guide.lab.runtime import RuntimeMissingError
 from reference_ws.guide.lab.words import words_of
 from reference_ws.guide.pages import read_page, source_root
 from reference_ws.guide.serving import application
-from reference_ws.guide.site import add_python, default_output, has_python, is_stale
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 from reference_ws.transcript import Transcript, parse
 from reference_ws.transcript.steps import Connect
@@ -25,8 +22,7 @@ pytestmark = pytest.mark.needs("chromium")
 DOCS = source_root() / "docs"
 SOURCES = [page for page in map(read_page, sorted(DOCS.glob("??/*.md"))) if page.examples]
 WORDS = {language: words_of(catalog(language)) for language in LANGUAGES}
-WAIT_MS = WAIT_S * 1000
-START_MS = 5 * WAIT_MS
+START_MS = 5 * WAIT_S * 1000
 """How long Python may take to start, on a machine that does other things too."""
 
 
@@ -35,29 +31,7 @@ def more(*values: object) -> object:
     return pytest.param(*values, marks=pytest.mark.full)
 
 
-# --- the site, its two hosts, and a reader ----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def site(request) -> Path:
-    """The site that `make check` or `make serve` has built, unless the pages have changed since."""
-    site = default_output()
-    if is_stale(site):
-        (site,) = request.getfixturevalue("home_with_site").glob(".cache/*/site")
-    if not has_python(site):
-        try:
-            add_python(site)
-        except RuntimeMissingError as missing:
-            pytest.skip(f"Python for the browser can't be had: {missing}")
-    return site
-
-
-@pytest.fixture(scope="module")
-def address(site) -> Iterator[str]:
-    """Where the files are served by a host that knows nothing of them."""
-    expect.set_options(timeout=WAIT_MS)
-    with files_alone(site) as address:
-        yield address
+# --- the site, served, and a reader -----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -65,48 +39,6 @@ def served(site) -> Iterator[str]:
     """Where the site is served with the live addresses."""
     with in_thread(application(site, DOCS), lifespan="on", timeout_graceful_shutdown=0) as url:
         yield url.replace("ws:", "http:")
-
-
-Visit = Callable[..., Page]
-
-
-@pytest.fixture
-def visit(open_context, context, address) -> Iterator[Visit]:
-    """Visit a page; after the test nothing may have been asked of another host, nor an error have been logged."""
-    own: list[BrowserContext] = []
-    pages: list[Page] = []
-    foreign: list[str] = []
-    errors: list[object] = []
-
-    def requested(url: str, host: str) -> None:
-        if not url.startswith(("blob:", "data:")) and re.sub(r"^ws", "http", url).removeprefix(host)[:1] != "/":
-            foreign.append(url)
-
-    def logged(message: ConsoleMessage) -> None:
-        # Said of what a test takes away: the runtime, and the service worker, which would bring it back.
-        expected = "runtime.json" in message.location["url"] or "blocked by Playwright" in message.text
-        if message.type in ("error", "warning") and not expected:
-            errors.append((message.text, message.location))
-
-    def go(path: str, *, host: str = address, **options: object) -> Page:
-        if options:
-            own.append(open_context(**options))
-        page = (own[-1] if options else context).new_page()
-        page.set_default_timeout(WAIT_MS)
-        pages.append(page)
-        page.on("request", lambda request: requested(request.url, host))
-        page.on("websocket", lambda socket: requested(socket.url, host))
-        page.on("console", logged)
-        page.on("pageerror", lambda error: errors.append(error))
-        page.goto(host + path, wait_until="domcontentloaded")
-        return page
-
-    yield go
-    for page in pages:
-        page.close()
-    for context_ in own:
-        context_.close()
-    assert ([], []) == (foreign, errors)
 
 
 def path_of(language: str, name: str, more: str = "") -> str:
@@ -484,6 +416,13 @@ def test_everything_is_done_with_the_keyboard(visit):
     expect(lab.told).to_have_count(0)
 
 
+SCROLLED = """() => {
+    history.replaceState({}, "", "#elsewhere")
+    return location.search + location.hash
+}"""
+"""What Material does some time after the page has been scrolled, and the address afterwards."""
+
+
 def test_the_presentation_is_led_with_single_keys(visit):
     page = visit(path_of("ru", "index", "?present#example-1"))
     first, second = Lab(page, 1), Lab(page, 2)
@@ -491,11 +430,13 @@ def test_the_presentation_is_led_with_single_keys(visit):
     expect(page.locator(".md-header")).to_be_hidden()
     press(page, "n")
     expect(second.figure).to_be_visible()
-    assert page.evaluate("location.search") == "?present"  # its anchor follows what is scrolled to
+    assert page.evaluate("location.search + location.hash") == "?present#example-2"
+    assert page.evaluate(SCROLLED) == "?present#example-2"
     press(page, "b")
     expect(second.figure).to_be_hidden()
     press(page, "Escape")
-    assert page.evaluate("location.search") == ""
+    assert page.evaluate("location.search") == ""  # its anchor follows what is scrolled to
+    assert page.evaluate(SCROLLED) == "#elsewhere"
     assert focused(page) == "ws-lab__run"
     expect(page.locator(".md-header")).to_be_visible()
 
@@ -635,9 +576,8 @@ def test_how_soon_the_first_step_appears(visit, record_property):
 
 
 @pytest.mark.parametrize(("locale", "home"), [("zh-CN", "/"), ("pt-BR", "/pt/"), ("ru-RU", "/ru/")])
-def test_the_server_answers_in_the_reader_s_language_and_the_policy_stops_nothing(browser, served, locale, home):
-    context = browser.new_context(locale=locale)
-    page = context.new_page()
+def test_the_server_answers_in_the_reader_s_language_and_the_policy_stops_nothing(open_context, served, locale, home):
+    page = open_context(search=True, locale=locale).new_page()
     told: list[str] = []
     page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: told.append(str(error)))
@@ -654,4 +594,3 @@ def test_the_server_answers_in_the_reader_s_language_and_the_policy_stops_nothin
     expect(page.locator("a.md-search-result__link").first).to_be_attached()
 
     assert told == []
-    context.close()

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checks.parity import check, check_descriptions, summary
+from checks.parity import check, check_descriptions, check_endings, summary
 
 from reference_ws.guide.pages import read_pages, source_root
 
@@ -297,3 +297,32 @@ def test_each_page_has_a_description_of_its_own(docs, description, finding):
 
 def test_the_documents_have_descriptions():
     assert [] == list(check_descriptions(read_pages(source_root() / "docs")))
+
+
+@pytest.mark.parametrize(
+    ("ending", "finding"),
+    [
+        ("", "docs/pt/closing.md:1: the page ends without ## ... {#next}, what to read next"),
+        (
+            "## Next {#next}\n\n- [A](a.md): why.\n\n## Last {#last}\n",
+            "docs/pt/closing.md:1: the page ends without ## ... {#next}, what to read next",
+        ),
+        ("## Next {#next}\n", "docs/pt/closing.md:29: what to read next is a list of one to three links"),
+        ("## Next {#next}\n\n- nothing\n", "docs/pt/closing.md:29: what to read next is a list of one to three links"),
+        (
+            "## Next {#next}\n" + "\n- [A](a.md): why." * 4,
+            "docs/pt/closing.md:29: what to read next is a list of one to three links",
+        ),
+        ("## Next {#next}\n\n- [A](a.md).\n", "docs/pt/closing.md:29: this link has no reason: - [A](a.md)."),
+    ],
+)
+def test_each_page_ends_with_what_to_read_next(docs, ending, finding):
+    good = MODEL + "\n## Next {#next}\n\n- [A](a.md): because it helps.\n"
+    for language, text in (("zh", good), ("pt", MODEL + "\n" + ending), ("ru", good)):
+        (docs / language / "closing.md").write_text(text)
+
+    assert [finding] == list(check_endings(read_pages(docs)))
+
+
+def test_the_documents_end_with_what_to_read_next():
+    assert [] == list(check_endings(read_pages(source_root() / "docs")))

@@ -1,22 +1,11 @@
 """What asks the reader: predict, the presentation, exercises and sheets; from a host of files, in a real Chromium."""
 
-# ruff: noqa: F811
 import json
 import re
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from test_lab_in_browser import (
-    DOCS,
-    Lab,
-    address,  # noqa: F401
-    barriers,
-    example,
-    more,
-    path_of,
-    site,  # noqa: F401
-    visit,  # noqa: F401
-)
+from test_lab_in_browser import DOCS, Lab, barriers, example, more, path_of
 
 from reference_ws.guide.pages import read_page
 
@@ -51,8 +40,6 @@ class Asked(Lab):
 @pytest.mark.parametrize("language", ["pt", more("zh"), more("ru")])
 def test_what_comes_is_asked_before_it_is_shown(visit, language):
     page = visit(path_of(language, "index"))
-    page.evaluate("localStorage.clear()")  # the tests share a browser, and with it what was answered on this page
-    page.reload()
     lab, count = Asked(page, 1), len(example(language, "index", 1).steps)
     lab.button("predict").click()
     lab.asks("states")
@@ -232,7 +219,7 @@ def exercise(language: str, name: str, kind: str) -> tuple[str, int, str]:
 @pytest.mark.parametrize("language", ["ru", more("zh"), more("pt")])
 def test_an_exercise_fails_is_solved_and_stays_solved(visit, language, address):
     name, number, solution = exercise(language, "handlers", "code")
-    page = visit(path_of(language, "handlers"), locale=language)
+    page = visit(path_of(language, "handlers"))
     lab = Lab(page, number)
     box = page.locator(f"[data-exercise={name}]")
     ticks = page.locator(f"#{name} .ws-solved")
@@ -277,7 +264,7 @@ def test_an_exercise_fails_is_solved_and_stays_solved(visit, language, address):
 
 def test_a_script_has_to_keep_what_is_demanded(visit):
     name, number, solution = exercise("pt", "handlers", "script")
-    page = visit(path_of("pt", "handlers"), locale="pt-BR")
+    page = visit(path_of("pt", "handlers"))
     lab = Lab(page, number)
     lab.button("check").click()
     lab.ends(ok=False)

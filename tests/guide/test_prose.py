@@ -49,6 +49,8 @@ WRONG = [
         "由 [ASGI](https://asgi.example)定义。",
         "a space stands between a Chinese character and a Latin letter or digit: “由 ASGI定义。”",
     ),
+    ("zh", "现在呢？", "a question without an answer ends the section: 现在呢？"),
+    ("pt", "O que vê Ana?", "a question without an answer ends the section: O que vê Ana?"),
     ("pt", "Dois *recados*.", "recados stands where the term is mensagem (message)"),
     ("pt", "Agora você envia.", "the reader is addressed without a pronoun: “Agora você envia.”"),
     ("pt", "| Agora | o teu cliente |", "the reader is addressed without a pronoun: “| Agora | o teu cliente |”"),

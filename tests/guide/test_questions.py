@@ -6,9 +6,9 @@ import subprocess
 from typing import Any
 
 import pytest
+from test_stage import play
 from tools import program
 
-from reference_ws.guide.lab.stage import Stage
 from reference_ws.guide.lab.words import words_of
 from reference_ws.guide.pages import read_page, source_root
 from reference_ws.guide.words.catalogs import catalog
@@ -49,13 +49,6 @@ def ask(plays: list[tuple[list[Show], list[str]]]) -> list[list[Question | None]
     )
     asked: list[list[Question | None]] = json.loads(done.stdout)
     return asked
-
-
-def play(page: Any, example: int) -> list[Show]:
-    told: list[Show] = []
-    stage = Stage({"name": page.name, "language": page.language, "source": page.path.read_text("utf-8")}, told.append)
-    stage.do({"do": "play", "number": 1, "example": example})
-    return [message for message in told if message["do"] == "show"]
 
 
 def line_of(shows: list[Show], index: int) -> str:
@@ -129,7 +122,7 @@ def check(question: Question, shows: list[Show], samples: list[str], index: int)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_example_is_asked_about_and_one_answer_is_right(page):
     samples = [sample.source for sample in page.samples]
-    plays = [(play(page, number), samples) for number in range(1, len(page.examples) + 1)]
+    plays = [(play(page, number)[0], samples) for number in range(1, len(page.examples) + 1)]
     for (shows, _), asked in zip(plays, ask(plays), strict=True):
         assert len(shows) == len(asked)
         assert any(asked)

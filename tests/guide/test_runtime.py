@@ -16,6 +16,7 @@ from zipfile import ZipFile
 
 import pytest
 from packaging.requirements import Requirement
+from server import WAIT_S
 
 from reference_ws.guide import policy, serving
 from reference_ws.guide import site as site_
@@ -265,7 +266,7 @@ def test_serve_answers_before_it_is_there_and_tells_when_it_is(monkeypatch, caps
     listening, over = threading.Event(), threading.Event()
 
     def add_python(folder: Path) -> None:
-        assert listening.wait(60)
+        assert listening.wait(WAIT_S)
         assert folder == tmp_path
         if problem:
             raise RuntimeMissingError(problem)
@@ -275,7 +276,7 @@ def test_serve_answers_before_it_is_there_and_tells_when_it_is(monkeypatch, caps
         listening.set()
         for thread in threading.enumerate():
             if thread.name == "fetch":
-                thread.join(60)
+                thread.join(WAIT_S)
         over.set()
 
     monkeypatch.setattr(site_, "default_output", lambda: tmp_path)

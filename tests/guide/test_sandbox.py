@@ -10,7 +10,8 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from playwright.sync_api import BrowserContext, Error, Page, expect
+from playwright.sync_api import Error, Page, expect
+from server import WAIT_S
 
 from reference_ws.guide import policy
 from reference_ws.guide.pages import source_root
@@ -108,12 +109,10 @@ def opened(serve, tmp_path, open_context):
     (site / "main.js").write_text(MAIN, "utf-8")
     (site / "secret.js").write_text("self.stolen = true", "utf-8")
     policy.write(site)
-    context: BrowserContext = open_context()
-    page = context.new_page()
+    page = open_context().new_page()
     page.goto(home)
-    expect(page).to_have_title("told", timeout=60_000)
-    yield page, asked, asked_of_other
-    context.close()
+    expect(page).to_have_title("told", timeout=WAIT_S * 1000)
+    return page, asked, asked_of_other
 
 
 def test_the_worker_reaches_nothing(opened):
@@ -159,7 +158,7 @@ def kept(page: Page) -> dict[str, list[str]]:
 
 
 def until(page: Page, done: Callable[[dict[str, list[str]]], bool]) -> dict[str, list[str]]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + WAIT_S
     while not done(now := kept(page)):
         assert time.monotonic() < deadline, now
         page.wait_for_timeout(50)
@@ -181,8 +180,7 @@ def test_what_was_read_once_is_read_without_a_network(serve, tmp_path, open_cont
     listed = {"folder": "pyodide-1/", "files": [{"name": "packages-1/packages.zip"}], "editor": None}
     (python / "runtime.json").write_text(json.dumps(listed), "utf-8")
     home, asked, stop = serve(tmp_path)
-    context = open_context()
-    page = context.new_page()
+    page = open_context().new_page()
 
     page.goto(f"{home}class/one/")
     until(page, lambda now: "/class/assets/site.js" in now.get("unversioned", ()))
@@ -211,4 +209,3 @@ def test_what_was_read_once_is_read_without_a_network(serve, tmp_path, open_cont
     expect(page).to_have_title("read false")  # no live address answers now
     with pytest.raises(Error, match="ERR_FAILED"):
         page.goto(f"{home}class/two/")
-    context.close()

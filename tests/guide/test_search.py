@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
-from server import files_alone
+from server import WAIT_S, files_alone
 
 from reference_ws.guide.glossary import search_words
 from reference_ws.guide.pages import source_root
-from reference_ws.guide.site import build
 from reference_ws.guide.words.catalogs import LANGUAGES
 
 pytestmark = pytest.mark.needs("chromium")
@@ -36,14 +35,10 @@ ASK = """async ([folder, queries]) => {
 
 
 @pytest.fixture(scope="module")
-def whole_site(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
-    return once("whole", lambda folder: build(output=folder / "site", progress=lambda _: None)) / "site"
-
-
-@pytest.fixture(scope="module")
 def search(whole_site: Path, browser: Browser) -> Iterator[Callable[..., dict[str, list[list[dict]]]]]:
     with files_alone(whole_site) as address:
         page = browser.new_page()
+        page.set_default_timeout(WAIT_S * 1000)
         page.goto(f"{address}/404.html")
         yield lambda language, *queries: page.evaluate(ASK, [FOLDERS[language], queries])
         page.close()

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import anyio
 import pytest
-from server import WAIT_S, Process, in_process
+from server import WAIT_S, Process, connect_sync, in_process
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
 
 from reference_ws.guide import serving, site
 from reference_ws.testing import TestClient
@@ -133,10 +132,11 @@ def root(tmp_path: Path) -> Path:
     return write_site(tmp_path)
 
 
-def serving_site(root: Path, *arguments: str) -> AbstractContextManager[Process]:
-    return in_process(
-        sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--no-fetch", "--port", "0", *arguments
-    )
+def serving_site(
+    root: Path, *arguments: str, program: str = COMMAND, **options: object
+) -> AbstractContextManager[Process]:
+    command = (sys.executable, "-c", program, root, "serve", "--no-browser", "--no-fetch", "--port", "0", *arguments)
+    return in_process(*command, **options)
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_site_and_examples_share_a_port(port):
     assert (404, "没有这一页", "no-cache") == get(port, "/nothing/")
     assert (404, "Нет такой страницы", "no-cache") == get(port, "/ru/nothing/")
     assert 404 == get(port, "/live/nothing")[0]
-    with connect(f"ws://127.0.0.1:{port}/live/closing/echo") as client:
+    with connect_sync(f"ws://127.0.0.1:{port}/live/closing/echo") as client:
         client.send("你好")
         assert "你好" == client.recv(timeout=WAIT_S)
 
@@ -256,19 +256,19 @@ def test_an_address_that_has_a_hash_and_no_file_is_asked_for_again(port):
 def test_only_the_site_s_own_pages_may_connect(port):
     for own in (f"127.0.0.1:{port}", f"localhost:{port}"):
         connection = socket.create_connection(("127.0.0.1", port))
-        with connect(f"ws://{own}/live/closing/echo", sock=connection, origin=f"http://{own}") as client:
+        with connect_sync(f"ws://{own}/live/closing/echo", sock=connection, origin=f"http://{own}") as client:
             client.send("hello")
             assert "hello" == client.recv(timeout=WAIT_S)
     for foreign in ("http://127.0.0.1:1", f"http://127.0.0.1.example:{port}", "https://example.org", "null"):
         for path in ("/live/closing/echo", "/live/nothing", "/"):
-            with pytest.raises(InvalidStatus) as refused, connect(f"ws://127.0.0.1:{port}{path}", origin=foreign):
+            with pytest.raises(InvalidStatus) as refused, connect_sync(f"ws://127.0.0.1:{port}{path}", origin=foreign):
                 pass
             assert 403 == refused.value.response.status_code
 
 
 def test_a_message_of_more_than_1_mib_closes_with_1009(port):
     for size in (2**20 + 1, 3 * 2**20):
-        with connect(f"ws://127.0.0.1:{port}/live/closing/echo") as client:
+        with connect_sync(f"ws://127.0.0.1:{port}/live/closing/echo") as client:
             client.send("a" * 2**20)
             assert 2**20 == len(client.recv(timeout=WAIT_S))
             client.send("a" * size)
@@ -287,11 +287,11 @@ def test_a_client_with_too_many_connections_is_refused(root, monkeypatch):
 def test_signal_ends_it_with_open_connections(server, ending, code):
     """Also with a handler that would sleep for an hour, far longer than is waited here."""
     with (
-        connect(f"{server.url}/live/closing/echo") as client,
-        connect(f"{server.url}/live/closing/deaf"),
+        connect_sync(f"{server.url}/live/closing/echo") as client,
+        connect_sync(f"{server.url}/live/closing/deaf"),
     ):
         server.process.send_signal(ending)
-        output, errors = server.process.communicate(timeout=WAIT_S)
+        output, errors = server.rest()
 
         assert (code, "", "") == (server.process.returncode, output, errors)
         with pytest.raises(ConnectionClosed) as closed:
@@ -302,16 +302,16 @@ def test_signal_ends_it_with_open_connections(server, ending, code):
 
 @pytest.mark.parametrize("handler", ["stubborn", "blocks"])
 def test_one_signal_is_enough_whatever_a_handler_does(server, handler):
-    with connect(f"{server.url}/live/closing/{handler}"):
+    with connect_sync(f"{server.url}/live/closing/{handler}"):
         server.process.send_signal(signal.SIGINT)
-        output, errors = server.process.communicate(timeout=WAIT_S)
+        output, errors = server.rest()
 
     assert (130, "", "") == (server.process.returncode, output, errors)
 
 
 def test_one_signal_is_enough_under_load(server):
     def flood(number: int) -> None:
-        with suppress(ConnectionClosed, OSError), connect(f"{server.url}/live/closing/echo") as client:
+        with suppress(ConnectionClosed, OSError), connect_sync(f"{server.url}/live/closing/echo") as client:
             while True:
                 client.send("hello" * number)
                 client.recv(timeout=WAIT_S)
@@ -319,30 +319,30 @@ def test_one_signal_is_enough_under_load(server):
     with ThreadPoolExecutor() as threads:
         list(map(partial(threads.submit, flood), range(1, 5)))
         silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
-        with connect(f"{server.url}/live/closing/echo") as client:
+        with connect_sync(f"{server.url}/live/closing/echo") as client:
             client.send("hello")
             assert "hello" == client.recv(timeout=WAIT_S)
             server.process.send_signal(signal.SIGINT)
-            output, errors = server.process.communicate(timeout=WAIT_S)
+            output, errors = server.rest()
         for each in silent:
             each.close()
 
     assert (130, "", "") == (server.process.returncode, output, errors)
 
 
-def test_silent_clients_keep_nobody_out_and_the_log_is_short(root):
-    def few_files() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 60))
+def few_files() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, 60))
 
+
+def test_silent_clients_keep_nobody_out_and_the_log_is_short(root):
     program = COMMAND.replace("\nmain()", "\nfrom reference_ws.guide import serving\nserving.REQUEST_S = 1\nmain()")
-    command = (sys.executable, "-c", program, root, "serve", "--no-browser", "--no-fetch", "--port", "0")
-    with in_process(*command, preexec_fn=few_files) as server:
+    with serving_site(root, program=program, preexec_fn=few_files) as server:
         silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
         half, long = (socket.create_connection(("127.0.0.1", server.port)) for _ in range(2))
         half.sendall(b"GET / HTTP/1.1\r\nhost:")
         lines = f"host: a\r\nconnection: upgrade\r\nupgrade: websocket\r\ncookie: {'a' * 9_000}\r\n\r\n"
         long.sendall(f"GET /live/closing/echo HTTP/1.1\r\n{lines}".encode())
-        with connect(f"{server.url}/live/closing/echo", open_timeout=WAIT_S) as client:  # once those are ended
+        with connect_sync(f"{server.url}/live/closing/echo") as client:  # once those are ended
             for each in (half, long):
                 each.settimeout(WAIT_S)
                 with suppress(ConnectionResetError):
@@ -353,25 +353,21 @@ def test_silent_clients_keep_nobody_out_and_the_log_is_short(root):
             for each in silent:
                 each.close()
         server.process.send_signal(signal.SIGINT)
-        _, errors = server.process.communicate(timeout=WAIT_S)
+        _, errors = server.rest()
 
     assert "Too many connections at once: new ones wait until others end (too many open files).\n" == errors
 
 
 def test_it_may_open_as_many_files_as_the_hard_limit_says(root):
-    def few_files() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 60))
-
-    command = (sys.executable, "-c", COMMAND, root, "serve", "--no-browser", "--no-fetch", "--port", "0")
-    with in_process(*command, preexec_fn=few_files) as server:
+    with serving_site(root, preexec_fn=few_files) as server:
         assert (60, 60) == resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
 
 
 def test_exception_of_an_example_is_one_line(server):
-    with connect(f"{server.url}/live/closing/fails") as client, pytest.raises(ConnectionClosed):
+    with connect_sync(f"{server.url}/live/closing/fails") as client, pytest.raises(ConnectionClosed):
         client.recv(timeout=WAIT_S)
     server.process.send_signal(signal.SIGINT)
-    _, errors = server.process.communicate(timeout=WAIT_S)
+    _, errors = server.rest()
 
     assert "ERROR: closing#a, sample 1, line 25: ValueError: nobody is here\n" == re.sub(" +", " ", errors)
 

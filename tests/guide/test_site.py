@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 import pytest
 from pygments.token import Error
-from small_docs import ONLY_ON_CLOSING, PAGES, TITLES, write_docs
+from small_docs import ONLY_ON_CLOSING, PAGES, TAGS, TITLES, write_docs
 
 from reference_ws.guide import pages, site, tables
 from reference_ws.guide.lexer import TranscriptLexer
@@ -22,7 +22,6 @@ from reference_ws.transcript.diagram import STYLE
 
 FOLDERS = {"zh": "", "pt": "pt/", "ru": "ru/"}
 
-TAGS = {"zh": "zh-Hans", "pt": "pt", "ru": "ru"}
 ADDRESS = "https://school.example/ws/"
 
 in_each_language = pytest.mark.parametrize("language", LANGUAGES)

@@ -1,7 +1,7 @@
 """``make mutants``: change the library in one place at a time, and see whether anything notices.
 
-The documents of one language are asked first, then the unit tests: what only those notice, no page teaches; what nobody
-notices is a missing test, a missing sentence, or code that nobody needs.
+The documents of one language are asked first, then the unit tests, those that run the changed place: what only unit
+tests notice, no page teaches; what nobody notices is a missing test, a missing sentence, or code that nobody needs.
 
 A process that has imported what doesn't change forks for each question. The child imports the library, with one module
 compiled from a changed tree; no file is written. A test that starts a process of its own sees the library unchanged.
@@ -12,12 +12,13 @@ from __future__ import annotations
 import ast
 import importlib.abc
 import importlib.util
+import json
 import os
 import random
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
@@ -27,21 +28,29 @@ from typing import Any
 
 import click
 import pytest
-from mutants.changes import Change, changed, changes
+from mutants.changes import ROOT, Change, changed, changes
+from mutants.coverage import Chosen, read_map, wanted
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "reference_ws"
-UNIT_TESTS = sorted(str(file) for file in (ROOT / "tests").glob("test_*.py") if file.stem not in {
-    # They start processes, build packages, or measure: they don't see the mutant, or take long.
-    "test_answers", "test_benchmarks", "test_catalogs", "test_cli", "test_cli_conform", "test_cli_connect", "test_cli_run",
-    "test_documents_over_sockets", "test_explanations", "test_finding", "test_fuzz", "test_properties",
-    "test_layout", "test_nginx", "test_tools", "test_wheel",
-})  # fmt: skip
-QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of what was imported before pytest began
+LIBRARY = [
+    file for folder in (".", "transcript", "testing") for file in sorted((ROOT / "reference_ws" / folder).glob("*.py"))
+]
+UNIT_TESTS = [
+    file for folder in (".", "transcript") for file in sorted((ROOT / "tests" / folder).glob("test_*.py"))
+    if file.stem not in {
+        # They start processes, build packages, or measure: they don't see the mutant, or take long.
+        "test_benchmarks", "test_catalogs", "test_cli", "test_cli_conform", "test_cli_connect", "test_cli_run",
+        "test_documents_over_sockets", "test_explanations", "test_fuzz",
+        "test_layout", "test_nginx", "test_tools", "test_typing", "test_wheel",
+    }
+]  # fmt: skip
+FOUND = ROOT / ".cache" / "mutants"
+QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 PATIENCE = 4
 """A question may take so many times as long as without a change, and half a minute: then it hangs, which is noticed."""
+FEW = 12
+"""So many tests are asked first, the most likely ones: most mutants are noticed by then, and few files are read."""
 
 
 class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -71,8 +80,8 @@ class Question:
     deadline: float
 
 
-def ask(change: Change | None, tests: Sequence[str], allowed_s: float) -> Question:
-    """Begin to run the tests with this change."""
+def ask(change: Change | None, arguments: Sequence[str], plugin: object, allowed_s: float) -> Question:
+    """Begin to run tests with this change."""
     pid = os.fork()
     if pid == 0:
         status = 3
@@ -83,10 +92,16 @@ def ask(change: Change | None, tests: Sequence[str], allowed_s: float) -> Questi
                 os.dup2(quiet, each)
             if change is not None:
                 sys.meta_path.insert(0, Changed(change.module, change.file, changed(change)))
-            status = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--no-header", *QUIET, *tests]))
+            status = int(pytest.main([*QUIET, *arguments], [plugin]))
         finally:
             os._exit(status)
     return Question(pid, time.monotonic() + allowed_s)
+
+
+def without_a_change(files: list[str], plugin: object) -> None:
+    """Run whole files for the map. Raises `SystemExit` when a test fails."""
+    if answer(ask(None, files, plugin, 3600)):
+        raise SystemExit(f"They fail without a change: {' '.join(files)}")
 
 
 def answered(question: Question) -> bool | None:
@@ -109,8 +124,10 @@ def answer(question: Question) -> bool:
 
 
 def all_changes(only: str | None) -> list[Change]:
-    files = sorted(PACKAGE.glob("*.py"))
-    return [each for file in files if only in (None, file.stem) for each in changes(file)]
+    """List the changes of the library, or of the modules whose names stand in ``only``, with commas between them."""
+    modules = only.split(",") if only else None
+    found = [each for file in LIBRARY for each in changes(file)]
+    return [each for each in found if modules is None or each.module.removeprefix("reference_ws.") in modules]
 
 
 def preload() -> None:
@@ -135,27 +152,54 @@ def preload() -> None:
 @click.option("--seed", default=11, show_default=True, help="Which ones.")
 @click.option("--language", default="zh", show_default=True, help="Whose documents are asked first.")
 @click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="How many at a time.")
-@click.option("--only", help="The mutants of one module.")
+@click.option("--only", help="The mutants of these modules: guards,transcript.grammar")
+@click.option("--again", is_flag=True, help="Those that survived the last time.")
+@click.option("--tests-first", is_flag=True, help="Ask the documents last: this finds the survivors sooner.")
 @click.option("--minutes", type=float, help="Stop after so long, and tell what is known by then.")
-def main(count: int, seed: int, language: str, jobs: int, only: str | None, minutes: float | None) -> None:
+def main(
+    count: int,
+    seed: int,
+    language: str,
+    jobs: int,
+    only: str | None,
+    again: bool,
+    tests_first: bool,
+    minutes: float | None,
+) -> None:
     console = Console()
     preload()
-    stages = {"the documents": [str(ROOT / "docs" / language)], "the unit tests": UNIT_TESTS}
-    allowed_s = {}
-    for name, tests in stages.items():
-        console.print(f"{name}, without a change ...")
-        began = time.monotonic()
-        if answer(ask(None, tests, 3600)):
-            raise SystemExit(f"{name} fail without a change: {' '.join(tests)}")
-        allowed_s[name] = 30 + PATIENCE * jobs * (time.monotonic() - began)
-        console.print(f"{name}, without a change: {time.monotonic() - began:.0f} s")
+    console.print("Which tests run which lines ... (minutes, when much has changed)")
+    pages = sorted((ROOT / "docs" / language).glob("*.md"))
+    known = read_map(FOUND / "map.json", [*pages, *UNIT_TESTS], LIBRARY, without_a_change)
+    names = ["the documents", "the unit tests"]
+    maps = {
+        name: {str(file): known[str(file)] for file in files}
+        for name, files in zip(names, (pages, UNIT_TESTS), strict=True)
+    }
+    if tests_first:
+        names.reverse()
     found = all_changes(only)
-    sample = random.Random(seed).sample(found, min(count, len(found)))
-    ends = time.monotonic() + 60 * minutes if minutes else None
-    noticed: dict[str, list[Change]] = {name: [] for name in stages}
+    survived = FOUND / "survived.json"
+    if again:
+        before = json.loads(survived.read_text())
+        sample = [each for each in found if each.what in before]
+    else:
+        sample = random.Random(seed).sample(found, min(count, len(found)))
+    began = time.monotonic()
+    ends = began + 60 * minutes if minutes else None
+    noticed: dict[str, list[Change]] = {name: [] for name in names}
     survivors: list[Change] = []
-    waiting: list[tuple[Change, list[str]]] = [(each, list(stages)) for each in reversed(sample)]
-    running: list[tuple[Change, list[str], Question]] = []
+
+    def questions(change: Change) -> Iterator[tuple[str, list[str], list[str], float]]:
+        for name in names:
+            tests = wanted(maps[name], change.file, change.lines)
+            for some in (tests[:FEW], tests[FEW:]):
+                if some:
+                    paths, identities, seconds = zip(*some, strict=True)
+                    yield name, list(dict.fromkeys(paths)), list(identities), 30 + PATIENCE * jobs * sum(seconds)
+
+    waiting = [(each, questions(each)) for each in reversed(sample)]
+    running: list[tuple[Change, Iterator[Any], str, Question]] = []
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("mutants", total=len(sample))
@@ -163,35 +207,37 @@ def main(count: int, seed: int, language: str, jobs: int, only: str | None, minu
             if ends is not None and time.monotonic() > ends:
                 waiting.clear()
             while waiting and len(running) < jobs:
-                change, left = waiting.pop()
-                running.append((change, left, ask(change, stages[left[0]], allowed_s[left[0]])))
+                change, further = waiting.pop()
+                if (question := next(further, None)) is None:
+                    survivors.append(change)
+                    progress.console.print(f"survived: {change}", soft_wrap=True, markup=False, highlight=False)
+                    progress.advance(task)
+                    continue
+                name, paths, identities, allowed_s = question
+                running.append((change, further, name, ask(change, ["-x", *paths], Chosen(identities), allowed_s)))
             time.sleep(0.02)
             for entry in list(running):
-                change, left, question = entry
-                if (seen := answered(question)) is None:
+                change, further, name, asked = entry
+                if (seen := answered(asked)) is None:
                     continue
                 running.remove(entry)
                 if seen:
-                    noticed[left[0]].append(change)
-                elif left[1:]:
-                    waiting.append((change, left[1:]))
-                    continue
+                    noticed[name].append(change)
+                    progress.advance(task)
                 else:
-                    survivors.append(change)
-                    progress.console.print(f"survived: {change}", soft_wrap=True, markup=False, highlight=False)
-                progress.advance(task)
-                documents, units = (len(each) for each in noticed.values())
-                progress.update(
-                    task, description=f"{documents} by documents, {units} by tests, {len(survivors)} survive"
-                )
-    told = sum(map(len, noticed.values())) + len(survivors)
-    documents, units = (len(each) for each in noticed.values())
+                    waiting.append((change, further))
+                told = ", ".join(f"{len(noticed[name])} by {name}" for name in names)
+                progress.update(task, description=f"{told}, {len(survivors)} survive")
+    told_of = max(sum(map(len, noticed.values())) + len(survivors), 1)
+    first, second = (len(noticed[name]) for name in names)
     console.print(
-        f"{told} of {len(found):,} mutants (seed {seed}): documents ({language}) noticed {documents / max(told, 1):.0%}"
-        f", with the unit tests {(documents + units) / max(told, 1):.0%}; {len(survivors)} survived."
+        f"{told_of} of {len(found):,} mutants (seed {seed}), {(time.monotonic() - began) / told_of:.1f} s each: "
+        f"{names[0]} ({language}) noticed {first / told_of:.0%}, with {names[1]} {(first + second) / told_of:.0%}; "
+        f"{len(survivors)} survived."
     )
     for change in sorted(survivors, key=str):
         console.print(f"  {change}", soft_wrap=True, markup=False, highlight=False)
+    survived.write_text(json.dumps([each.what for each in survivors], indent=1))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
 
 OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq,
@@ -39,14 +41,22 @@ class Change:
     line: int
     before: str
     after: str
+    lines: frozenset[int]
+    """Who runs one of these may notice; when there are none, who runs any line of the module."""
 
     @property
     def module(self) -> str:
-        package = self.file.parent.name
-        return package if self.file.stem == "__init__" else f"{package}.{self.file.stem}"
+        """The dotted name below the project's folder."""
+        parts = self.file.relative_to(ROOT).with_suffix("").parts
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    @property
+    def what(self) -> str:
+        """Name the change without its line, which other changes move."""
+        return f"{self.module}: {self.before}  ->  {self.after}"
 
     def __str__(self) -> str:
-        return f"{self.file.parent.name}/{self.file.name}:{self.line}: {self.before}  ->  {self.after}"
+        return f"{self.file.relative_to(ROOT)}:{self.line}: {self.before}  ->  {self.after}"
 
 
 def changes(file: Path) -> Iterator[Change]:
@@ -54,13 +64,14 @@ def changes(file: Path) -> Iterator[Change]:
     tree = ast.parse(file.read_text())
     nodes = list(ast.walk(tree))
     unseen = _never_run(tree)
+    lines = _lines(tree)
     for number, node in enumerate(nodes):
         line = getattr(node, "lineno", 0)
         if not line or id(node) in unseen:
             continue
         after = _changed(copy.deepcopy(node))
-        if after is not None:
-            yield Change(file, number, line, _shown(node), _shown(after))
+        if after is not None and ast.dump(after) != ast.dump(node):
+            yield Change(file, number, line, _shown(node), _shown(after), lines[id(node)])
 
 
 def changed(change: Change) -> ast.Module:
@@ -115,8 +126,14 @@ def _never_run(tree: ast.Module) -> set[int]:
                 roots.append(node)
             case ast.Import() | ast.ImportFrom() | ast.Assert():
                 roots.append(node)
-            case ast.Assign(targets=[ast.Name(id="__all__")]) | ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            case ast.Assign(targets=[ast.Name(id="__all__" | "__slots__")]) | ast.If(test=ast.Name(id="TYPE_CHECKING")):
                 roots.append(node)
+            case ast.Call(func=ast.Name(id="cast"), args=[kind, _]):
+                roots.append(kind)
+            case ast.Call(func=ast.Name(id="TypeVar")) | ast.Subscript(value=ast.Name(id="Literal")):
+                roots.append(node)
+            case ast.ClassDef():  # slots, eq and the like: smaller and quicker, not otherwise
+                roots += node.decorator_list
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 roots += [each for each in (node.returns,) if each]
                 roots += [
@@ -127,6 +144,31 @@ def _never_run(tree: ast.Module) -> set[int]:
             case ast.arg(annotation=ast.expr() as annotation) | ast.AnnAssign(annotation=annotation):
                 roots.append(annotation)
     return {id(node) for root in roots for node in ast.walk(root)}
+
+
+def _lines(tree: ast.Module) -> dict[int, frozenset[int]]:
+    """Find for each node the lines of its statement; for the head of a function, which is run before, the body's."""
+    found: dict[int, frozenset[int]] = {}
+
+    def visit(node: ast.AST, lines: frozenset[int], in_function: bool) -> None:
+        body: Sequence[ast.stmt] = getattr(node, "body", ()) if isinstance(node, ast.stmt) else ()
+        function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if function and not in_function:
+            lines = _span(body[0].lineno, body[-1].end_lineno)
+        elif isinstance(node, ast.stmt) and in_function:
+            lines = _span(node.lineno, body[0].lineno if body else node.end_lineno)
+        elif isinstance(node, ast.match_case):
+            lines = _span(node.pattern.lineno, node.body[-1].end_lineno)
+        found[id(node)] = lines
+        for child in ast.iter_child_nodes(node):
+            visit(child, lines, in_function or (function and child in body))
+
+    visit(tree, frozenset(), False)
+    return found
+
+
+def _span(first: int, last: int | None) -> frozenset[int]:
+    return frozenset(range(first, (last or first) + 1))
 
 
 def _shown(node: ast.AST) -> str:

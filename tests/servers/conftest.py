@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from rich.console import Console
 from rich.table import Table
+from server import WAIT_S
 from servers import COMMANDS, DOCS, Server, running
 
 from reference_ws.guide.differences import read_servers, servers_file
@@ -25,6 +26,20 @@ RESULTS: dict[str, Found] = defaultdict(dict)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running(request.param, tmp_path_factory.mktemp("server") / "log") as server:
         yield server
+
+
+@pytest.fixture
+def patience(server: Server) -> Callable[[str], float]:
+    """How many seconds to wait for what a transcript or a test expects: for what is named as not coming, as named."""
+    named = {
+        each.transcript: re.search(r"(?:within|after) (\d+) s\b", each.got) for each in NAMED[server.name].differences
+    }
+
+    def patience(name: str) -> float:
+        seconds = named.get(name)
+        return float(seconds[1]) if seconds else WAIT_S
+
+    return patience
 
 
 @pytest.fixture

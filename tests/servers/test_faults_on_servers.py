@@ -10,14 +10,13 @@ from http.client import HTTPException
 
 import anyio
 import pytest
-from server import WAIT_S
+from server import WAIT_S, connect
 from servers import running
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-open_client = partial(connect, proxy=None, max_size=None, open_timeout=WAIT_S, close_timeout=1)
+open_client = partial(connect, max_size=None, close_timeout=1)
 
-TIMEOUT_S = 5
 SIZES_BYTES = [0, 1, 125, 126, 65_535, 65_536, 16 * 2**20]
 """The ends of the three ways to write a frame's length; 16 MiB is the limit that servers have by default."""
 
@@ -54,22 +53,22 @@ async def talk_and_vanish(url: str, *, listen: bool) -> None:
 
 
 @pytest.mark.parametrize("place", ["receive", "send", "cancel", "poll"])
-def test_handler_ends_when_its_client_vanishes(server, compare, place):
-    clients = 10
+def test_handler_ends_when_its_client_vanishes(server, compare, patience, place):
+    clients, within_s = 10, patience(f"vanish/{place}")
 
     async def vanish_all() -> None:
         talk = partial(talk_and_vanish, f"{server.url}/vanish/{place}", listen=place == "send")
         await asyncio.gather(*(talk() for _ in range(clients)))
 
     asyncio.run(vanish_all())
-    records = server.records(f"/vanish/{place}", clients, TIMEOUT_S)
+    records = server.records(f"/vanish/{place}", clients, within_s)
 
     expected = [[[] if place == "send" else ["0", "1", "2"], 1006, ""]] * clients
     if records == expected:
         difference = None
     else:
         kinds = sorted({shown(record) for record in records})
-        difference = shown(expected[0]), " ".join(kinds) or f"(still running after {TIMEOUT_S} s)"
+        difference = shown(expected[0]), " ".join(kinds) or f"(still running after {within_s:g} s)"
     compare(f"vanish/{place}", {f"vanish/{place}": difference})
 
 
@@ -99,14 +98,15 @@ async def echoed(url: str, messages: list[str | bytes], within_s: float) -> list
 
 
 @pytest.mark.parametrize("size", SIZES_BYTES)
-def test_message_comes_back_in_its_kind_of_frame(server, compare, size):
+def test_message_comes_back_in_its_kind_of_frame(server, compare, patience, size):
     text, data = ("0123456789" * (size // 10 + 1))[:size], bytes(range(256)) * (size // 256) + bytes(size % 256)
     messages = [text, data, text, data]
 
-    got = asyncio.run(echoed(f"{server.url}/echo", messages, 30 if size > 2**20 else TIMEOUT_S))
+    name = f"echo/{size}"
+
+    got = asyncio.run(echoed(f"{server.url}/echo", messages, patience(name)))
 
     told = got if isinstance(got, str) else "the messages, altered"
-    name = f"echo/{size}"
     compare(name, {name: None if got == messages else ("the messages", told)})
 
 
@@ -114,7 +114,7 @@ def test_messages_keep_their_order_while_is_disconnected_is_polled(server, compa
     count = 10_000 if server.name.startswith("uvicorn") else 2_000
     messages = [str(number) for number in range(count)]
 
-    got = asyncio.run(echoed(f"{server.url}/polled", messages, 30))
+    got = asyncio.run(echoed(f"{server.url}/polled", messages, WAIT_S))
 
     compare("polled", {"polled": None if got == messages else ("the messages, in order", shown(got)[:80])})
 
@@ -134,7 +134,7 @@ def test_application_learns_how_its_client_closed(server, compare, code, reason)
 
     asyncio.run(close())
 
-    got = server.records("/client-closes", 1, TIMEOUT_S)
+    got = server.records("/client-closes", 1, WAIT_S)
     compare(f"client-closes/{code}", {f"client-closes/{code}": differing([[[], code, reason]], got)})
 
 
@@ -143,13 +143,13 @@ def test_client_learns_how_the_application_closed(server, compare, code, reason)
     async def closed() -> list[object]:
         async with open_client(f"{server.url}/application-closes") as client:
             await client.send(json.dumps([code, reason]))
-            with anyio.fail_after(TIMEOUT_S):
+            with anyio.fail_after(WAIT_S):
                 await client.wait_closed()
             return [client.close_code, client.close_reason]
 
     got = asyncio.run(closed())
 
-    assert [[[], code, reason]] == server.records("/application-closes", 1, TIMEOUT_S)
+    assert [[[], code, reason]] == server.records("/application-closes", 1, WAIT_S)
     compare(f"application-closes/{code}", {f"application-closes/{code}": differing([code, reason], got)})
 
 
@@ -180,15 +180,17 @@ def talk_early(port: int, path: str, first: bytes, then: bytes) -> None:
         ("both-close", "/application-closes", 50, b"", masked(1, b'[1000,""]') + masked(8, b"\x03\xe8")),
     ],
 )
-def test_no_client_ends_more_than_its_own_connection(server, compare, tmp_path, name, path, times, first, then):
+def test_no_client_ends_more_than_its_own_connection(
+    server, compare, patience, tmp_path, name, path, times, first, then
+):
     with running(server.name, tmp_path / "log") as own:  # it may not be there any more afterwards
         result = "the handler ends"
         try:
             for _ in range(times):
                 with suppress(TimeoutError, ConnectionResetError):
                     talk_early(int(own.url.rpartition(":")[2]), path, first, then)
-            if len(own.records(path, times, TIMEOUT_S)) < times:
-                result = f"it is still running after {TIMEOUT_S} s"
+            if len(own.records(path, times, patience(name))) < times:
+                result = f"it is still running after {patience(name):g} s"
         except (OSError, HTTPException):
             result = "the server has ended"
     compare(name, {name: None if result == "the handler ends" else ("the handler ends", result)})

@@ -6,6 +6,7 @@ import random
 from contextlib import suppress
 
 import pytest
+from server import WAIT_S
 from test_faults_on_servers import open_client
 from websockets.exceptions import ConnectionClosed
 
@@ -55,7 +56,7 @@ def test_sends_at_once_arrive_in_the_order_in_which_they_began(server):
             await client.wait_closed()
             return began, came
 
-    began, came = asyncio.run(asyncio.wait_for(read_slowly(), 60))
+    began, came = asyncio.run(asyncio.wait_for(read_slowly(), WAIT_S))
     assert sorted(began) == list(range(count))
     assert began == came
 
@@ -73,12 +74,12 @@ def test_who_only_sends_lets_others_run_and_notices_the_end(server, how):
             listening = asyncio.create_task(listen())
             async with open_client(f"{server.url}/echo") as other:
                 await other.send("is anybody there?")
-                answer = await asyncio.wait_for(other.recv(), 60)
+                answer = await asyncio.wait_for(other.recv(), WAIT_S)
             await listener.close(4001, "bored")
             await listening
         return answer
 
     assert "is anybody there?" == asyncio.run(listen_and_talk())
-    [(_, code, _)] = server.records(f"/only-sends/{how}", 1, 60)
+    [(_, code, _)] = server.records(f"/only-sends/{how}", 1, WAIT_S)
     assert code in (4001, 1006)  # a server that was writing when the close came may say that the client has vanished
     assert [] == server.complaints()

@@ -16,9 +16,6 @@ from reference_ws.transcript.player import Report, play
 PAGES = {path.stem: read_page(path) for path in sorted((DOCS / "zh").glob("*.md"))}
 PLAYED = [name for name, page in PAGES.items() if page.transcripts]
 
-TIMEOUT_S = 2
-"""What comes on these pages comes at once."""
-
 
 def lines(report: Report) -> tuple[str, str] | None:
     """Take the line that differs from a report: as it is written, with the headers that are missing, and as it came."""
@@ -32,16 +29,16 @@ def lines(report: Report) -> tuple[str, str] | None:
 
 
 @pytest.mark.parametrize("name", PLAYED)
-def test_page_holds(server, compare, name):
+def test_page_holds(server, compare, patience, name):
     page = PAGES[name]
     server.get(f"/run/{name}")
     found = {}
     numbers = Counter()
     for fence in page.transcripts:
         numbers[fence.anchor] += 1
+        place = f"{name}#{fence.anchor} {numbers[fence.anchor]}"
         address = server.url + live_path(name, fence.app, fence.denial)
-        report = asyncio.run(play(address, page.transcript(fence), timeout_s=TIMEOUT_S))
-        found[f"{name}#{fence.anchor} {numbers[fence.anchor]}"] = lines(report)
+        found[place] = lines(asyncio.run(play(address, page.transcript(fence), timeout_s=patience(place))))
 
     compare(name, found)
 

@@ -29,6 +29,22 @@ export const isEnabled = button => !button.hasAttribute("aria-disabled")
 export const isPlain = event =>
   !(event.isComposing || event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]"))
 
+// What the browser keeps in `storage`, "localStorage" or "sessionStorage". It may keep nothing, and even naming one may
+// throw: then there is nothing, and what is kept lasts as long as the page.
+export function kept(storage, key) {
+  try {
+    return JSON.parse(window[storage].getItem(key))
+  } catch {
+    return null
+  }
+}
+
+export function keep(storage, key, value) {
+  try {
+    window[storage].setItem(key, JSON.stringify(value))
+  } catch { /* see above */ }
+}
+
 // Scrolls inside `box` only, never the page: as far as `part` needs to be seen, with some air around it.
 export function reveal(box, part, air = 24) {
   const inner = part.getBoundingClientRect(), outer = box.getBoundingClientRect()

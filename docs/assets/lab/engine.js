@@ -1,22 +1,15 @@
 // The worker in which Python runs: made when the reader first wants something to be run, the same for all examples.
 // Whoever asks for a play is its actor: `actor.take(message)` gets what the worker says about it, and two messages of our
 // own: { do: "slow" } when nothing has come for a while, { do: "failed", text } when the runtime can't be had.
-import { Python } from "./python.js"
+import { Python, json } from "./python.js"
 import { words } from "./words.js"
 
 const PYTHON = new URL("../python/", import.meta.url)
-const makeWorker = () => new Python()
 const PATIENCE = 2000 // milliseconds without news until the reader hears that it goes on
 
-// Fetches once, and once more after a failure.
-function once(address) {
-  let answer = null
-  return () => answer ??= fetch(address).then(got => got.ok ? got.json() : Promise.reject(got.status))
-    .catch(error => { answer = null; throw error })
-}
-
-export const lesson = once("lab.json") // the page's code and transcripts
-export const runtime = once(new URL("runtime.json", PYTHON))
+// The code and the transcripts of the page in the folder.
+export const lesson = (folder = document.baseURI) => json(new URL("lab.json", folder))
+const runtime = () => json(new URL("runtime.json", PYTHON))
 
 // Where the editor's library lies, or null.
 export async function editorFolder() {
@@ -82,7 +75,7 @@ class Engine {
   }
 
   async begin() {
-    const worker = this.worker = makeWorker()
+    const worker = this.worker = new Python()
     const fail = (text, again) => {
       if (worker !== this.worker) return
       const { actor } = this
@@ -102,7 +95,7 @@ class Engine {
     try {
       await runtime()
       page = (({ page: name, language, source }) => ({ name, language, source }))(await lesson())
-    } catch (status) {
+    } catch ({ status }) {
       return fail(status === 404 ? words.no_runtime : words.runtime_failed, status !== 404)
     }
     if (worker === this.worker) worker.postMessage({ do: "load", runtime: PYTHON.href, page })

@@ -1,24 +1,18 @@
 // Exercises: what the reader writes is checked by the exercise's transcript. What is solved is kept in this browser, and
 // can be shown to a teacher by a link; the names are the same in every language.
-import { make, set } from "./dom.js"
+import { keep, kept, make } from "./dom.js"
+import { lesson } from "./engine.js"
 import { changes } from "./listing.js"
+import { pageAddress } from "./share.js"
 import { say, words } from "./words.js"
 
 const KEY = "ws-lab solved" // ["handlers/three-ends", ...]: page and anchor
 const NAME = /^[\w-]+\/[\w-]+$/
 
-function solved() {
-  try {
-    return JSON.parse(localStorage.getItem(KEY)) ?? []
-  } catch {
-    return []
-  }
-}
+const solved = () => kept("localStorage", KEY) ?? []
 
-function keep(names) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(names))
-  } catch { /* a browser may keep nothing: the tick is seen until the page is left */ }
+function setSolved(names) {
+  keep("localStorage", KEY, names)
   show(names)
 }
 
@@ -59,7 +53,7 @@ export class Exercise {
   }
 
   checked({ ok }) {
-    if (ok && !solved().includes(this.name)) keep([...solved(), this.name])
+    if (ok && !solved().includes(this.name)) setSolved([...solved(), this.name])
   }
 
   // Marks in the solution what the reader has written otherwise.
@@ -101,10 +95,7 @@ function show(names) {
   }
   if (!bar) return
   const here = document.querySelectorAll(".ws-exercise").length
-  const address = new URL(location)
-  address.search = ""
-  address.hash = `solved=${names.join(",")}`
-  bar.link.value = address.href
+  bar.link.value = pageAddress("", `solved=${names.join(",")}`)
   bar.count.textContent = say("solved_of", { number: names.filter(isThisPage).length, count: here })
   bar.more.hidden = !names.length
 }
@@ -125,7 +116,7 @@ function makeBar() {
   const more = make("div", { class: "ws-progress__more" },
     make("label", {}, words.teacher_link, link),
     make("button", { type: "button", class: "md-button", click: copy }, words.copy), said,
-    make("button", { type: "button", class: "md-button", click: () => keep([]) }, words.forget))
+    make("button", { type: "button", class: "md-button", click: () => setSolved([]) }, words.forget))
   document.querySelector(".md-content__inner").append(
     make("section", { class: "ws-progress", "aria-label": words.exercises }, make("p", {}, count), more))
   return { link, count, more }
@@ -145,7 +136,7 @@ async function showShared(root) {
   element.focus()
   for (const page of new Set(names.map(name => name.split("/")[0]))) {
     const folder = page === "index" ? root : new URL(`${page}/`, root)
-    const data = await fetch(new URL("lab.json", folder)).then(got => got.ok ? got.json() : null).catch(() => null)
+    const data = await lesson(folder).catch(() => null)
     for (const { name, title } of data?.exercises ?? []) items.get(`${page}/${name}`)?.prepend(`${title} `)
   }
 }

@@ -6,6 +6,14 @@ import { words } from "./words.js"
 let count = 0
 const FLOOD = 50, LARGE = 20_000 // messages, characters
 
+export const form = (name, act, ...children) => make("form", {
+  class: `ws-lab__form ws-lab__form--${name}`,
+  submit: event => {
+    event.preventDefault()
+    act()
+  },
+}, ...children)
+
 export function freePlay(lab) {
   const id = `ws-lab-play-${++count}`
   const names = make("datalist", { id: `${id}-names` }), paths = make("datalist", { id: `${id}-paths` })
@@ -35,13 +43,6 @@ export function freePlay(lab) {
   const line = (text, headers = []) => lab.say(`${client.value.trim()} -> ${text}`.trim(), headers)
   const payload = text => kind.value === "text" ? JSON.stringify(text) : text
   const button = (name, click, title) => make("button", { type: click ? "button" : "submit", click, title }, words[name])
-  const form = (name, act, ...children) => make("form", {
-    class: `ws-lab__form ws-lab__form--${name}`,
-    submit: event => {
-      event.preventDefault()
-      act()
-    },
-  }, ...children)
 
   const connecting = form("connect", () => {
     const lines = headers.value.split("\n").map(line => line.trim()).filter(Boolean)

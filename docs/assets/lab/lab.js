@@ -1,6 +1,6 @@
 // The lab: every example of the page can be run, stepped through, edited and played with, in the reader's own Python.
 // A play runs through at once in the worker; what it tells is kept, and the reader moves on it (timeline.js).
-import { isPlain } from "./dom.js"
+import { isPlain, keep, kept } from "./dom.js"
 import { engine, lesson } from "./engine.js"
 import { Exercise, showProgress } from "./exercises.js"
 import { Panel } from "./panel.js"
@@ -14,7 +14,7 @@ const labs = []
 let opened = null // one at a time
 let presentation = null
 
-export class Lab {
+class Lab {
   shows = []
   mode = null
   data = null // what lab.json says of this example
@@ -29,7 +29,6 @@ export class Lab {
     this.place = say("example", { number, count })
     this.key = `ws-lab ${location.pathname} ${this.example}`
     this.draft = this.remembered() // { code: { block: text }, script: text or null, lines: [{ line, headers }] }
-    this.button = null // where the focus returns to when the lab is closed
     this.panel = new Panel(figure, this)
     this.panel.root.addEventListener("keydown", event => {
       this.press(event)
@@ -42,21 +41,15 @@ export class Lab {
 
   // Work on an exercise is kept for another day.
   get storage() {
-    return this.exercise ? localStorage : sessionStorage
+    return this.exercise ? "localStorage" : "sessionStorage"
   }
 
   remembered() {
-    try {
-      return { ...NOTHING(), ...JSON.parse(this.storage.getItem(this.key)) }
-    } catch {
-      return NOTHING()
-    }
+    return { ...NOTHING(), ...kept(this.storage, this.key) }
   }
 
   remember() {
-    try {
-      this.storage.setItem(this.key, JSON.stringify(this.draft))
-    } catch { /* a browser may keep nothing: it lasts as long as the page */ }
+    keep(this.storage, this.key, this.draft)
   }
 
   pageCode(block) {
@@ -147,7 +140,7 @@ export class Lab {
     }
     try {
       await this.learn()
-    } catch (status) {
+    } catch ({ status }) {
       const missing = status === 404
       this.panel.problem(missing ? words.no_runtime : words.runtime_failed, !missing && (() => this.start(this.asked)))
       return false
@@ -170,13 +163,12 @@ export class Lab {
     this.shows = []
     this.mode = null
     this.panel.shut()
-    if (inside) (this.button ?? this.panel.run).focus({ preventScroll: true })
+    if (inside) (this.panel[this.asked] ?? this.panel.run).focus({ preventScroll: true })
     if (!presentation) this.figure.scrollIntoView({ block: "nearest" }) // what was below it has moved up
   }
 
   async start(mode) {
-    this.asked = mode
-    this.button = this.panel[mode]
+    this.asked = mode // the focus returns to its button when the lab is closed
     if (!await this.open()) return
     if (mode === "edit") {
       engine.warm() // whoever edits runs it next

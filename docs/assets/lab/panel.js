@@ -1,6 +1,6 @@
 // What a lab looks like: the buttons under an example, and, once one is pressed, all that is seen of a play. It shows
 // what it is told; what the reader does goes to the lab. What code prints or names is text, never markup.
-import { enable, isEnabled, make, parse, reveal, set } from "./dom.js"
+import { isEnabled, make, parse, reveal, set } from "./dom.js"
 import { makeEditor } from "./editor.js"
 import { freePlay } from "./free.js"
 import { annotate, changes, codeListing, linesOf, listing, reach } from "./listing.js"
@@ -11,6 +11,8 @@ import { say, words } from "./words.js"
 
 const MODES = ["run", "step", "edit", "predict", "play"]
 const TABS = ["diagram", "code", "states"] // where there is room for one pane only
+
+const placeOf = ({ block, line, where }) => block ? say("sample_line", { number: block, line }) : where
 
 export class Panel {
   constructor(figure, lab) {
@@ -84,7 +86,7 @@ export class Panel {
       make("div", { class: "ws-lab__states", tabindex: 0, role: "group", "aria-label": words.states }, make("table", {},
         make("thead", {}, make("tr", {}, head(words.client), head("client_state"), head("application_state"))), this.states)))
     this.tabs = make("div", { class: "ws-lab__tabs", role: "group", "aria-label": words.view },
-      ...TABS.map(name => make("button", { type: "button", "data-tab": name, click: () => this.tab(name) }, words[`${name}_tab`])))
+      ...TABS.map(name => make("button", { type: "button", "data-tab": name, click: () => this.tab(name) }, words[name])))
     this.keep = this.keepsakes()
     return make("div", { class: "ws-lab__body" },
       this.progress, this.alert, this.playing.element, this.tabs,
@@ -227,15 +229,20 @@ export class Panel {
     this.mark()
   }
 
-  // Which conversation stands in the pane: the page's, the editor's, or what happens in free play.
+  // Whether the conversation in the pane is what has happened, not the page's, nor the editor's, which tells the future.
+  get isToldAsItHappens() {
+    return this.lab.mode === "play" || Boolean(this.editors && this.lab.prediction)
+  }
+
+  // Which conversation stands in the pane.
   conversation(other = null) {
     this.other?.remove()
     this.other = null
-    const free = this.lab.mode === "play" || this.editors && this.lab.prediction
-    this.text.hidden = free || Boolean(this.editors)
-    if (this.editors) this.editors.script.element.hidden = free
-    set(this.lines, { tabindex: this.editors && !free ? null : 0 })
-    if (free && other) this.lines.append(this.other = make("div", { class: "ws-lab__other" }, listing(other)))
+    const happens = this.isToldAsItHappens
+    this.text.hidden = happens || Boolean(this.editors)
+    if (this.editors) this.editors.script.element.hidden = happens
+    set(this.lines, { tabindex: this.editors && !happens ? null : 0 })
+    if (happens && other) this.lines.append(this.other = make("div", { class: "ws-lab__other" }, listing(other)))
   }
 
   // --- a play ---
@@ -330,7 +337,7 @@ export class Panel {
       ...["client_state", "application_state"].map(side => make("td", {},
         make("b", { class: `ws-state ws-state--${state[side].toLowerCase()}` }, state[side]))))))
     this.body.toggleAttribute("data-talks", this.lab.mode === "play" && at > 0)
-    if (this.lab.mode === "play" || this.editors && this.lab.prediction) {
+    if (this.isToldAsItHappens) {
       this.conversation(show.transcript)
       if (this.other) reach(this.other, linesOf(this.other).length)
     } else if (!this.editors) reach(this.text, show.line ?? 0)
@@ -343,11 +350,16 @@ export class Panel {
     if (document.activeElement === document.body && focused !== document.body) this.root.focus({ preventScroll: true })
   }
 
+  // The row of the picture that has been reached.
+  get reachedRow() {
+    return this.rows?.findLast(part => part.style.display !== "none")
+  }
+
   reveal({ row }) {
     if (!this.svg) return
     for (const part of this.rows) part.style.display = Number(part.dataset.step) > row ? "none" : ""
     this.svg.querySelector(".ws-lab__row")?.remove()
-    const last = this.rows.findLast(part => part.style.display !== "none")
+    const last = this.reachedRow
     if (!last) return
     const { y, height } = last.getBBox()
     const mark = document.createElementNS("http://www.w3.org/2000/svg", "rect")
@@ -369,10 +381,11 @@ export class Panel {
       for (const line of this.differs.code.changed) put(code, line, "changed", "")
       for (const line of this.differs.script.changed) put(script, line, "changed", "")
     }
-    const place = (kind, { client, block, line, where, text }, note, short = text) => {
+    const place = (kind, at, note, short = at.text) => {
+      const { client, block, line, text } = at
       const said = joined(client, note, text)
       if (block === this.shown && line) put(code, line, kind, said, joined(client, note, short))
-      else elsewhere.push(make("li", {}, `${said} – ${block ? say("sample_line", { number: block, line }) : where}`))
+      else elsewhere.push(make("li", {}, `${said} – ${placeOf(at)}`))
     }
     const waiting = new Map() // several clients may wait in one line
     for (const wait of now.waits) {
@@ -402,11 +415,10 @@ export class Panel {
       return verdict.replaceChildren()
     }
     const said = (label, text) => text == null ? [] : [make("dt", {}, words[label]), make("dd", {}, make("code", {}, text))]
-    const where = ({ block, line, where }) => block ? say("sample_line", { number: block, line }) : where
-    const raised = (over.raised ?? []).map(error => make("dd", {}, make("code", {}, error.text), ` – ${where(error)}`))
+    const raised = (over.raised ?? []).map(error => make("dd", {}, make("code", {}, error.text), ` – ${placeOf(error)}`))
     const { problem } = over
     const problems = !problem ? [] : [make("dd", {}, make("code", {}, problem.text),
-      problem.block || problem.where ? ` – ${where(problem)}` : problem.script ? ` – ${say("script_line", { line: problem.script })}` : "")]
+      problem.block || problem.where ? ` – ${placeOf(problem)}` : problem.script ? ` – ${say("script_line", { line: problem.script })}` : "")]
     const isNew = verdict.dataset.ok === undefined
     verdict.dataset.ok = String(over.ok)
     verdict.replaceChildren(make("p", {}, over.title), make("dl", {},
@@ -436,7 +448,7 @@ export class Panel {
       const last = [...box.querySelectorAll(part)].at(-1)
       if (last) reveal(box, last, air)
     }
-    const row = this.drawing.querySelector(".ws-lab__row"), step = this.rows?.findLast(part => part.style.display !== "none")
+    const row = this.drawing.querySelector(".ws-lab__row"), step = this.reachedRow
     if (!row || !step) return
     reveal(this.drawing, row, 10)
     for (const arrow of step.querySelectorAll(".arrow, .head, text")) reveal(this.drawing, arrow, 10)

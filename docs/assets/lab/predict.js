@@ -1,18 +1,12 @@
 // Predict: the future is covered, and before a step the reader is asked about it (questions.js). Answered at once, with
 // what the lab itself says of the step; whoever has no answer, or asks a class, lets it be shown.
-import { make, set } from "./dom.js"
+import { keep, kept, make, set } from "./dom.js"
 import { questions } from "./questions.js"
 import { say, words } from "./words.js"
 
 const KEY = "ws-lab predicted" // page -> example -> [right answers, questions answered], the same in every language
 
-function scores() {
-  try {
-    return JSON.parse(localStorage.getItem(KEY)) ?? {}
-  } catch {
-    return {}
-  }
-}
+const scores = () => kept("localStorage", KEY) ?? {}
 
 export class Prediction {
   asked = [] // a question or null for each step
@@ -98,9 +92,7 @@ export class Prediction {
     const answered = [...this.answers].filter(([, number]) => number !== null)
     all[page] = { ...all[page], [this.lab.example]:
       [answered.filter(([step, number]) => number === this.asked[step].right).length, answered.length] }
-    try {
-      localStorage.setItem(KEY, JSON.stringify(all))
-    } catch { /* a browser may keep nothing: the next page begins at nothing */ }
+    keep("localStorage", KEY, all)
   }
 
   score() {

@@ -1,7 +1,7 @@
 // `?present`: one example at a time, over the whole screen, for a class; with the keys that a presenter has at hand. The
 // class is asked what comes next (predict.js), unless the presenter leaves that with Q.
 import { isPlain, make, set } from "./dom.js"
-import { sheetAddress } from "./sheets.js"
+import { pageAddress } from "./share.js"
 import { words } from "./words.js"
 
 export const isPresented = () => new URL(location).searchParams.has("present")
@@ -14,13 +14,10 @@ export function sayThatNothingIsPresented() {
   told.hidden = false
 }
 
+const replaceState = history.replaceState.bind(history)
+
 // Keeps the address in step with what is seen, so that it can be loaded again or passed on.
-function setAddress(present, lab) {
-  const address = new URL(location)
-  address.search = present ? "?present" : ""
-  address.hash = lab.figure.id
-  history.replaceState(history.state, "", address)
-}
+const setAddress = (search, lab) => replaceState(history.state, "", pageAddress(search, lab.figure.id))
 
 export class Presentation {
   constructor(labs, lab, ended) {
@@ -48,12 +45,15 @@ export class Presentation {
       this.stage, make("footer", { class: "ws-present__foot" },
         make("p", { class: "ws-present__keys" }, words.keys),
         make("nav", { class: "ws-present__links", "aria-label": words.print }, ...["sheet", "answers"].map(name =>
-          make("a", { href: sheetAddress(name) }, words[name === "sheet" ? name : "sheet_answers"])))))
+          make("a", { href: pageAddress(name) }, words[name === "sheet" ? name : "sheet_answers"])))))
     document.body.append(this.element)
     document.body.classList.add("ws-presented")
     this.press = this.press.bind(this)
     // Before Material sees them: it has its own use for some letters.
     document.addEventListener("keydown", this.press, true)
+    // The address names the example. Material would write the heading there that the page was scrolled to, some time
+    // after the scrolling (navigation.tracking): as long as this lasts, others set the state, not the address.
+    history.replaceState = (state, title) => replaceState(state, title)
     this.enter(lab)
   }
 
@@ -66,7 +66,7 @@ export class Presentation {
     this.heading.textContent = lab.heading
     this.place.textContent = lab.place
     this.choice.selectedIndex = this.labs.indexOf(lab)
-    setAddress(true, lab)
+    setAddress("present", lab)
     for (const link of this.languages) {
       const { pathname } = new URL(link.href)
       set(link, { href: `${pathname}?present#${lab.figure.id}` })
@@ -98,7 +98,8 @@ export class Presentation {
     document.body.classList.remove("ws-presented")
     this.leave()
     this.element.remove()
-    setAddress(false, lab)
+    delete history.replaceState // what lay over the browser's own
+    setAddress("", lab)
     this.ended()
     lab.close()
     lab.figure.scrollIntoView({ block: "center" })

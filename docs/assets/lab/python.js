@@ -5,7 +5,7 @@
 // made from a blob inherits, lets it load nothing, from anywhere: this script fetches what it needs and hands it over.
 const POLICY = "default-src 'none'; script-src 'wasm-unsafe-eval' blob:; worker-src blob:"
 
-// What is fetched stays: who stops Python gets it back without another request.
+// What is fetched stays: who stops Python gets it back without another request. After a failure it is asked for again.
 const kept = new Map()
 const once = (url, fetched) => {
   if (!kept.has(url)) kept.set(url, fetched(url).catch(error => {
@@ -17,9 +17,12 @@ const once = (url, fetched) => {
 
 async function asked(url) {
   const response = await fetch(url)
-  if (!response.ok) throw new Error(`${response.status} ${url}`)
+  if (!response.ok) throw Object.assign(new Error(`${response.status} ${url}`), { status: response.status })
   return response
 }
+
+// Rejects with an error that has the `status` of the answer, if there was one.
+export const json = url => once(url.href, async () => (await asked(url)).json())
 
 // Fetches a file as a Blob, and counts its bytes as they come.
 async function file(url, count) {
@@ -79,7 +82,7 @@ export class Python {
   }
 
   async #load({ runtime, page }) {
-    const listed = await (await asked(new URL("runtime.json", runtime))).json()
+    const listed = await json(new URL("runtime.json", runtime))
     const total = listed.files.reduce((sum, { bytes }) => sum + bytes, 0)
     let bytes = 0
     const count = more => this.#tell({ do: "progress", bytes: Math.min(bytes += more, total), total })

@@ -1,13 +1,17 @@
 // What can be taken along: the picture as a file, and a link that holds what the reader has written.
 import { make } from "./dom.js"
 
-// `draft` is whatever JSON can hold; nothing in it is run before the reader has seen it.
-export async function link(example, draft) {
+// The page's address, with this behind its path and nothing else.
+export function pageAddress(search = "", hash = "") {
   const address = new URL(location)
-  address.search = ""
-  address.hash = `lab=${example}&draft=${await encode(JSON.stringify(draft))}`
+  address.search = search
+  address.hash = hash
   return address.href
 }
+
+// `draft` is whatever JSON can hold; nothing in it is run before the reader has seen it.
+export const link = async (example, draft) =>
+  pageAddress("", `lab=${example}&draft=${await encode(JSON.stringify(draft))}`)
 
 // The example and the draft that the page's address names, or null; no draft if it can't be read.
 export async function shared() {

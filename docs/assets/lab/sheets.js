@@ -1,16 +1,10 @@
 // `?sheet`: the page as it is handed out, without answers: states are blank, hints and solutions away. `?answers`: with them.
 import { make } from "./dom.js"
+import { pageAddress } from "./share.js"
 import { words } from "./words.js"
 
 const STATE = /\b(?:CONNECTING|CONNECTED|RESPONSE|DISCONNECTED)\b/g
 const BLANK = "____________"
-
-export function sheetAddress(name) {
-  const address = new URL(location)
-  address.search = name ? `?${name}` : ""
-  address.hash = ""
-  return address.href
-}
 
 export function makeSheet(labs) {
   const asked = new URL(location).searchParams, answers = asked.has("answers")
@@ -21,7 +15,7 @@ export function makeSheet(labs) {
     part.hidden = !answers
   }
   if (!answers) for (const { figure } of labs) cover(figure)
-  const link = (name, sheet) => make("a", { class: "md-button", href: sheetAddress(sheet) }, words[name])
+  const link = (name, sheet) => make("a", { class: "md-button", href: pageAddress(sheet) }, words[name])
   document.querySelector(".md-content__inner").prepend(make("nav", { class: "ws-sheet__bar", "aria-label": words.sheet },
     make("button", { type: "button", class: "md-button md-button--primary", click: () => print() }, words.print),
     answers ? link("sheet", "sheet") : link("sheet_answers", "answers"), link("back_to_page", "")))

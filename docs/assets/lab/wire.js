@@ -1,6 +1,7 @@
 // What is real on the wire, where `reference-ws serve` serves the pages: under each example a small client of its live
 // addresses, the browser's own WebSocket, which shows what the browser sees.
 import { make, set } from "./dom.js"
+import { form } from "./free.js"
 import { live } from "./mode.js"
 import { words } from "./words.js"
 
@@ -37,10 +38,6 @@ export function wire(figure) {
       log(call, `${error.name}: ${error.message}`)
     }
   }
-  const form = (act, ...children) => make("form", { class: "ws-lab__form", submit: event => {
-    event.preventDefault()
-    act()
-  } }, ...children)
   const submit = name => make("button", {}, words[name])
 
   const connect = () => attempt("new WebSocket()", () => {
@@ -55,9 +52,9 @@ export function wire(figure) {
   })
   const head = name => make("th", { scope: "col" }, name)
   return make("details", { class: "ws-lab__wire" }, make("summary", {}, words.wire), make("p", {}, words.wire_hint),
-    form(connect, addressBox, protocolsBox, submit("connect")),
-    form(() => attempt("send()", () => socket.send(message.value)), messageBox, submit("send")),
-    form(() => attempt("close()", () => socket.close(...code.value ? [Number(code.value), reason.value] : [])),
+    form("wire", connect, addressBox, protocolsBox, submit("connect")),
+    form("wire", () => attempt("send()", () => socket.send(message.value)), messageBox, submit("send")),
+    form("wire", () => attempt("close()", () => socket.close(...code.value ? [Number(code.value), reason.value] : [])),
       codeBox, reasonBox, submit("close_connection")),
     now, set(make("table", {}, make("thead", {}, make("tr", {}, head(words.event), head("readyState"), head(words.data))), rows),
       { "aria-label": words.wire }))

@@ -1,0 +1,119 @@
+"""The chat as README deploys it: Redis, two workers behind nginx, two tabs; and a worker that is killed, then Redis."""
+
+import os
+import re
+import secrets
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import chat
+import pytest
+from browser import LAUNCHED
+from playwright.sync_api import Page, expect, sync_playwright
+from redis_server import RedisServer, redis_server
+from server import WAIT_S, Process, free_port, in_process
+from tools import program
+
+HERE = Path(chat.__file__).parent
+ROOT = HERE.parents[1]
+WORKERS = re.findall(
+    r"^\$ \.venv/bin/(uvicorn chat:app --port .*)", (HERE / "README.md").read_text("utf-8"), re.MULTILINE
+)
+HOSTILE = '<img src=x onerror="document.title=1">'
+
+
+def nginx_configuration(folder: Path, front: int, first: int, second: int) -> str:
+    servers = (HERE / "nginx.conf").read_text("utf-8")
+    for old, new in (("80;", f"127.0.0.1:{front};"), ("8001;", f"{first};"), ("8002;", f"{second};")):
+        assert 1 == servers.count(old)
+        servers = servers.replace(old, new)
+    paths = "".join(f"{of}_temp_path {folder}/{of};\n" for of in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    process = f"daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr;\nevents {{}}\n"
+    return f"{process}http {{\naccess_log off;\n{paths}{servers}}}\n"
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Iterator[tuple[str, list[Process], RedisServer]]:
+    """Follow README, on free ports; gives the chat's address, the workers and Redis."""
+    ports, front = [free_port(), free_port()], free_port()
+    with redis_server(tmp_path) as redis, ExitStack() as stack:
+        settings = {"CHAT_ENGINE": redis.url, "CHAT_SECRET": secrets.token_hex(), "PYTHONPATH": f"{ROOT}:{HERE}"}
+        environment = {**os.environ, **settings, "CHAT_USERS": str(tmp_path / "users.json")}
+        for name in ("ana", "li"):
+            added = [sys.executable, HERE / "chat.py", name]
+            subprocess.run(added, input="open sesame\n", text=True, env=environment, check=True, timeout=WAIT_S)
+        workers = []
+        for command, port in zip(WORKERS, ports, strict=True):
+            words = [str(port) if word in ("8001", "8002") else word for word in shlex.split(command)]
+            worker = in_process(sys.executable, "-m", *words, port=port, cwd=tmp_path, env=environment)
+            workers.append(stack.enter_context(worker))
+        (tmp_path / "nginx.conf").write_text(nginx_configuration(tmp_path, front, *ports), "utf-8")
+        nginx = in_process(program("nginx"), "-e", "stderr", "-c", tmp_path / "nginx.conf", port=front)
+        stack.enter_context(nginx)
+        yield f"http://127.0.0.1:{front}/#garden", workers, redis
+
+
+@pytest.fixture
+def open_tab() -> Iterator[Callable[[str, str, str], Page]]:
+    expect.set_options(timeout=WAIT_S * 1000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program("chromium"), **LAUNCHED)
+
+        def opened(url: str, language: str, name: str) -> Page:
+            tab = browser.new_context(locale=language).new_page()
+            tab.goto(url)
+            tab.locator("#sign-in [name=name]").fill(name)
+            tab.locator("#sign-in [name=password]").fill("open sesame")
+            tab.locator("#sign-in button").click()
+            expect(tab.locator("#status")).to_have_class("open")
+            return tab
+
+        yield opened
+        browser.close()
+
+
+def accepted(worker: Process) -> bool:
+    return "[accepted]" in worker.output.read() + worker.errors.read()
+
+
+def say(tab: Page, text: str) -> None:
+    tab.locator("#say [name=text]").fill(text)
+    tab.locator("#say [name=text]").press("Enter")
+
+
+@pytest.mark.needs("chromium", "nginx", "redis")
+def test_two_tabs_lose_and_double_nothing_when_a_worker_is_killed_and_then_redis(deployed, open_tab):
+    url, workers, redis = deployed
+    ana = open_tab(url, "pt-BR", "ana")
+    hers, other = sorted(workers, key=accepted, reverse=True)
+    li = open_tab(url, "ru-RU", "li")
+    assert accepted(other)  # a worker each
+    assert "Enviar" == ana.locator("#say button").text_content()
+    assert "Отправить" == li.locator("#say button").text_content()
+    texts = [f"{number} {HOSTILE}" for number in range(9)]
+    say(ana, texts[0])
+    expect(li.locator("#said bdi")).to_have_text(texts[:1])
+    for text in texts[1:]:
+        say(ana, text)  # four a second are sent: most of them still wait, one may be on its way
+    hers.process.kill()
+    say(li, "are you there?")
+
+    for tab in (ana, li):
+        expect(tab.locator("#said .waiting")).to_have_count(0)
+        expect(tab.locator("#said bdi")).to_have_count(10)
+    heard, seen = (tab.locator("#said bdi").all_text_contents() for tab in (ana, li))
+    assert heard == seen
+    assert texts == [text for text in heard if text != "are you there?"]
+
+    redis.kill()
+    say(ana, "and now?")
+    expect(ana.locator("#said .waiting")).to_have_count(1)
+    redis.start()
+    expect(ana.locator("#said .waiting")).to_have_count(0)
+    for tab in (ana, li):
+        expect(tab.locator("#said bdi")).to_have_text([*heard, "and now?"])
+    assert [0, 0] == [tab.locator("img").count() for tab in (ana, li)]
