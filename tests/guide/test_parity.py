@@ -282,7 +282,7 @@ def test_counts_of_no_page_are_found(docs):
         ("long " * 40, "docs/pt/closing.md:2: the description has 200 characters, not 50 to 160"),
         (
             "mapping: " * 10,
-            "docs/pt/closing.md:2: a colon and a space in the description are no text in YAML: write it without",
+            "docs/pt/closing.md:2: a colon and a space are no text in YAML: put the description in quotation marks",
         ),
         ("ru " * 20, "docs/ru/closing.md:2: the description is that of docs/pt/closing.md"),
     ],
