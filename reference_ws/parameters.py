@@ -58,7 +58,7 @@ from urllib.parse import unquote
 import msgspec
 from starlette.requests import HTTPConnection
 
-from reference_ws.typed import expanded, is_pydantics, reader, reads_scalar
+from reference_ws.typed import aliased, expanded, is_pydantics, reader, reads_scalar
 from reference_ws.websocket import WebSocket
 
 T = TypeVar("T")
@@ -356,9 +356,8 @@ def plan(
     path: Collection[str] = (),
     *,
     above: tuple[Callable[..., Any], ...] = (),
-    skip: int = 0,
 ) -> Plan:
-    """Plan the call of `function` (without its first ``skip`` parameters) and of all that it depends on.
+    """Plan the call of `function` and of all that it depends on.
 
     ``path`` holds the names of the route's path parameters, ``above`` the functions that depend on this one. Raises
     `TypeError`, naming the function, its file and line, for whatever can't be bound.
@@ -372,7 +371,7 @@ def plan(
             f"{where(function)}: contextlib has made a context manager of it, and nothing would enter that: a "
             "dependency is the generator itself, without the decorator."
         )
-    taken = signature(function, skip)
+    taken = signature(function)
     named = [each for each in taken if each.kind not in _VARIADIC]
     result = Plan(function)
     left = [each for each in named if not _planned(result, each, path, (*above, function))]
@@ -394,7 +393,7 @@ def plan(
             raise TypeError(f"{where(function)}: {name} can't be passed by its place: one before it has no value.")
     for bound in result.parameters:
         bound.left_out = bound.left_out and bound.name not in places
-    first = taken[0] if taken and not skip else None
+    first = taken[0] if taken else None
     result.connection_first = first is not None and (
         first.kind is first.VAR_POSITIONAL
         or (first.name in result.connections and first.kind is not first.KEYWORD_ONLY)
@@ -695,9 +694,16 @@ def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Param
             return signature(wrapped, skip)
         raise TypeError(f"{where(function)}: {error}: write a function that makes it.") from error
     taken = list(own.parameters.values())[skip:]
+    for name, alias in aliased(target):
+        if name in own.parameters:
+            raise TypeError(
+                f"{where(function)}: {name} is given by its alias {alias!r} alone, which no parameter can be named: "
+                "allow its name too (populate_by_name), or write a function that makes it."
+            )
     names = _names(target)
-    known = _variables(function, {}, {}) if inspect.isclass(target) else {}
-    taken = [_evaluated(function, each, names, known.get(_owner(target, each.name), {})) for each in taken]
+    holder = target.__self__ if isinstance(target, MethodType) else function
+    known = _variables(holder if inspect.isclass(typing.get_origin(holder) or holder) else type(holder), {}, {})
+    taken = [_evaluated(function, each, names, known.get(_owner(target, each.name, known), {})) for each in taken]
     variadic = [parameter for parameter in taken if parameter.kind in _VARIADIC]
     if wrapped is None and variadic and inspect.isclass(target):
         return _passed_on(function, taken, _inherited(known))
@@ -707,13 +713,6 @@ def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Param
         return taken
     # A method's wrapped function still has its self.
     return _passed_on(function, taken, signature(wrapped, skip + isinstance(target, MethodType | type)))
-
-
-def annotation_in(kind: type, annotation: Any, method: str) -> Any:
-    """Put in the place of a type variable what a class has inherited a method with: ``class Chat(Base[Say])``."""
-    known = _variables(kind, {}, {})
-    owner = next(each for each in kind.__mro__ if method in vars(each))
-    return expanded(annotation, known.get(owner, {}))
 
 
 def _inherited(known: Mapping[type, Mapping[Any, Any]]) -> list[inspect.Parameter]:
@@ -754,12 +753,13 @@ def _variables(
     return known
 
 
-def _owner(target: Any, name: str) -> Any:
-    """Find the class that has annotated a field, or else whose constructor takes it."""
-    bases = target.__mro__ if inspect.isclass(target) else ()
+def _owner(target: Any, name: str, known: Iterable[type]) -> Any:
+    """Find the class that has annotated a field, or else whose constructor takes it; of a method, which has it."""
+    if not inspect.isclass(target):
+        return next((each for each in known if getattr(target, "__name__", "") in vars(each)), None)
     formats = {"format": _UNREAD["annotation_format"]} if _UNREAD else {}
-    fields = (each for each in bases if name in inspect.get_annotations(each, **formats))
-    return next(chain(fields, (each for each in bases if "__init__" in vars(each))), None)
+    fields = (each for each in target.__mro__ if name in inspect.get_annotations(each, **formats))
+    return next(chain(fields, (each for each in target.__mro__ if "__init__" in vars(each))))
 
 
 def _passed_on(

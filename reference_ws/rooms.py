@@ -467,6 +467,10 @@ return id
 """Numbers a message, keeps it and publishes it, in one step: nothing else happens in Redis meanwhile."""
 
 
+_listens: Final = contextvars.ContextVar("_listens", default=False)
+"""Set in the task that listens: it lives while others hold the connection. If it held it, its end would wait for it."""
+
+
 class _Redis(Engine):
     """The engine of many processes: Redis, which takes one command after the other.
 
@@ -533,7 +537,9 @@ class _Redis(Engine):
     # --- sending and reading
 
     async def _ask(self, command: Callable[[Any], Awaitable[Any]]) -> Any:
-        self.hold()
+        holds = not _listens.get()
+        if holds:
+            self.hold()
         try:
             with anyio.fail_after(WAIT_S):
                 return await command(self._client(self._pool))
@@ -541,7 +547,8 @@ class _Redis(Engine):
             problem = str(error) or "no answer in time"
             raise EngineError(f"Redis can't be reached, or refuses: {problem}. Try again later.") from error
         finally:
-            await self.let_go()
+            if holds:
+                await self.let_go()
 
     async def publish(self, name: str, head: bytes, tail: bytes, history: int, keep_s: float) -> Id | None:
         channel = self._channel + name
@@ -568,7 +575,9 @@ class _Redis(Engine):
         if self._listener is None:
             self._listening = anyio.CancelScope()
             # Not in the context of the connection that happens to be the first.
-            self._listener = contextvars.Context().run(asyncio.ensure_future, self._listen(self._pool, self._listening))
+            self._listener = contextvars.Context().run(
+                asyncio.ensure_future, self._listen(self._pool, self._listening, self._closing)
+            )
         return topic
 
     async def leave(self, topic: _Topic) -> None:
@@ -586,10 +595,11 @@ class _Redis(Engine):
             return
         raise EngineError(f"Redis can't be reached: {self._problem or 'no answer in time'}. Try again later.")
 
-    async def _listen(self, pool: Any, scope: anyio.CancelScope) -> None:
+    async def _listen(self, pool: Any, scope: anyio.CancelScope, before: asyncio.Future[None] | None) -> None:
+        _listens.set(True)
         with scope:
-            if self._closing is not None:
-                await asyncio.wait([self._closing])  # the listener before this one may not touch what is this one's
+            if before is not None:
+                await asyncio.wait([before])  # the listener before this one may not touch what is this one's
             while True:
                 connection = pool.make_connection()
                 try:

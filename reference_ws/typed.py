@@ -27,6 +27,15 @@ def reads_scalar(kind: type) -> bool:
     return is_pydantics(kind) and not hasattr(kind, "__pydantic_fields__")
 
 
+def aliased(kind: Any) -> Iterator[tuple[str, Any]]:
+    """List the fields of a pydantic model that are taken by an alias alone: name and alias."""
+    config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", None) or {}
+    if not (config.get("populate_by_name") or config.get("validate_by_name")):
+        for name, field in getattr(kind, "__pydantic_fields__", {}).items():
+            if (alias := field.validation_alias) not in (None, name):
+                yield name, alias
+
+
 @functools.lru_cache(maxsize=1024)
 def reader(type: Any) -> Callable[..., Any]:  # noqa: A002 - the word of `receive_json`
     """Find what makes a `type` of a decoded value; ``strict=False`` when values come as strings.

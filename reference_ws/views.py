@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection
+from types import MethodType
 from typing import Any, ClassVar, Final, Literal
 
 import anyio
@@ -11,7 +12,7 @@ import anyio
 from reference_ws.binding import Bound
 from reference_ws.errors import UnwantedMessageError
 from reference_ws.lifecycle import CONNECTED, DISCONNECT, DISCONNECTED
-from reference_ws.parameters import annotation_in, plan, refuse_markers, refuse_unread, signature, signature_of, where
+from reference_ws.parameters import plan, refuse_markers, refuse_unread, signature, signature_of, where
 from reference_ws.typed import reader
 from reference_ws.websocket import WebSocket
 
@@ -91,7 +92,7 @@ def bind_view(view: type[SocketView], path: Collection[str]) -> Bound:
         raise TypeError(f"{view.__qualname__} is abstract: no connection gets one.")
     for method in (view.on_receive, view.on_disconnect, view.__init__):
         refuse_markers(method, skip=1)
-    planned = plan(view.on_connect, path, skip=1)
+    planned = plan(MethodType(view.on_connect, view), path)
     wanted = _wanted(view)
     needs_bindings = not planned.plain or bool(planned.connections)
 
@@ -151,7 +152,7 @@ def _decoded(view: SocketView, wanted: Any, message: Any) -> Any:
 
 def _wanted(view: type[SocketView]) -> Any:
     """Read the type that the parameter of ``on_receive`` is annotated with, where it decides anything."""
-    annotation = annotation_in(view, signature(view.on_receive, 1)[0].annotation, "on_receive")
+    annotation = signature(MethodType(view.on_receive, view))[0].annotation
     if view.encoding != "json" or annotation is inspect.Parameter.empty:
         return Any
     refuse_unread(view.on_receive, annotation)

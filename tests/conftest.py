@@ -1,5 +1,6 @@
 """What tests of every part need: anyio's two event loops, the command in this process, and what is made once a run."""
 
+import gc
 import shutil
 import signal
 import sys
@@ -27,6 +28,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         more = [item for item in items if item.get_closest_marker("full")]
         items[:] = [item for item in items if item not in more]
         config.hook.pytest_deselected(items=more)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_objects() -> None:
+    """Put what pytest's collection has made out of the garbage collector's sight: 300,000 objects that stay.
+
+    A test that collects garbage goes through all of them, and one that runs pytest in this process does so five times.
+    `gc.unfreeze`, which some tests need, brings them back: hence for each module.
+    """
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(params=["asyncio", "trio"])

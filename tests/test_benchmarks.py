@@ -1,6 +1,7 @@
 """The measuring tools themselves: a wrong echo is out, ratios and differences are computed as the tables say."""
 
 import asyncio
+import gc
 import json
 import os
 import time
@@ -12,6 +13,12 @@ from benchmarks.results import Report, Row
 
 TEXT = scenarios.TEXT
 BY_ID = {scenario.id: scenario for scenario in scenarios.IN_MEMORY}
+
+
+@pytest.fixture(autouse=True)
+def few_objects(monkeypatch):
+    """Let a measurement bring nothing back that is out of the garbage collector's sight, see `tests/conftest.py`."""
+    monkeypatch.setattr(gc, "unfreeze", lambda: None)
 
 
 def measured(*named, **options):

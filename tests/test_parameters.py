@@ -875,6 +875,33 @@ async def names(ws: WebSocket, **rooms: Annotated[str, Query()]): ...
 async def options(ws: WebSocket, **rooms: Unpack[Options]): ...
 
 
+class Keeps(typing.Generic[T]):
+    async def handle(self, ws: WebSocket, value: T):
+        RETURNED.append(value)
+
+    def __call__(self, value: T):
+        return value
+
+    @classmethod
+    def made(cls, value: T):
+        return value
+
+
+class KeepsInts(Keeps[int]): ...
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        KeepsInts().handle,
+        partial(KeepsInts().handle),
+        *(taking(Annotated[Any, Depends(factory)]) for factory in (KeepsInts(), KeepsInts.made, KeepsInts().made)),
+    ],
+)
+def test_a_method_of_a_generic_class_takes_what_the_class_says(handler):
+    assert [int] == [parameter.type for parameter in bind_handler(handler).wanted]
+
+
 @pytest.mark.parametrize("handler", [forwarding(unannotated), values, names, options])
 def test_what_would_never_be_passed_is_an_error_at_registration(handler):
     with pytest.raises(TypeError, match=r"test_parameters\.py:\d+\): .*(functools\.wraps|write out its parameters)"):

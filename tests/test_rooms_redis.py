@@ -338,6 +338,28 @@ async def test_rooms_come_and_go_quickly(redis):
             tasks.start_soon(hop, number)
 
 
+async def test_who_leaves_while_the_history_is_read_leaves_no_task(redis, monkeypatch):
+    """The task that listens is reading then, and needs the connection no more than others do."""
+    rooms, reading = Rooms(redis.url, history=10), asyncio.Event()
+    async with member(rooms):
+        await rooms.send_text("a", "?")
+        engine, ask = rooms.engine, rooms.engine._ask
+
+        async def ask_for_ever(command):
+            async def never(client):
+                reading.set()
+                await anyio.sleep_forever()
+
+            return await ask(never)
+
+        client = engine._client(engine._pool)
+        monkeypatch.setattr(engine, "_ask", ask_for_ever)
+        await client.client_kill_filter(_type="pubsub")
+        await reading.wait()
+    assert nobody_is_in(rooms)
+    assert engine._closing.done()
+
+
 async def test_the_connection_is_there_while_somebody_needs_it(redis):
     rooms = Rooms(redis.url)
     await rooms.send_text("a", "?")

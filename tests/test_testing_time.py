@@ -244,6 +244,7 @@ def test_check_in_held_time_reaches_no_server():
 
 def test_the_plugin_gives_marked_tests_the_loop(pytester, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # those that are no part of this take as long as the rest
     pytester.makeconftest('pytest_plugins = ["reference_ws.testing.plugin"]')
     pytester.makepyfile(
         """
@@ -273,6 +274,6 @@ def test_the_plugin_gives_marked_tests_the_loop(pytester, monkeypatch):
             pass
         """
     )
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--strict-markers")
+    result = pytester.runpytest_subprocess("-p", "anyio", "-p", "no:cacheprovider", "--strict-markers")
     result.assert_outcomes(passed=3, failed=1)
     result.stdout.fnmatch_lines(["*DeadlockError: nothing can happen any more*", "*in test_deadlock: *Event().wait()*"])

@@ -15,6 +15,7 @@ import typing_extensions
 
 from reference_ws import App, Depends, Query, SocketRoute, SocketView, WebSocket, WebSocketTypeError
 from reference_ws.codec import dumps
+from reference_ws.parameters import plan
 from reference_ws.transcript import check
 from reference_ws.typed import convert, reader
 
@@ -287,6 +288,26 @@ async def test_words_of_pydantics_count_in_signatures():
 
     await plays(handler, "-> connect /ws?n=1\n<- accept\n<- json [1, 5]\n<- close 1000")
     await plays(handler, "-> connect /ws?n=0\n" + denied("n", "0", "typing.Annotated[int, Gt(gt=0)]"))
+
+
+def test_a_field_that_is_given_by_no_name_is_an_error_at_registration():
+    class Aliased(pydantic.BaseModel):
+        agent: str = pydantic.Field("none", alias="user-agent")
+
+    class Choice(pydantic.BaseModel):
+        agent: str = pydantic.Field("none", validation_alias=pydantic.AliasChoices("a", "b"))
+
+    class ByName(Aliased):
+        model_config = pydantic.ConfigDict(populate_by_name=True)
+
+    class Said(pydantic.BaseModel):
+        agent: str = pydantic.Field("none", alias="user_agent", serialization_alias="user-agent")
+
+    for model in (Aliased, Choice):
+        with pytest.raises(TypeError, match=f"{model.__name__}.*: agent is given by its alias .* alone"):
+            plan(model)
+    assert ["agent"] == [each.key for each in plan(ByName).parameters]
+    assert ["user_agent"] == [each.key for each in plan(Said).parameters]
 
 
 def test_pydantics_field_as_a_default_is_a_foreign_marker():

@@ -298,6 +298,10 @@ def test_a_type_that_can_not_be_read_is_an_error_at_registration():
 
 async def test_a_generic_view_reads_what_its_argument_says():
     class Answers(Remembers, Generic[T]):
+        async def on_connect(self, first: T = 0):
+            await self.websocket.accept()
+            await self.websocket.send_text(f"{first!r}")
+
         async def on_receive(self, data: list[T]):
             await self.websocket.send_text(f"{sum(data)}")
 
@@ -307,8 +311,9 @@ async def test_a_generic_view_reads_what_its_argument_says():
 
     class Floats(Further[float]): ...
 
-    await plays(Ints, '<- accept\n-> json [1, 2]\n<- text "3"\n-> json ["1"]\n<- close 1003')
-    await plays(Floats, '<- accept\n-> json [1, 2]\n<- text "3.0"\n-> json ["1"]\n<- close 1003')
+    await plays(Ints, '<- accept\n<- text "0"\n-> json [1, 2]\n<- text "3"\n-> json ["1"]\n<- close 1003')
+    await check(serving(Floats), '-> connect /?first=1\n<- accept\n<- text "1.0"\n-> close')
+    await plays(Floats, '<- accept\n<- text "0"\n-> json [1, 2]\n<- text "3.0"\n-> json ["1"]\n<- close 1003')
 
 
 @pytest.mark.parametrize("name", ["on_receive", "on_disconnect", "__init__"])

@@ -31,7 +31,7 @@ from reference_ws import (
     WebSocketTypeError,
     lifecycle,
 )
-from reference_ws.ahead import kept
+from reference_ws.ahead import ReadAhead, kept
 from reference_ws.guards import LimitGuard
 from reference_ws.lifecycle import CONNECTED, CONNECTING, DISCONNECTED, RECEIVE, RESPONSE, SEND
 from reference_ws.testing import HandshakeRefused, connect, handshake
@@ -479,10 +479,16 @@ async def test_json_is_sent_compact_with_non_ascii_as_itself():
     ]
 
 
-@pytest.mark.parametrize(("method", "argument"), [("send_text", b"x"), ("send_bytes", "x")])
-async def test_data_of_the_wrong_type_is_a_type_error(method, argument):
+@pytest.mark.parametrize(
+    ("method", "argument", "told"),
+    [
+        ("send_text", b"x", "send_text() takes a str, not bytes; use send_bytes() or send_json()."),
+        ("send_bytes", "x", "send_bytes() takes bytes, not str; use send_text() or send_json()."),
+    ],
+)
+async def test_data_of_the_wrong_type_is_a_type_error(method, argument, told):
     server = Server()
-    with pytest.raises(TypeError, match=rf"{method}\(\) takes"):
+    with pytest.raises(TypeError, match=f"^{re.escape(told)}$"):
         await getattr(websocket(server), method)(argument)
     assert [] == server.sent
 
@@ -626,6 +632,49 @@ async def test_is_disconnected_reads_no_further_ahead_than_its_bound():
     assert [str(n) for n in range(40)] == [await connection.receive_text() for _ in range(40)]
     assert await connection.is_disconnected()
     assert 60 == len([text async for text in connection.iter_text()])
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_glance_leaves_the_receives_as_they_were(begun):
+    cancelled = []
+
+    async def receive():
+        try:
+            await anyio.sleep_forever()
+        except anyio.get_cancelled_exc_class():
+            cancelled.append(1)
+            raise
+
+    ahead = ReadAhead(receive)
+    if begun:
+        await ahead.look()
+    assert not await ahead.glance()
+    assert (([], True) if begun else ([1], False)) == (cancelled, ahead.in_use)
+    ahead.release()
+    assert await ahead.next() is None
+    await anyio.wait_all_tasks_blocked()
+    assert [1] == cancelled
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_a_watch_keeps_no_more_than_it_may(limit):
+    begun = 0
+
+    async def receive():
+        nonlocal begun
+        begun += 1
+        return data(text=str(begun))
+
+    ahead = ReadAhead(receive)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ahead.watch, limit)
+        await anyio.wait_all_tasks_blocked()
+        assert (limit, limit) == (begun, len(ahead.messages))
+        assert data(text="1") == await ahead.next()
+        await anyio.wait_all_tasks_blocked()
+        assert (limit + 1, limit) == (begun, len(ahead.messages))
+        tasks.cancel_scope.cancel()
+    ahead.release()
 
 
 async def test_a_receive_takes_over_what_is_disconnected_has_begun():

@@ -196,7 +196,8 @@ def test_with_the_extra_cli_readme_s_first_program_plays_and_is_tested(install, 
 
     def test() -> tuple[int, str]:
         # pytest is no part of the extra: here the one that runs this test, with the plugin as an installed package's.
-        env = {**reader["env"], "PYTEST_PLUGINS": "reference_ws.transcript.plugin", "PYTHONPATH": str(ROOT)}
+        plugins = {"PYTEST_PLUGINS": "reference_ws.transcript.plugin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        env = {**reader["env"], **plugins, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=WAIT_S, cwd=reader["cwd"], env=env

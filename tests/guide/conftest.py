@@ -13,7 +13,7 @@ from small_docs import write_docs, write_reference
 from tools import program
 
 from reference_ws.guide.lab.runtime import RuntimeMissingError
-from reference_ws.guide.site import add_python, build, default_output, has_python, is_stale
+from reference_ws.guide.site import add_python, build, has_python
 
 # The search costs half of the time in which a page loads. (To answer its requests here would be no gain: Playwright
 # turns the browser's cache off for that.)
@@ -77,17 +77,14 @@ def context(open_context: Callable[..., BrowserContext]) -> BrowserContext:
 
 
 @pytest.fixture(scope="module")
-def site(request: pytest.FixtureRequest) -> Path:
-    """The site that `make check` or `make serve` has built, unless the pages have changed since."""
-    site = default_output()
-    if is_stale(site):
-        (site,) = request.getfixturevalue("home_with_site").glob(".cache/*/site")
-    if not has_python(site):
+def site(whole_site: Path) -> Path:
+    """The whole site, with what runs its examples in the browser."""
+    if not has_python(whole_site):
         try:
-            add_python(site)
+            add_python(whole_site)
         except RuntimeMissingError as missing:
             pytest.skip(f"Python for the browser can't be had: {missing}")
-    return site
+    return whole_site
 
 
 @pytest.fixture(scope="module")

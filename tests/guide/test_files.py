@@ -29,6 +29,7 @@ PAGES = [page for page in read_pages(ROOT / "docs") if any("file" in fence.optio
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "NO_COLOR": "1"}
 ENVIRONMENT["PYTEST_PLUGINS"] = "reference_ws.transcript.plugin"  # as an installed package names it
+ENVIRONMENT["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the other plugins that are here take as long as the rest
 
 # The code of a page is equal in all languages: each is read in one of them.
 client, start, rooms = (
@@ -96,7 +97,7 @@ class Reader:
         if words[1:4] == ["-m", "pip", "install"]:
             for package in words[5:]:
                 __import__(package)
-            assert re.fullmatch(r"\.\./[\w-]+\[cli\]", words[4])
+            assert re.fullmatch(r"\.\./[\w-]+\[(cli|rooms)\]", words[4])
             return ""
         if not (self.folder / ".venv").exists():
             (self.folder / ".venv").symlink_to(sys.prefix)

@@ -1,4 +1,8 @@
-"""The lab as readers have it: the real site on a host of files, with the Python that it brings, in a real Chromium."""
+"""The lab as readers have it: the real site on a host of files, with the Python that it brings, in a real Chromium.
+
+Most start that Python, 10 s of CPU. What is marked ``full`` runs with `make lab`, and so in CI; `make test` has one
+test of each kind: a play, an edit, free play, no Python, a server; of `test_predict_in_browser.py` in the same way.
+"""
 
 import re
 import statistics
@@ -159,14 +163,8 @@ def test_an_example_is_stepped_and_moved_on(visit, language):
     lab.ends(ok=True)
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Take one page in one language; with ``--full`` (`make lab`), every page."""
-    if "source" in metafunc.fixturenames:
-        full = metafunc.config.getoption("full")
-        chosen = [source for source in SOURCES if full or (source.language, source.name) == ("pt", "index")]
-        metafunc.parametrize("source", chosen, ids=[f"{source.language}-{source.name}" for source in chosen])
-
-
+@pytest.mark.full
+@pytest.mark.parametrize("source", SOURCES, ids=lambda page: f"{page.language}-{page.name}")
 def test_every_example_plays_as_written(visit, source):
     page = visit(path_of(source.language, source.name))
     for number, fence in enumerate(source.examples, 1):
@@ -235,6 +233,7 @@ def test_an_edit_fails_and_shows_why_then_works(visit, language):
     lab.button("reset").click()
 
 
+@pytest.mark.full
 def test_what_code_says_is_text(visit):
     lab = Lab(visit(path_of("zh", "index")), 1)
     lab.button("edit").click()
@@ -248,6 +247,7 @@ def test_what_code_says_is_text(visit):
     expect(lab.root.locator("img")).to_have_count(0)
 
 
+@pytest.mark.full
 def test_a_link_shows_code_and_runs_it_when_the_reader_wants(visit, address):
     page = visit(path_of("pt", "index"))
     lab = Lab(page, 1)
@@ -352,6 +352,7 @@ def test_without_python_the_pictures_stay_and_it_is_said(visit):
     lab.ends(ok=True)
 
 
+@pytest.mark.full
 def test_a_host_of_files_shows_no_live_address(visit, served):
     page = visit(path_of("pt", "index"))
     expect(page.locator(".ws-elsewhere")).to_be_visible()
@@ -391,6 +392,7 @@ def press(page: Page, *keys: str) -> str:
     return focused(page)
 
 
+@pytest.mark.full
 def test_everything_is_done_with_the_keyboard(visit):
     page = visit(path_of("pt", "index", "#example-1"))
     lab, count = Lab(page, 1), len(example("pt", "index", 1).steps)
@@ -423,6 +425,7 @@ SCROLLED = """() => {
 """What Material does some time after the page has been scrolled, and the address afterwards."""
 
 
+@pytest.mark.full
 def test_the_presentation_is_led_with_single_keys(visit):
     page = visit(path_of("ru", "index", "?present#example-1"))
     first, second = Lab(page, 1), Lab(page, 2)
@@ -441,7 +444,8 @@ def test_the_presentation_is_led_with_single_keys(visit):
     expect(page.locator(".md-header")).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [360, more(320)])
+@pytest.mark.full
+@pytest.mark.parametrize("width", [360, 320])
 def test_an_open_lab_fits_a_small_screen(visit, width):
     page = visit(path_of("ru", "index"), viewport={"width": width, "height": 740})
     lab = Lab(page, 2)
@@ -492,9 +496,9 @@ def barriers(page: Page) -> list[tuple[str, str, str]]:
     ]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
-    ("language", "scheme"),
-    [("ru", "dark"), more("zh", "light"), more("zh", "dark"), more("pt", "light"), more("pt", "dark")],
+    ("language", "scheme"), [("ru", "dark"), ("zh", "light"), ("zh", "dark"), ("pt", "light"), ("pt", "dark")]
 )
 def test_an_open_lab_has_no_barrier(visit, language, scheme):
     page = visit(path_of(language, "index"), color_scheme=scheme, reduced_motion="reduce")
@@ -515,17 +519,18 @@ def test_an_open_lab_has_no_barrier(visit, language, scheme):
     assert barriers(page) == []
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("language", "scheme", "name"),
     [
-        more("zh", "light", "api"),
-        more("pt", "dark", "lifecycle"),
-        more("ru", "light", "lifecycle"),
-        more("ru", "dark", "glossary"),
-        more("pt", "light", "glossary"),
-        more("pt", "dark", "from-kui"),
-        more("zh", "light", "differences"),
-        more("zh", "dark", "teaching"),
+        ("zh", "light", "api"),
+        ("pt", "dark", "lifecycle"),
+        ("ru", "light", "lifecycle"),
+        ("ru", "dark", "glossary"),
+        ("pt", "light", "glossary"),
+        ("pt", "dark", "from-kui"),
+        ("zh", "light", "differences"),
+        ("zh", "dark", "teaching"),
     ],
 )
 def test_no_kind_of_page_has_a_barrier(visit, language, scheme, name):
@@ -535,6 +540,7 @@ def test_no_kind_of_page_has_a_barrier(visit, language, scheme, name):
 # --- what can be taken along, and how soon it is there --------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_a_picture_is_saved(visit):
     page = visit(path_of("pt", "lifecycle"))
     lab, script = Lab(page, 1), example("pt", "lifecycle", 1)
@@ -575,7 +581,7 @@ def test_how_soon_the_first_step_appears(visit, record_property):
 # --- what the pages' policy allows ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("locale", "home"), [("zh-CN", "/"), ("pt-BR", "/pt/"), ("ru-RU", "/ru/")])
+@pytest.mark.parametrize(("locale", "home"), [more("zh-CN", "/"), ("pt-BR", "/pt/"), more("ru-RU", "/ru/")])
 def test_the_server_answers_in_the_reader_s_language_and_the_policy_stops_nothing(open_context, served, locale, home):
     page = open_context(search=True, locale=locale).new_page()
     told: list[str] = []

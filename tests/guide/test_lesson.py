@@ -19,15 +19,20 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_has_the_minutes_that_it_takes(row):
+    """To the minute: a page may grow by a word."""
     counted = [minutes(row, LESSONS.pace, language, DOCS) for language in LANGUAGES]
 
-    assert max(counted) <= row.minutes
+    assert max(counted) <= row.minutes + 0.5
     assert max(counted) > 0.75 * row.minutes
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("name", "most"), [("plan", 90), ("short", 45)])
-def test_a_plan_ends_in_time(name, most):
-    assert sum(row.minutes for row in LESSONS.plans[name]) <= most
+def test_a_plan_ends_in_time(language, name, most):
+    rows = LESSONS.plans[name]
+
+    assert sum(row.minutes for row in rows) <= most
+    assert sum(minutes(row, LESSONS.pace, language, DOCS) for row in rows) <= most
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -101,6 +101,7 @@ def score(lab: Lab, right: int, count: int, page_right: int | None = None, page_
     return str(lab.words["score"] % values)
 
 
+@pytest.mark.full
 def test_questions_are_answered_with_keys(visit):
     page = visit(path_of("ru", "index", "#example-2"))
     lab, count = Asked(page, 2), len(example("ru", "index", 2).steps)
@@ -125,6 +126,7 @@ def test_questions_are_answered_with_keys(visit):
     lab.ends(ok=True)
 
 
+@pytest.mark.full
 def test_an_edited_play_is_asked_about_as_it_goes(visit):
     lab = Asked(visit(path_of("pt", "index")), 1)
     lab.button("edit").click()
@@ -185,6 +187,7 @@ def test_a_presentation_begins_below_a_heading_and_asks(visit):
     expect(page.locator(".ws-present")).to_have_count(0)
 
 
+@pytest.mark.full
 def test_without_python_a_presentation_shows_the_pictures(visit):
     page = visit(path_of("pt", "lifecycle"), locale="pt-BR")  # a profile of its own, in which nothing else is kept
     page.add_init_script("Object.defineProperty(navigator, 'serviceWorker', { value: undefined })")
@@ -262,6 +265,7 @@ def test_an_exercise_fails_is_solved_and_stays_solved(visit, language, address):
     assert json.loads(page.evaluate("localStorage.getItem('ws-lab solved')")) == []
 
 
+@pytest.mark.full
 def test_a_script_has_to_keep_what_is_demanded(visit):
     name, number, solution = exercise("pt", "handlers", "script")
     page = visit(path_of("pt", "handlers"))

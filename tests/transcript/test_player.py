@@ -50,7 +50,7 @@ async def closes(websocket: WebSocket):
 @app.router.websocket("/ticks")
 async def ticks(websocket: WebSocket):
     await websocket.accept()
-    await anyio.sleep(0.1)
+    await anyio.sleep(3)  # over a socket it passes: an accept that comes late must leave room for the silence
     await websocket.send_text("tick")
     await websocket.receive()
 
@@ -101,7 +101,7 @@ async def ticker(websocket: WebSocket):
     await websocket.accept()
     while True:
         await websocket.send_text("tick")
-        await anyio.sleep(0.25)
+        await anyio.sleep(2)  # over a socket it passes, and the client has to leave before the third
 
 
 @app.router.websocket("/surrogate")
@@ -401,13 +401,13 @@ t.md:3: expected and got differ
         """
         -> connect /talks
         <- accept
-        .. 50ms
+        .. 60000ms
         """,
         """
 t.md:4: expected and got differ
     -> connect /talks
     <- accept
-  - .. 50ms
+  - .. 60000ms
   + <- text "one"
 """,
     ),
