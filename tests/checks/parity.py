@@ -50,6 +50,7 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lifecycle: int = 0
     glossary: int = 0
     servers: int = 0
+    peers: int = 0
     hint: int = 0
     javascript: int = 0
     html: int = 0

@@ -203,7 +203,8 @@ def test_prose_and_comments_may_differ(findings, old, new):
             "```pyton",
             [
                 "docs/pt/closing.md:3: pyton is no fence of ours:"
-                " use python, transcript, javascript, html, output, http, console, lifecycle, glossary, servers, hint",
+                " use python, transcript, javascript, html, output, http, console, lifecycle, glossary, servers, peers,"
+                " hint",
             ],
         ),
         (
@@ -211,10 +212,10 @@ def test_prose_and_comments_may_differ(findings, old, new):
             "",
             [
                 "docs/pt/closing.md:1: docs/pages.toml says"
-                " Counts(python=1, transcript=1, console=1, lifecycle=1, glossary=0, servers=0, hint=0,"
+                " Counts(python=1, transcript=1, console=1, lifecycle=1, glossary=0, servers=0, peers=0, hint=0,"
                 " javascript=0, html=0, output=0, http=0, exercise=0, unrun=0),"
-                " the page has Counts(python=1, transcript=1, console=1, lifecycle=0, glossary=0, servers=0, hint=0,"
-                " javascript=0, html=0, output=0, http=0, exercise=0, unrun=0)",
+                " the page has Counts(python=1, transcript=1, console=1, lifecycle=0, glossary=0, servers=0, peers=0,"
+                " hint=0, javascript=0, html=0, output=0, http=0, exercise=0, unrun=0)",
                 "docs/pt/closing.md:1: the lifecycle fence of docs/zh/closing.md:26 is missing",
             ],
         ),
