@@ -35,6 +35,7 @@ KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "glossary": {},
     "servers": {},
     "peers": {"of": ("indexpy", "kui", "fastapi", "lilya", "lihil")},
+    "conform": {},
     "hint": {},
 }
 """The fences that a page may have: kind -> option -> its values; ``()`` stands for any name, ``file`` for a file's.
@@ -52,6 +53,7 @@ DRAWN: Final = (
     "glossary",
     "servers",
     "peers",
+    "conform",
 )  # what the site fills in: such a fence has no text of its own
 
 _FRONT_MATTER = re.compile(r"---\n.*?^---\n", re.DOTALL | re.MULTILINE)
