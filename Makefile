@@ -7,7 +7,7 @@ ALLOW_HOST ?=
 SITE_URL ?=
 BIN := .venv/bin
 
-.PHONY: help serve docs test py314 check servers faults rooms mutants lab bench format clean
+.PHONY: help serve docs test py314 check servers peers conform faults rooms mutants lab bench format clean
 
 help:
 	@echo "make serve   build the documentation and serve it, every example live (HOST=, PORT=, ALLOW_HOST=)"
@@ -16,6 +16,8 @@ help:
 	@echo "make py314   run on CPython 3.14, in Node, what needs no socket and no process (needs npm)"
 	@echo "make check   ruff, types, parity of the languages, layout, strict site build"
 	@echo "make servers play every transcript on uvicorn, hypercorn, granian and daphne"
+	@echo "make peers   run what the pages say of the five other systems, each as released (LATEST=1: the newest, what has changed)"
+	@echo "make conform play the suite of the page conform on other systems, and write docs/conform.toml (LATEST=1: the newest releases)"
 	@echo "make faults  let clients vanish, handlers be cancelled and servers stop, thousands of times; prints the numbers"
 	@echo "make rooms   100,000 messages to 300 members while Redis and processes are killed; prints what was lost (needs redis-server)"
 	@echo "make mutants change the library in 300 places, one at a time, and see what notices (MUTANTS='--only guards --count 50')"
@@ -47,6 +49,7 @@ check: .venv/dev
 	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_catalogs.py
 	PYTHONPATH=tests $(BIN)/python -m checks.parity
 	PYTHONPATH=tests $(BIN)/python -m checks.coverage
+	PYTHONPATH=tests $(BIN)/python -m checks.peers
 	$(BIN)/python -m reference_ws.guide.site
 
 bench: .cache/bench/ready
@@ -54,6 +57,12 @@ bench: .cache/bench/ready
 
 servers: .venv/servers
 	$(BIN)/python -m pytest tests/servers --tb=short
+
+peers: .venv/dev
+	@PYTHONPATH=tests $(BIN)/python -m peers $(if $(LATEST),--latest)
+
+conform: .venv/dev
+	@PYTHONPATH=tests $(BIN)/python -m peers.conform $(if $(LATEST),--latest)
 
 faults: .venv/servers
 	$(BIN)/python -m pytest tests/faults tests/servers/test_nothing_is_lost.py --full

@@ -496,7 +496,7 @@ def _kind(annotation: Any) -> _Kind | None:
     """Tell a scalar (or an optional one) from a collection of scalars; ``None`` is what only a body could hold."""
     try:
         members = _members(msgspec.inspect.type_info(annotation))
-    except TypeError:
+    except (TypeError, RecursionError):  # what contains itself
         return None
     items = [member.item_type for member in members if isinstance(member, _COLLECTIONS)]
     if len(items) == 1 and all(isinstance(m, (*_COLLECTIONS, msgspec.inspect.NoneType)) for m in members):
@@ -522,7 +522,8 @@ def _described(annotation: Any) -> str:
         return f"one of {', '.join(repr(member.value) for member in annotation)}"
     if typing.get_origin(annotation) is Literal:
         return f"one of {', '.join(map(repr, typing.get_args(annotation)))}"
-    return inspect.formatannotation(annotation).replace("Optional", "optional")
+    # Some versions of Python put the module before its names.
+    return inspect.formatannotation(annotation).replace("typing.", "").replace("Optional", "optional")
 
 
 # --- what is not ours -------------------------------------------------------------------------------------------------

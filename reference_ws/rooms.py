@@ -26,6 +26,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, Final, Literal, NamedTuple
 
@@ -487,8 +488,9 @@ class _Redis(Engine):
         except ImportError:
             raise ImportError('Rooms(url) needs the client of Redis: pip install "reference-ws[rooms]".') from None
         self._errors = client.RedisError, OSError
-        self._pool: Any = None
-        self._make_pool: Callable[[], Any] = lambda: client.BlockingConnectionPool.from_url(
+        self._redis: Any = None
+        make_pool = partial(
+            client.BlockingConnectionPool.from_url,
             url,
             max_connections=CONNECTIONS,
             timeout=WAIT_S,
@@ -497,9 +499,9 @@ class _Redis(Engine):
             protocol=2,
             retry=Retry(NoBackoff(), 0),  # to try again could be to send twice
         )
-        self._client = client.Redis.from_pool
+        self._connect: Callable[[], Any] = lambda: client.Redis.from_pool(make_pool())
         # A server's databases share its channels, other than its keys.
-        self._channel = f"{self._make_pool().connection_kwargs.get('db', 0)}:"
+        self._channel = f"{make_pool().connection_kwargs.get('db', 0)}:"
         self._holders = 0
         self._listener: asyncio.Future[None] | None = None
         self._listening: anyio.CancelScope | None = None
@@ -511,28 +513,28 @@ class _Redis(Engine):
     # --- connected while somebody needs it
 
     def hold(self) -> None:
-        if self._pool is None:
+        if self._redis is None:
             try:
                 asyncio.get_running_loop()
             except RuntimeError:
                 raise EngineError("Redis needs asyncio: run this on it, or take the rooms in memory.") from None
-            self._pool = self._make_pool()
+            self._redis = self._connect()
         self._holders += 1
 
     async def let_go(self) -> None:
         self._holders -= 1
         if not self._holders:
-            self._closing = asyncio.ensure_future(self._close(self._pool, self._listener))
-            self._pool = self._listener = None
+            self._closing = asyncio.ensure_future(self._close(self._redis, self._listener))
+            self._redis = self._listener = None
             if self._listening is not None:
                 self._listening.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.shield(self._closing)  # a cancel() of asyncio's doesn't care for anyio's shield
 
-    async def _close(self, pool: Any, listener: asyncio.Future[None] | None) -> None:
+    async def _close(self, redis: Any, listener: asyncio.Future[None] | None) -> None:
         if listener is not None:
             await asyncio.wait([listener])
-        await pool.aclose()
+        await redis.aclose()
 
     # --- sending and reading
 
@@ -542,7 +544,7 @@ class _Redis(Engine):
             self.hold()
         try:
             with anyio.fail_after(WAIT_S):
-                return await command(self._client(self._pool))
+                return await command(self._redis)
         except self._errors as error:
             problem = str(error) or "no answer in time"
             raise EngineError(f"Redis can't be reached, or refuses: {problem}. Try again later.") from error
@@ -576,7 +578,7 @@ class _Redis(Engine):
             self._listening = anyio.CancelScope()
             # Not in the context of the connection that happens to be the first.
             self._listener = contextvars.Context().run(
-                asyncio.ensure_future, self._listen(self._pool, self._listening, self._closing)
+                asyncio.ensure_future, self._listen(self._redis, self._listening, self._closing)
             )
         return topic
 
@@ -595,13 +597,13 @@ class _Redis(Engine):
             return
         raise EngineError(f"Redis can't be reached: {self._problem or 'no answer in time'}. Try again later.")
 
-    async def _listen(self, pool: Any, scope: anyio.CancelScope, before: asyncio.Future[None] | None) -> None:
+    async def _listen(self, redis: Any, scope: anyio.CancelScope, before: asyncio.Future[None] | None) -> None:
         _listens.set(True)
         with scope:
             if before is not None:
                 await asyncio.wait([before])  # the listener before this one may not touch what is this one's
             while True:
-                connection = pool.make_connection()
+                connection = redis.connection_pool.make_connection()
                 try:
                     await connection.connect()
                     async with anyio.create_task_group() as tasks:

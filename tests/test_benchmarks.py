@@ -17,7 +17,8 @@ BY_ID = {scenario.id: scenario for scenario in scenarios.IN_MEMORY}
 
 @pytest.fixture(autouse=True)
 def few_objects(monkeypatch):
-    """Let a measurement bring nothing back that is out of the garbage collector's sight, see `tests/conftest.py`."""
+    """Leave to `tests/conftest.py` what is out of the garbage collector's sight: a measurement would bring it back."""
+    monkeypatch.setattr(gc, "freeze", lambda: None)
     monkeypatch.setattr(gc, "unfreeze", lambda: None)
 
 

@@ -12,7 +12,7 @@ from reference_ws.guide import command, serving, site
 from reference_ws.guide.pages import read_page, source_root
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog
 
-COMMANDS = ("connect", "examples", "explain", "play", "run", "serve")
+COMMANDS = ("conform", "connect", "examples", "explain", "play", "run", "serve")
 
 
 @pytest.fixture

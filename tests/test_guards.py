@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from reference_ws import App, WebSocket, WebSocketDisconnect
 from reference_ws.guards import LimitGuard, OriginGuard
-from reference_ws.testing import HandshakeRefused, TestClient, connect
+from reference_ws.testing import HandshakeRefused, TestClient, connect, handshake
 from reference_ws.transcript import check
 
 pytestmark = pytest.mark.anyio
@@ -192,6 +192,27 @@ async def test_nothing_follows_the_guards_own_end():
         LimitGuard(app, max_message_bytes=4),
         '-> connect /\n<- accept\n-> text "abcde"\n<- close 1009 "messages have at most 4 bytes"',
     )
+
+
+async def test_a_guard_closes_nothing_that_is_closed():
+    messages = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "abcde"}]
+    sent = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 4000})
+        await send({"type": "websocket.ping"})  # of some extension
+        assert 1009 == (await receive())["code"]
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message["type"])
+
+    await LimitGuard(app, max_message_bytes=4)(handshake("/"), receive, send)
+    assert ["websocket.accept", "websocket.close", "websocket.ping"] == sent
 
 
 async def test_too_many_messages_close_with_1008():

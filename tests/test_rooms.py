@@ -12,6 +12,7 @@ from starlette.websockets import WebSocketState
 
 import reference_ws.rooms
 from reference_ws import App, EngineError, RoomError, Rooms, WebSocket, WebSocketDisconnect
+from reference_ws.rooms import Engine
 from reference_ws.testing import InMemoryConnection, connect, handshake
 
 pytestmark = pytest.mark.anyio
@@ -237,6 +238,16 @@ async def test_a_slow_member_may_be_told_how_many_were_left_out():
         assert slow.closed is None
 
 
+async def test_of_too_many_bytes_the_oldest_messages_are_left_out():
+    chat = Chat(Rooms(slow="skip", queue_bytes=100, max_message_bytes=60))
+    async with members(chat, "/room/a?slow") as [slow]:
+        for number in range(11):  # one is under way, three of 30 bytes fit
+            await chat.rooms.send_text("a", f"{number:30}")
+        chat.gate.set()
+        got = await texts(slow, 5)
+        assert ["0", '{"skipped":7}', "8", "9", "10"] == [text.strip() for text in got]
+
+
 # --- 3: back again ----------------------------------------------------------------------------------------------------
 
 
@@ -268,7 +279,8 @@ async def test_who_does_not_say_where_it_was_begins_now():
         ("", None),
         ("nonsense", None),
         ("9999999999999-7", None),
-        ("1-3", None),
+        ("1-9", None),
+        ("1000-9", None),
         ("99999999999999999999999-1", None),
         ("-1-3", None),
         ("٣-٣", None),
@@ -276,6 +288,7 @@ async def test_who_does_not_say_where_it_was_begins_now():
 )
 async def test_what_the_history_does_not_reach_is_told(after, skipped):
     rooms = Rooms(history=3)
+    await anyio.sleep(1)
     ids = [await rooms.send_text("a", str(number)) for number in range(5)]
     kept = "" if after == "{4}" else "234"
     async with connect(Chat(rooms), f"/room/a?after={quote(after.format(*ids))}") as client:
@@ -284,6 +297,35 @@ async def test_what_the_history_does_not_reach_is_told(after, skipped):
         assert list(kept) == await texts(client, len(kept))
         await rooms.send_text("a", "on")
         assert "on" == await client.receive_text()
+
+
+async def test_what_was_read_and_comes_only_then_is_sent_once():
+    """An engine at the other end of a network may have kept what it hasn't sent to all yet."""
+
+    late = []
+
+    class Late(Engine):
+        async def publish(self, name, *arguments):
+            entry = self._keep(name, *arguments)
+            late.append((name, *entry))
+            return entry[0]
+
+    rooms = Rooms(Late(), history=10)
+    chat = Chat(rooms)
+    async with members(chat, "/room/a") as [first]:
+        await rooms.send_text("a", "1")
+        async with members(chat, "/room/a?after=0-0") as [second]:
+            assert "1" == await second.receive_text()
+            await rooms.send_text("a", "2")
+            for entry in late:
+                rooms.engine.deliver(*entry)
+            assert ["1", "2"] == await texts(first, 2)
+            assert "2" == await second.receive_text()
+            for entry in late:  # once more, as after a lost connection
+                rooms.engine.deliver(*entry)
+            await anyio.wait_all_tasks_blocked()
+            assert not first._connection.sent
+            assert not second._connection.sent
 
 
 async def test_a_history_ends_some_time_after_its_last_message():

@@ -248,6 +248,17 @@ async def test_middlewares_stand_around_a_handler_the_nearest_first():
         assert "+far +near handler -near" == await closing_reason(app)
 
 
+def test_middleware_sees_the_name_of_what_it_stands_around():
+    seen = []
+
+    def names(endpoint):
+        seen.append((endpoint.__name__, endpoint.__qualname__))
+        return endpoint
+
+    SocketRoute("/", hello, middlewares=[names])
+    assert [("hello", "hello")] == seen
+
+
 async def test_middleware_around_a_view():
     assert "+a view" == await closing_reason(App(routes=[SocketRoute("/", View) @ noting("a")]))
 

@@ -182,6 +182,21 @@ async def test_a_cancelled_view_takes_leave():
     assert [1001] == ended
 
 
+async def test_a_cancelled_view_has_time_to_take_leave():
+    class Writes(Remembers):
+        async def on_disconnect(self, close_code):
+            await anyio.sleep(1)
+            await super().on_disconnect(close_code)
+
+    connection = InMemoryConnection(handshake("/"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.run, serving(Writes))
+        await connection.signal.wait(lambda: connection.sent)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert [1001] == ended
+
+
 # --- what it takes ----------------------------------------------------------------------------------------------------
 
 TEXT, BYTES = {"text": "[1]"}, {"data": b"[2]"}

@@ -439,7 +439,7 @@ async def test_whatever_is_not_json_is_a_json_decode_error(payload, binary):
 
 
 async def test_bytes_that_are_not_utf_8_are_a_json_decode_error():
-    with pytest.raises(json.JSONDecodeError, match="Not UTF-8"):
+    with pytest.raises(json.JSONDecodeError, match=r"^Not UTF-8 \(invalid start byte\): "):
         await websocket(Server(data(bytes=b'"\xff"'))).receive_json()
 
 
@@ -646,6 +646,7 @@ async def test_a_glance_leaves_the_receives_as_they_were(begun):
             raise
 
     ahead = ReadAhead(receive)
+    assert not ahead.in_use
     if begun:
         await ahead.look()
     assert not await ahead.glance()

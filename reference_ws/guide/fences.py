@@ -19,7 +19,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
 from pymdownx.superfences import SuperFencesException  # type: ignore[import-untyped]
 
-from reference_ws.guide import differences, glossary
+from reference_ws.guide import conformance, differences, glossary, peers
 from reference_ws.guide.lexer import TranscriptLexer
 from reference_ws.guide.pages import Fence, Page, live_path
 from reference_ws.guide.tables import SHOWS, html_table, state_name
@@ -169,6 +169,19 @@ def format_servers(_source: str, _language: str, css_class: str, *_: object, **_
     """Render what the servers do otherwise, of ``docs/servers.toml``."""
     page = PAGE.get()
     return f'<div class="{css_class}">{differences.tables(page.path.parents[1], page.language)}</div>'
+
+
+def format_peers(source: str, _language: str, css_class: str, options: Mapping[str, str], _md: object, **_: Any) -> str:
+    """Render what was found of a system, of ``docs/peers.toml``."""
+    page = PAGE.get()
+    of = _fence("peers", source, options).options["of"]
+    return f'<div class="{css_class}">{peers.table(page.path.parents[1], page.language, of)}</div>'
+
+
+def format_conform(_source: str, _language: str, css_class: str, *_: object, **__: Any) -> str:
+    """Render what each system keeps of the page ``conform``, of ``docs/conform.toml``."""
+    page = PAGE.get()
+    return f'<div class="{css_class}">{conformance.tables(page.path.parents[1], page.language)}</div>'
 
 
 def _fence(kind: str, source: str, options: Mapping[str, str]) -> Fence:

@@ -23,7 +23,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import CombinedEvent, event_priority, get_plugin_logger
 from mkdocs.structure.pages import Page
 
-from reference_ws.guide import fences, links, policy, search
+from reference_ws.guide import fences, links, peers, policy, search
 from reference_ws.guide.glossary import read_terms, search_words
 from reference_ws.guide.lab.contents import contents
 from reference_ws.guide.lab.words import script
@@ -38,7 +38,7 @@ log = get_plugin_logger("site")
 # for. (The search leaves out what is marked so only up to the first end tag of the same name within it.)
 _UNSOUGHT = re.compile(
     r'<div class="ws-transcript__diagram".*?</dialog></div>|<details class="mkdocstrings-source".*?</details>'
-    r'|</?span(?: (?:id|class)="[^"]*")*>',
+    r'|<sup class="ws-peer">.*?</sup>|</?span(?: (?:id|class)="[^"]*")*>',
     re.DOTALL,
 )
 logging.getLogger("jieba").setLevel(logging.WARNING)  # it tells how it loads its dictionary
@@ -161,6 +161,10 @@ def on_page_content(html: str, *, page: Page, config: MkDocsConfig, **_: Any) ->
     they don't.
     """
     words = catalog(_language(config)[0])
+    try:
+        html = peers.fill(html, fences.PAGE.get())
+    except PageError as error:
+        raise PluginError(str(error)) from None
     link = words.gettext("Permanent link")
     html = html.replace('title="Permanent link"', f'title="{link}"')
     source = '<details class="mkdocstrings-source"'

@@ -34,6 +34,8 @@ KINDS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "lifecycle": {"show": ("receive", "send", "states", "close-codes")},
     "glossary": {},
     "servers": {},
+    "peers": {"of": ("indexpy", "kui", "fastapi", "lilya", "lihil")},
+    "conform": {},
     "hint": {},
 }
 """The fences that a page may have: kind -> option -> its values; ``()`` stands for any name, ``file`` for a file's.
@@ -46,7 +48,13 @@ _NAMED: Final = {"app": "an application", "file": "a file", "shows": "the bytes 
 
 IN_BROWSER: Final = ("javascript", "html")  # what a browser runs
 
-DRAWN: Final = ("lifecycle", "glossary", "servers")  # what the site fills in: such a fence has no text of its own
+DRAWN: Final = (
+    "lifecycle",
+    "glossary",
+    "servers",
+    "peers",
+    "conform",
+)  # what the site fills in: such a fence has no text of its own
 
 _FRONT_MATTER = re.compile(r"---\n.*?^---\n", re.DOTALL | re.MULTILINE)
 _TICKS = re.compile(r"(?P<before>[\s>]*(?:(?:[-*+]|\d+[.)])\s+)?)(?P<ticks>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")

@@ -169,7 +169,7 @@ class InMemoryConnection:
         chosen = message.get("subprotocol")
         if event == ACCEPT and chosen and chosen not in self.scope["subprotocols"]:
             raise RuntimeError(f"Illegal ASGI message {event!r}: The client did not offer the subprotocol {chosen!r}.")
-        if event in (SENT, CLOSE):
+        if event == SENT or (event == CLOSE and self.accepted):  # a refusal has no close frame, and brings no reason
             _on_the_wire(message.get("text" if event == SENT else "reason"))
         self._state = entry
         self.accepted = self.accepted or event == ACCEPT

@@ -64,6 +64,16 @@ class Report:
     def __str__(self) -> str:
         return self.told(str)
 
+    def difference(self, gettext: Callable[[str], str]) -> tuple[str, str]:
+        """Tell what was expected and what came: two lines, or in parentheses, as `gettext` translates it, why none."""
+
+        def line(step: Step | None) -> str:
+            if isinstance(step, Ended | Nothing):
+                return f"({step.told(gettext)})"
+            return format_step(step) if step else f"({gettext('nothing more')})"
+
+        return line(self.expected), line(self.got)
+
     def told(self, gettext: Callable[[str], str]) -> str:
         """Tell what came of it as `gettext` translates it."""
         if self.got is None:
@@ -71,10 +81,8 @@ class Report:
         line = self.expected.line if self.expected else max((step.line for step in self.played), default=0)
         lines = [gettext("%(place)s: expected and got differ") % {"place": f"{self.transcript.file}:{line}"}]
         lines += [f"    {format_step(step)}" for step in self.played]
-        nothing = f"({gettext('nothing more')})"
-        lines.append(f"  - {format_step(self.expected) if self.expected else nothing}")
-        instead = f"({self.got.told(gettext)})" if isinstance(self.got, Ended | Nothing) else format_step(self.got)
-        lines.append(f"  + {instead}")
+        expected, got = self.difference(gettext)
+        lines += [f"  - {expected}", f"  + {got}"]
         missing = gettext("missing")
         lines += [f"      {name}: {value}   ({missing})" for name, value in _missing(self.expected, self.got)]
         if isinstance(self.got, Nothing) and self.got.where:

@@ -35,7 +35,7 @@ from reference_ws.transcript.steps import Headers, Step
 
 QUIET_PONGS: Final = 10
 """The application has settled when so many pongs brought nothing new; its server's event loop turned as often."""
-GRACE_S: Final = 0.25
+GRACE_S: Final = 2.0
 """How long to wait for these pongs, or for the answer to a handshake that no line expects."""
 CLOSE_S: Final = 1.0
 """How long a server may take to answer a close frame."""

@@ -12,6 +12,7 @@ from babel.messages import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from reference_ws.guide import conformance
 from reference_ws.guide.pages import PACKAGE
 from reference_ws.guide.words import explanations
 from reference_ws.guide.words.catalogs import LANGUAGES, catalog_file
@@ -57,6 +58,7 @@ def source_messages() -> Catalog:
         ("reference_ws/guide/words/explanations.py", explained()),
         ("reference_ws/transcript/mistakes.py", [mistakes._EXPECTED, *mistakes.EXPECTED.values(), *mistakes._PHRASES]),
         ("reference_ws/transcript/peers.py", peers.ENDS),
+        ("reference_ws/guide/conformance.py", conformance.SIGNS),
         ("click", CLICK),
     ):
         for message in sentences:

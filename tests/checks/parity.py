@@ -50,6 +50,8 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lifecycle: int = 0
     glossary: int = 0
     servers: int = 0
+    peers: int = 0
+    conform: int = 0
     hint: int = 0
     javascript: int = 0
     html: int = 0
@@ -209,6 +211,8 @@ def check_descriptions(pages: Iterable[Page]) -> Iterator[str]:
             yield f"{page.file}:1: the page has no description: begin it with ---, description: ..., ---"
         elif not shortest <= len(found[1]) <= longest:
             yield f"{page.file}:2: the description has {len(found[1])} characters, not {shortest} to {longest}"
+        elif ": " in found[1] and not found[1].startswith('"'):
+            yield f"{page.file}:2: a colon and a space are no text in YAML: put the description in quotation marks"
         elif (first := taken.setdefault(found[1], page)) is not page:
             yield f"{page.file}:2: the description is that of {first.file}"
 

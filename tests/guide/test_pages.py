@@ -195,10 +195,10 @@ def test_counts_that_agree_are_no_problem(write):
 def test_counts_that_differ_are_a_problem(write):
     assert (
         "docs/ru/closing.md:1: docs/pages.toml says"
-        " Counts(python=3, transcript=1, console=0, lifecycle=0, glossary=0, servers=0, hint=0, javascript=0, html=0,"
-        " output=0, http=0, exercise=0, unrun=0),"
-        " the page has Counts(python=2, transcript=1, console=0, lifecycle=0, glossary=0, servers=0, hint=0,"
-        " javascript=0, html=0, output=0, http=0, exercise=0, unrun=0)"
+        " Counts(python=3, transcript=1, console=0, lifecycle=0, glossary=0, servers=0, peers=0,"
+        " conform=0, hint=0, javascript=0, html=0, output=0, http=0, exercise=0, unrun=0),"
+        " the page has Counts(python=2, transcript=1, console=0, lifecycle=0, glossary=0, servers=0, peers=0,"
+        " conform=0, hint=0, javascript=0, html=0, output=0, http=0, exercise=0, unrun=0)"
     ) == count_problem(read_page(write(ECHO)), {"closing": Counts(python=3, transcript=1)})
 
 

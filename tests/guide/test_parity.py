@@ -203,7 +203,8 @@ def test_prose_and_comments_may_differ(findings, old, new):
             "```pyton",
             [
                 "docs/pt/closing.md:3: pyton is no fence of ours:"
-                " use python, transcript, javascript, html, output, http, console, lifecycle, glossary, servers, hint",
+                " use python, transcript, javascript, html, output, http, console, lifecycle, glossary, servers, peers,"
+                " conform, hint",
             ],
         ),
         (
@@ -211,10 +212,10 @@ def test_prose_and_comments_may_differ(findings, old, new):
             "",
             [
                 "docs/pt/closing.md:1: docs/pages.toml says"
-                " Counts(python=1, transcript=1, console=1, lifecycle=1, glossary=0, servers=0, hint=0,"
-                " javascript=0, html=0, output=0, http=0, exercise=0, unrun=0),"
-                " the page has Counts(python=1, transcript=1, console=1, lifecycle=0, glossary=0, servers=0, hint=0,"
-                " javascript=0, html=0, output=0, http=0, exercise=0, unrun=0)",
+                " Counts(python=1, transcript=1, console=1, lifecycle=1, glossary=0, servers=0, peers=0,"
+                " conform=0, hint=0, javascript=0, html=0, output=0, http=0, exercise=0, unrun=0),"
+                " the page has Counts(python=1, transcript=1, console=1, lifecycle=0, glossary=0, servers=0, peers=0,"
+                " conform=0, hint=0, javascript=0, html=0, output=0, http=0, exercise=0, unrun=0)",
                 "docs/pt/closing.md:1: the lifecycle fence of docs/zh/closing.md:26 is missing",
             ],
         ),
@@ -279,6 +280,10 @@ def test_counts_of_no_page_are_found(docs):
         ("", "docs/pt/closing.md:1: the page has no description: begin it with ---, description: ..., ---"),
         ("Too short.", "docs/pt/closing.md:2: the description has 10 characters, not 50 to 160"),
         ("long " * 40, "docs/pt/closing.md:2: the description has 200 characters, not 50 to 160"),
+        (
+            "mapping: " * 10,
+            "docs/pt/closing.md:2: a colon and a space are no text in YAML: put the description in quotation marks",
+        ),
         ("ru " * 20, "docs/ru/closing.md:2: the description is that of docs/pt/closing.md"),
     ],
 )

@@ -10,6 +10,7 @@ import uvicorn
 
 from reference_ws.guide.differences import read_servers, servers_file
 from reference_ws.guide.pages import Page, read_pages, source_root
+from reference_ws.guide.peers import read_peers
 from reference_ws.guide.words.catalogs import LANGUAGES
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,9 @@ def test_what_is_said_is_so(said):
     for setting, value in (said.default or {}).items():
         given = getattr(uvicorn.Config("module:app"), setting)
         assert value == (str(given) if given is None else given)
+    for name in (said.peer or "").split():
+        evidence = read_peers(DOCS).claims[name].evidence
+        assert all(server in evidence for server in said.servers)
     if said.test:
         assert (ROOT / said.test).is_file()
 

@@ -23,6 +23,9 @@ from typing import Any
 
 import pytest
 
+FIRST = 3
+"""So many users of a module are asked of what none of them runs."""
+
 Lines = dict[str, list[int]]
 """File of the library -> the lines that a test runs of it."""
 Map = dict[str, dict[str, Any]]
@@ -86,10 +89,10 @@ class Recorder:
         threading.settrace(self.trace)
         sys.settrace(self.trace)
         try:
-            return (yield)  # type: ignore[return-value]
+            return (yield)
         finally:
             sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
+            threading.settrace(None)
             ran = {file: sorted(lines) for file, lines in self.lines.items()}
             self.seen[str(item.path)][item.nodeid] = time.perf_counter() - began, ran
 
@@ -125,16 +128,17 @@ def _forget() -> None:
 def wanted(known: Map, file: Path, lines: Iterable[int]) -> list[tuple[str, str, float]]:
     """List the tests that run any of the lines, or without lines any of the file: file, id, seconds.
 
-    Those come first that run little else, and are quick.
+    Those come first that run little else, and are quick. Of what runs only while it is imported, users are asked.
     """
     lines = set(lines)
-    found = []
+    found, users = [], []
     for path, entry in known.items():
         for identity, (seconds, ran) in entry["tests"].items():
-            there = ran.get(str(file), ())
-            if there and (not lines or not lines.isdisjoint(there)):
-                found.append((seconds * (100 + sum(map(len, ran.values()))), path, identity, seconds))
-    return [(path, identity, seconds) for _, path, identity, seconds in sorted(found)]
+            if there := ran.get(str(file), ()):
+                users.append((seconds * (100 + sum(map(len, ran.values()))), path, identity, seconds))
+                if not lines or not lines.isdisjoint(there):
+                    found.append(users[-1])
+    return [(path, identity, seconds) for _, path, identity, seconds in sorted(found) or sorted(users)[:FIRST]]
 
 
 class Chosen:

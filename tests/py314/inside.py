@@ -76,6 +76,8 @@ REFUSALS: Final = {
         "command.md: $ reference-ws run closing#close-twice --quiet",
         "command.md: $ reference-ws play greet.ws --app greet:app",
         "command.md: $ reference-ws play wrong.ws --app greet:app --quiet; echo $?",
+        "command.md: $ reference-ws conform --app greet:app; echo $?",
+        'conform.md: $ reference-ws conform --app small:app | grep -A 5 "^handler-ends"',
         "command.md: $ reference-ws explain 1006",
         "command.md: $ reference-ws explain send-after-clos",
         "command.md: $ reference-ws run closing#close-twise --quiet; echo $?",

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from reference_ws import __version__
-from reference_ws.guide.command import Problem, connect, explain, missing, run_pages, serve, tell
+from reference_ws.guide.command import Problem, conform, connect, explain, missing, run_pages, serve, tell
 from reference_ws.guide.command.screen import Screen
 from reference_ws.guide.words.catalogs import (
     ENGLISH,
@@ -136,6 +136,22 @@ def _command(language: str) -> click.Group:
     @quiet
     def play(file: str, app: str | None, held_time: bool, url: str | None, quiet: bool) -> Action:
         return lambda: run_pages.play_file(words, file, app=app, url=url, quiet=quiet, held_time=held_time)
+
+    @command(
+        "conform",
+        _("Play the suite of the page conform against your application, behaviour by behaviour."),
+        _("Each is kept, or differs, with what was expected and what came, or its endpoint is not offered."),
+        _("The exit code is 1 when something differs from what is written."),
+    )
+    @click.option(
+        "--app",
+        required=True,
+        metavar="MODULE:APP",
+        help=_("The ASGI application to talk to; the module may be here."),
+    )
+    @quiet
+    def conform_(app: str, quiet: bool) -> Action:
+        return lambda: conform.run(words, app, language=language, quiet=quiet)
 
     @command(
         "connect",

@@ -129,7 +129,7 @@ def play_file(
         scripts = [(parse(text, file=file), True)]
         if app is None and url is None:
             raise Problem(_("say with --app or --url what %(file)s talks to") % {"file": file})
-    target = url if url is not None else _application(words, app or "")
+    target = url if url is not None else application(words, app or "")
     return run_to_its_end(performance.perform([(target, script, denial) for script, denial in scripts], url))
 
 
@@ -203,7 +203,7 @@ class _Performance:
             if isinstance(app, str):
                 raise
             told = self.words.gettext("the application could not start or stop: %(reason)s")
-            self.screen.line(told % {"reason": _reason(error)}, "red")
+            self.screen.line(told % {"reason": reason(error)}, "red")
             return False
         self.transcripts += 1
         self.steps += len(report.played)
@@ -263,7 +263,7 @@ def _markdown(words: NullTranslations, path: Path, text: str) -> Page:
     return Page(path.parent.name, path.stem, path, path.stem, tuple(fences), ())
 
 
-def _application(words: NullTranslations, name: str) -> ASGIApp:
+def application(words: NullTranslations, name: str) -> ASGIApp:
     """Import ``module:app``, or call ``module:factory()``, the current folder included. Raises `Problem`."""
     module, _, attribute = name.removesuffix("()").partition(":")
     if not module or not attribute:
@@ -277,7 +277,7 @@ def _application(words: NullTranslations, name: str) -> ASGIApp:
             found = found()
     except (Exception, SystemExit) as error:  # the module's own code may raise anything
         problem = words.gettext("the application %(name)s can't be imported: %(reason)s")
-        raise Problem(problem % {"name": name, "reason": _reason(error)}) from None
+        raise Problem(problem % {"name": name, "reason": reason(error)}) from None
     if not callable(found):
         raise Problem(words.gettext("%(name)s is no ASGI application: it can't be called") % {"name": name})
     try:
@@ -287,7 +287,7 @@ def _application(words: NullTranslations, name: str) -> ASGIApp:
         raise Problem(problem % {"name": name}) from None
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Tell an exception in one line, with the file and line of the person's own code that has raised it."""
     told = " ".join(f"{type(error).__name__}: {error}".split())
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_the_users(frame.filename)]
