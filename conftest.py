@@ -95,9 +95,11 @@ def run_fence(example: Example) -> str | None:
             example.namespace["tab"].run(example.parsed)
             return None
         if example.parsed.kind == "console":
-            from shell import run_console  # here: Pyodide has no processes
+            if "shell" not in example.namespace:
+                from shell import Shell  # here: Pyodide has no processes
 
-            run_console(run.page, example.parsed)
+                example.namespace["shell"] = Shell(run.page)
+            example.namespace["shell"].run(example.parsed)
             return None
         loop.run_until_complete(run.up_to(example.parsed))
         loop.run_until_complete(run.fence(example.parsed))
@@ -114,8 +116,9 @@ def open_loop(namespace: dict[str, Any]) -> None:
 
 def close_loop(namespace: dict[str, Any]) -> None:
     """End a document: what its samples left running is cancelled."""
-    if tab := namespace.pop("tab", None):
-        tab.close()
+    for opened in (namespace.pop("tab", None), namespace.pop("shell", None)):
+        if opened:
+            opened.close()
     namespace.pop("loop").close()
     if run := namespace.pop("run", None):
         run.close()

@@ -238,6 +238,16 @@ async def test_a_slow_member_may_be_told_how_many_were_left_out():
         assert slow.closed is None
 
 
+async def test_of_too_many_bytes_the_oldest_messages_are_left_out():
+    chat = Chat(Rooms(slow="skip", queue_bytes=100, max_message_bytes=60))
+    async with members(chat, "/room/a?slow") as [slow]:
+        for number in range(11):  # one is under way, three of 30 bytes fit
+            await chat.rooms.send_text("a", f"{number:30}")
+        chat.gate.set()
+        got = await texts(slow, 5)
+        assert ["0", '{"skipped":7}', "8", "9", "10"] == [text.strip() for text in got]
+
+
 # --- 3: back again ----------------------------------------------------------------------------------------------------
 
 

@@ -39,11 +39,16 @@ def small_site(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start the Chromium of the system; tests that use it are marked with ``needs("chromium")``."""
+def browser(full: bool) -> Iterator[Browser]:
+    """Start the Chromium of the system; tests that use it are marked with ``needs("chromium")``.
+
+    It compiles Python once, not again where that is busy, which makes a start a third cheaper; with ``--full`` it does
+    as readers' browsers do.
+    """
     expect.set_options(timeout=WAIT_S * 1000)  # a busy machine is no failure
+    options = LAUNCHED if full else {**LAUNCHED, "args": [*LAUNCHED["args"], "--js-flags=--liftoff-only"]}
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program("chromium"), **LAUNCHED)
+        browser = playwright.chromium.launch(executable_path=program("chromium"), **options)
         yield browser
         browser.close()
 

@@ -2,12 +2,12 @@ import asyncio
 import sys
 import typing
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from shell import run_console
+from shell import Shell
 from small_docs import ECHO
 
 from reference_ws.guide.pages import Fence, Page, PageError, read_page
@@ -193,9 +193,13 @@ def test_console_that_runs_is_compared_with_what_its_commands_write(write):
         for shown in ("x = 3", "x = 4")
     )
 
-    run_console(right, right.fences[1])
-    with pytest.raises(PageError, match=r"closing\.md:8: `cat three.py` writes something else"):
-        run_console(wrong, wrong.fences[1])
+    with closing(Shell(right)) as shell:
+        shell.run(right.fences[1])
+    with (
+        closing(Shell(wrong)) as shell,
+        pytest.raises(PageError, match=r"closing\.md:8: `cat three.py` writes something else"),
+    ):
+        shell.run(wrong.fences[1])
 
 
 # --- documents as tests -----------------------------------------------------------------------------------------------
