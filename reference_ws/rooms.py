@@ -32,6 +32,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import anyio
 import anyio.lowlevel
+from msgspec import Raw
 from starlette.websockets import WebSocketState
 
 from reference_ws.codec import dumps, loads
@@ -164,7 +165,8 @@ class Rooms:
         ``data`` is what `WebSocket.send_json` takes. With ``id_key`` an object carries its id first, as a string; an
         object that has this key already is a `RoomError`.
         """
-        text = dumps(data)
+        # JSON that is written already may be a client's: the key in another spelling, or twice.
+        text = dumps(loads(data) if self.id_key is not None and isinstance(data, Raw) else data)
         if self.id_key is None or not text.startswith("{"):
             return await self._publish(name, f"t{text}".encode())
         key = dumps(self.id_key)
@@ -274,13 +276,17 @@ class Room:
             while behind or topic.ready is not ready:
                 ready = topic.ready
                 await engine.ready(topic)
+                came = topic.position or START
                 entries, missing = await engine.read(topic.name, position, CHUNK)
                 if missing != 0:
                     await self._send(_skipped(missing))
                 for _, payload in entries:
                     if message := _message(payload):
                         await self._send(message)
-                position = entries[-1][0] if entries else position or START
+                known = START if missing is None else position or START  # of an invention nothing may stay
+                position = entries[-1][0] if entries else known
+                if len(entries) < CHUNK:  # that was all: what came before and isn't in there, no history holds any more
+                    position = max(position, came)
                 behind = len(entries) == CHUNK or (topic.position or START) > position
             self._since = position or START
             topic.position = topic.position or self._since
@@ -603,6 +609,7 @@ class _Redis(Engine):
             if before is not None:
                 await asyncio.wait([before])  # the listener before this one may not touch what is this one's
             while True:
+                self._wanted = {**self._topics}  # whoever has come and gone since the last connection leaves nothing
                 connection = redis.connection_pool.make_connection()
                 try:
                     await connection.connect()
@@ -622,7 +629,6 @@ class _Redis(Engine):
 
     async def _tell(self, connection: Any, subscribing: deque[_Topic]) -> None:
         """Tell Redis which rooms are wanted; when there is nothing to tell, ask whether it is there."""
-        self._wanted = {**self._topics}
         while True:
             self._changed = anyio.Event()
             wanted, self._wanted = self._wanted, {}

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from msgspec import Raw
 from starlette.websockets import WebSocketState
 
 import reference_ws.rooms
@@ -299,6 +300,39 @@ async def test_what_the_history_does_not_reach_is_told(after, skipped):
         assert "on" == await client.receive_text()
 
 
+async def test_an_invented_id_in_a_room_without_a_history_keeps_no_message_from_anybody():
+    rooms = Rooms(history=3)
+    async with members(Chat(rooms), "/room/a?after=9999999999999999-7", "/room/a") as [forger, other]:
+        assert {"skipped": None} == await forger.receive_json()
+        await rooms.send_text("a", "on")
+        for client in forger, other:
+            assert "on" == await client.receive_text()
+
+
+@pytest.mark.parametrize(("after", "skipped"), [("0-0", 0), ("{}", None), ("9999999999999999-7", None)])
+async def test_who_catches_up_does_not_wait_for_a_history_that_has_ended(after, skipped):
+    """Its messages have come to the member who stayed, and will come to nobody any more."""
+    rooms = Rooms(history=3, keep_s=60)
+    reads = Counter()
+
+    async def counted(name, *arguments):
+        reads[name] += 1
+        assert reads[name] < 10
+        return await read(name, *arguments)
+
+    read, rooms.engine.read = rooms.engine.read, counted
+    async with members(Chat(rooms), "/room/a") as [stays]:
+        first, _ = [await rooms.send_text("a", text) for text in "12"]
+        await anyio.sleep(61)
+        await rooms.send_text("new", "1")
+        async with members(Chat(rooms), f"/room/a?after={after.format(first)}") as [comes]:
+            if skipped != 0:
+                assert {"skipped": skipped} == await comes.receive_json()
+            await rooms.send_text("a", "3")
+            assert "3" == await comes.receive_text()
+        assert ["1", "2", "3"] == await texts(stays, 3)
+
+
 async def test_what_was_read_and_comes_only_then_is_sent_once():
     """An engine at the other end of a network may have kept what it hasn't sent to all yet."""
 
@@ -347,8 +381,11 @@ async def test_an_id_stands_first_in_any_object_and_nowhere_else():
         for data, expected in sent:
             id_ = await rooms.send_json("a", data)
             assert expected.replace("ID", id_) == await client.receive_text()
-        with pytest.raises(RoomError, match='The key "№" is where'):
-            await rooms.send_json("a", {"№": 1})
+        for forged in {"№": 1}, Raw(b'{"\\u2116":1}'), Raw(' {"№":1}'.encode()), Raw('{"№":1,"№":2}'.encode()):
+            with pytest.raises(RoomError, match='The key "№" is where'):
+                await rooms.send_json("a", forged)
+        id_ = await rooms.send_json("a", Raw(b' {"a": 1}'))
+        assert f'{{"№":"{id_}","a":1}}' == await client.receive_text()
 
 
 @pytest.mark.parametrize("seed", range(5))

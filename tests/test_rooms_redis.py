@@ -127,6 +127,21 @@ async def test_a_history_ends_some_time_after_its_last_message(redis):
         assert {"skipped": None} == await client.receive_json()
 
 
+@pytest.mark.parametrize("after", ["0-0", "9999999999999999-7"])
+async def test_who_catches_up_does_not_wait_for_a_history_that_is_lost(redis, after):
+    rooms = Rooms(redis.url, history=3)
+    async with member(rooms) as stays:
+        await rooms.send_text("a", "1")
+        assert "1" == await stays.receive_text()
+        await rooms.engine._redis.flushall()
+        async with member(rooms, after=after) as comes:
+            if after != "0-0":
+                assert {"skipped": None} == await comes.receive_json()
+            await rooms.send_text("a", "2")
+            for client in stays, comes:
+                assert "2" == await client.receive_text()
+
+
 async def test_databases_and_prefixes_are_separate(redis):
     urls = [(redis.url, "p"), (redis.url, "q"), (redis.url[:-1] + "1", "p")]
     one, two, three = apart = [Rooms(url, prefix=prefix, history=10) for url, prefix in urls]
@@ -244,6 +259,16 @@ async def test_who_joins_while_redis_is_away_waits_for_it_and_not_for_ever(redis
         tasks.start_soon(anyio.to_thread.run_sync, redis.start)
         async with member(rooms, after="0-0") as client:
             assert "1" == await client.receive_text()
+
+
+async def test_who_comes_and_goes_while_redis_is_away_leaves_nothing(redis):
+    rooms = Rooms(redis.url)
+    async with member(rooms):
+        redis.kill()
+        await until(lambda: not rooms.engine._topics["rooms:a"].ready.is_set())
+        for number in range(100):
+            await rooms.engine.leave(rooms.engine.enter(f"rooms:{number}"))
+        await until(lambda: {"rooms:a"} == set(rooms.engine._wanted))
 
 
 async def test_a_redis_that_hangs_is_an_error_too(redis, monkeypatch):
