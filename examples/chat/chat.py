@@ -185,6 +185,8 @@ if __name__ == "__main__":
             "usage: python chat.py NAME (up to 32 letters, digits, - and _) asks for a password and keeps its hash"
         )
     password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    if not password:
+        sys.exit("no password: nothing was written")
     salt = secrets.token_hex(16)
     users = read_users() | {sys.argv[1]: f"{salt}${hashed(password, salt)}"}
     unread = USERS.with_suffix(".new")  # a reader sees the old file or the new one, never half of it

@@ -7,7 +7,8 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import chat
@@ -83,6 +84,38 @@ def accepted(worker: Process) -> bool:
 def say(tab: Page, text: str) -> None:
     tab.locator("#say [name=text]").fill(text)
     tab.locator("#say [name=text]").press("Enter")
+
+
+@pytest.mark.needs("nginx")
+def test_nginx_counts_every_handshake_whatever_its_path_and_no_page(tmp_path):
+    """``/rooms/..`` is ``/`` to nginx, and to a worker the room ``..``, which asks for a password like any other."""
+    front = free_port()
+    strict = nginx_configuration(tmp_path, front, free_port(), free_port())
+    for old, new in (("rate=5r/s", "rate=1r/m"), ("burst=40 ", "")):
+        assert 1 == strict.count(old)
+        strict = strict.replace(old, new)
+    (tmp_path / "nginx.conf").write_text(strict, "utf-8")
+
+    def status(path: str, **headers: str) -> int:
+        connection = HTTPConnection("127.0.0.1", front, timeout=WAIT_S)
+        with closing(connection):
+            connection.request("GET", path, headers=headers)
+            return connection.getresponse().status
+
+    with in_process(program("nginx"), "-e", "stderr", "-c", tmp_path / "nginx.conf", port=front):
+        assert [502] * 3 == [status("/chat.js") for _ in range(3)]  # no worker is there
+        assert 502 == status("/rooms/..", upgrade="websocket")
+        for path in ("/rooms/..", "/rooms/hall", "/"):
+            assert 503 == status(path, upgrade="websocket")
+
+
+def test_nobody_is_added_without_a_password(tmp_path):
+    users = tmp_path / "users.json"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{HERE}", "CHAT_USERS": str(users)}
+    added = [sys.executable, HERE / "chat.py", "ana"]
+    for nothing in ("", "\n"):
+        assert subprocess.run(added, input=nothing, text=True, env=environment, check=False, timeout=WAIT_S).returncode
+    assert not users.exists()
 
 
 @pytest.mark.needs("chromium", "nginx", "redis")
