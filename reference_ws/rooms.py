@@ -301,7 +301,8 @@ class Room:
             return
         self._queue.append(message)
         self._size += message.size
-        while len(self._queue) > self._rooms.queue_messages or self._size > self._rooms.queue_bytes:
+        most, most_bytes = self._rooms.queue_messages, self._rooms.queue_bytes
+        while (waiting := len(self._queue)) > most or (self._size > most_bytes and waiting > 1):  # one alone isn't slow
             if self._rooms.slow == "close":
                 self._leave()
                 self._queue.clear()

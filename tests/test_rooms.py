@@ -186,6 +186,17 @@ async def test_bytes_are_bounded_too():
         assert 1013 == slow.closed[0]
 
 
+@pytest.mark.parametrize("slow", ["close", "skip"])
+async def test_one_message_alone_is_never_too_much(slow):
+    """The id comes on top of `max_message_bytes`; and another process may have a higher bound."""
+    rooms = Rooms(history=1, id_key="id", slow=slow, max_message_bytes=100, queue_bytes=100)
+    async with members(Chat(rooms), "/room/a") as [client]:
+        await rooms.send_json("a", {"text": "x" * (100 - len('{"id":"","text":""}'))})
+        assert "text" in await client.receive_json()
+        await Rooms(rooms.engine).send_text("a", "y" * 1000)
+        assert "y" * 1000 == await client.receive_text()
+
+
 async def test_the_block_of_a_slow_member_ends_as_by_any_disconnect():
     chat = Chat(Rooms(queue_messages=2))
     async with members(chat, "/room/a?slow"):
