@@ -97,7 +97,7 @@ class Rooms:
     | ``prefix`` | stands before the names in Redis: rooms of another prefix are other rooms |
     | ``keep_s`` | how long a history stays after the last message of its room, in seconds |
     | ``max_message_bytes`` | of one message, in UTF-8 |
-    | ``queue_messages``, ``queue_bytes`` | what may wait for one member in one room |
+    | ``queue_messages``, ``queue_bytes`` | what may wait for one member in one room; a single message always may |
     | ``max_rooms`` | in which one connection may be at once |
 
     A member whom messages were kept from is sent the text frame ``{"skipped": 3}``, or ``{"skipped": null}`` where
@@ -368,7 +368,8 @@ class Engine:
 
     def __init__(self) -> None:
         self._topics: dict[str, _Topic] = {}
-        self._kept: dict[str, deque[Entry]] = {}  # the room that was sent to last is last
+        self._kept: dict[str, deque[Entry]] = {}
+        self._ends: dict[str, float] = {}  # the time in ms at which what is kept of a room ends
         self._turn: anyio.Lock | None = None
         self._sending = 0
 
@@ -424,10 +425,14 @@ class Engine:
 
     def _keep(self, name: str, head: bytes, tail: bytes, history: int, keep_s: float) -> Entry:
         now = int(anyio.current_time() * 1000)
-        for other in list(islice(self._kept, 2)):  # two: then those that are too old grow fewer
-            if self._kept[other][-1][0][0] < now - keep_s * 1000:
-                del self._kept[other]
-        entries = self._kept[name] = self._kept.pop(name, deque())
+        for other in list(islice(self._kept, 2)):  # two, and the next time others: those whose time is over grow fewer
+            entries = self._kept.pop(other)
+            if self._ends[other] >= now:
+                self._kept[other] = entries
+            else:
+                del self._ends[other]
+        entries = self._kept.setdefault(name, deque())
+        self._ends[name] = now + keep_s * 1000
         ms, number = entries[-1][0] if entries else START
         id_ = max(ms, now), number + 1
         entries.append((id_, head + _write_id(id_).encode() + tail if tail else head))

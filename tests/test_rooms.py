@@ -385,6 +385,20 @@ async def test_a_history_ends_some_time_after_its_last_message():
         assert {"skipped": None} == await client.receive_json()
 
 
+async def test_each_history_ends_in_its_own_time_also_on_one_engine():
+    long = Rooms(history=3, keep_s=60)
+    short = Rooms(long.engine, history=3, keep_s=1, prefix="short")
+    first = await long.send_text("a", "1")
+    await short.send_text("b", "1")
+    await anyio.sleep(2)
+    for name in "cd":
+        await short.send_text(name, "1")
+    assert {"rooms:a", "short:c", "short:d"} == set(long.engine._kept) == set(long.engine._ends)
+    await long.send_text("a", "2")
+    async with members(Chat(long), f"/room/a?after={first}") as [client]:
+        assert "2" == await client.receive_text()
+
+
 async def test_an_id_stands_first_in_any_object_and_nowhere_else():
     rooms = Rooms(history=10, id_key="№")
     async with members(Chat(rooms), "/room/a") as [client]:
