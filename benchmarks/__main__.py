@@ -91,7 +91,7 @@ def main(quick: bool, only: str | None, note: tuple[str, ...]) -> None:
     start = time.perf_counter()
     rounds, sample_s = (3, 0.01) if quick else (21, 0.05)
     plan = sockets.Plan(2, 0.4, 1) if quick else sockets.Plan(7, 1.0, 3)
-    rooms_plan = rooms.Plan(1, 0.3, 100) if quick else rooms.Plan(5, 0.7, 150)
+    rooms_plan = rooms.Plan(1, 0.3, 100) if quick else rooms.Plan(4, 0.7, 250)
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     # It draws only between samples: a thread that draws would take the client's time.
     with Progress(*columns, console=console, auto_refresh=False) as progress:

@@ -28,8 +28,11 @@ MEMBERS = 1000
 BEFORE_MEMBERS = 200
 """Members that are there before the memory is looked at, so that what is made once is not counted."""
 
-PACED = 20
-"""Members in each process where the time on the way is measured: so few that no peer is busy all the time."""
+OTHERS = 20
+"""Members who read while one doesn't."""
+
+EACH = 5
+"""Members in each of two processes: so few that no peer is busy all the time, or its messages would queue."""
 
 PACE_S = 0.01
 MESSAGE = 125
@@ -39,10 +42,10 @@ LONG_MESSAGE = 16_384
 SMALL = (socket.SOL_SOCKET, socket.SO_RCVBUF, 4096), (socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
 """A connection of which the kernel buffers 100 KB; of one on the same machine it is up to 4 MB."""
 
-QUIET_S = 4
+QUIET_S = 3
 """When nothing came for so long, what is missing doesn't come."""
 
-AGAIN_S = 0.2
+AGAIN_S = 0.5
 """So often is asked whether all are in the room."""
 
 PROBE, MARK, END = "is anybody there?", "from here on all counts", "over"
@@ -176,12 +179,17 @@ class Room:
 
     async def _heard(self) -> None:
         """Wait until what is said reaches all: the accept doesn't tell that somebody is in the room."""
-        end = time.perf_counter() + PATIENCE_S
+        now = asked = time.perf_counter()
+        end = now + PATIENCE_S
+        self._all[0].transport.write(probe := self.peer.frame(PROBE, mask=True))
         while deaf := sum(not member.heard for member in self._all):
-            if self._failure is not None or time.perf_counter() > end:
+            if self._failure is not None or now > end:
                 raise WrongAnswerError(self._failure or f"{deaf} of {len(self._all)} members heard nothing")
-            self._all[0].transport.write(self.peer.frame(PROBE, mask=True))
-            await asyncio.sleep(AGAIN_S)
+            if now - asked > AGAIN_S:
+                self._all[0].transport.write(probe)
+                asked = now
+            await asyncio.sleep(0.01)
+            now = time.perf_counter()
 
     def begin(self) -> None:
         """Say the mark. Who shall not read stops."""
@@ -269,7 +277,7 @@ async def _stalled(peer: Peer, servers: list[Server], plan: Plan) -> Sample:
     async with Room(peer, (servers[0].port,)) as room:
         await room.join(1)
         await room.join(1, reads=False)
-        await room.join(PACED - 2)
+        await room.join(OTHERS - 1)
         late_s = await _pace(room, plan.messages, LONG_MESSAGE)
     return Sample({"stalled": _percentile(late_s, 99) * 1e3})
 
@@ -278,7 +286,7 @@ async def _between(peer: Peer, servers: list[Server], plan: Plan) -> Sample:
     """Measure the time on the way to the members in another process."""
     async with Room(peer, tuple(server.port for server in servers)) as room:
         await room.join(1)  # alone: broadcaster forgets who joins while it subscribes
-        await room.join(PACED - 1)
+        await room.join(EACH - 1)
         late_s = await _pace(room, plan.messages, MESSAGE)
     return Sample({f"between-{part}": _percentile(late_s, part) * 1e3 for part in (50, 99)})
 

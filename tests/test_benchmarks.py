@@ -224,7 +224,7 @@ def test_a_server_runs_in_its_own_process_and_ends_with_the_block():
 
 @pytest.fixture
 def few_members(monkeypatch):
-    few = {"MEMBERS": 6, "BEFORE_MEMBERS": 2, "PACED": 3}
+    few = {"MEMBERS": 6, "BEFORE_MEMBERS": 2, "OTHERS": 2, "EACH": 2}
     for name, value in {**few, "AGAIN_S": 0.02, "QUIET_S": WAIT_S, "PATIENCE_S": WAIT_S}.items():
         monkeypatch.setattr(rooms, name, value)
 
