@@ -59,8 +59,8 @@ def answers(*cases: str) -> str:
 def test_this_library_keeps_every_row(run):
     code, verdicts, lines, _ = run("\n\n".join(sample.source for sample in PAGE.samples))
 
-    assert (0, dict.fromkeys(ROWS, "kept")) == (code, verdicts)
-    assert f"mine:app: kept {len(ROWS)}, differs 0, not offered 0" == lines[-1]
+    assert (0, dict.fromkeys(ROWS, "holds")) == (code, verdicts)
+    assert f"mine:app: holds {len(ROWS)}, differs 0, not offered 0" == lines[-1]
 
 
 def test_what_an_application_leaves_out_is_not_offered_and_no_failure(run):
@@ -73,8 +73,8 @@ def test_what_an_application_leaves_out_is_not_offered_and_no_failure(run):
     )
 
     assert 0 == code
-    assert dict.fromkeys(ROWS, "not offered") | {"server-closes": "kept", "unknown-path": "kept"} == verdicts
-    assert f"mine:app: kept 2, differs 0, not offered {len(ROWS) - 2}" == lines[-1]
+    assert dict.fromkeys(ROWS, "not offered") | {"server-closes": "holds", "unknown-path": "holds"} == verdicts
+    assert f"mine:app: holds 2, differs 0, not offered {len(ROWS) - 2}" == lines[-1]
 
 
 def test_a_difference_is_shown_with_what_was_expected_and_what_came(run):
@@ -110,7 +110,7 @@ def test_an_endpoint_that_answers_one_target_only_differs(run):
     )
     _, verdicts, lines, _ = run(answers(item))
 
-    assert ("kept", "differs") == (verdicts["path-parameter"], verdicts["path-refused"])
+    assert ("holds", "differs") == (verdicts["path-parameter"], verdicts["path-refused"])
     assert "  + b <- deny 403" in lines
 
 
@@ -118,7 +118,7 @@ def test_quiet_shows_the_counts_only(run):
     code, verdicts, lines, _ = run(answers("if path == '/ends': return await accept_and_close(send)"), "--quiet")
 
     assert (1, {}) == (code, verdicts)
-    assert [f"mine:app: kept 1, differs 1, not offered {len(ROWS) - 2}"] == lines
+    assert [f"mine:app: holds 1, differs 1, not offered {len(ROWS) - 2}"] == lines
 
 
 @pytest.mark.parametrize(

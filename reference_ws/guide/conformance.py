@@ -27,8 +27,8 @@ from reference_ws.transcript.peers import RAN, Ended, Nothing
 from reference_ws.transcript.player import Report, play
 from reference_ws.transcript.steps import Connect, Deny, Raised, Step
 
-Verdict = Literal["kept", "differs", "not offered"]
-SIGNS: Final[Mapping[Verdict, str]] = {"kept": "✓", "differs": "≠", "not offered": "–"}
+Verdict = Literal["holds", "differs", "not offered"]
+SIGNS: Final[Mapping[Verdict, str]] = {"holds": "✓", "differs": "≠", "not offered": "–"}
 
 TIMEOUT_S: Final = 5.0
 
@@ -57,7 +57,7 @@ async def rows(app: ASGIApp, page: Page) -> list[Row]:
     for fence in page.transcripts:
         script = parse(fence.source, file=f"{page.name}#{fence.anchor}")
         report = await play(app, script, timeout_s=TIMEOUT_S, denial=fence.denial)
-        verdict: Verdict = "kept" if report.ok else "differs"
+        verdict: Verdict = "holds" if report.ok else "differs"
         if not report.ok and (target := _unanswered(report)) and await _answer(app, target) == nowhere:
             verdict = "not offered"
         played.append(Row(fence.anchor, verdict, report))
@@ -104,7 +104,7 @@ class Differs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One system, as it was played: the versions, its own first, and the Python. A row that isn't named is kept."""
+    """One system, as it was played: the versions, its own first, and the Python. A row that isn't named holds."""
 
     name: str
     versions: Mapping[str, str]
@@ -116,7 +116,7 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Look up a row."""
         if row in self.not_offered:
             return "not offered"
-        return next((each for each in self.differs if each.row == row), "kept")
+        return next((each for each in self.differs if each.row == row), "holds")
 
 
 class Compared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ from reference_ws.guide.pages import PageError, source_root
 from reference_ws.guide.words.catalogs import pages_language
 from reference_ws.testing.held_time import run_in_held_time
 
-_COLOURS = {"kept": "green", "differs": "red", "not offered": "dim"}
+_COLOURS = {"holds": "green", "differs": "red", "not offered": "dim"}
 
 
 def run(words: NullTranslations, app: str, *, language: str, quiet: bool) -> int:
@@ -30,7 +30,7 @@ def run(words: NullTranslations, app: str, *, language: str, quiet: bool) -> int
         problem = _("the application could not start or stop: %(reason)s")
         raise Problem(problem % {"reason": reason(error)}) from None
     counts = Counter(row.verdict for row in played)
-    if counts["kept"] + counts["differs"] < 2:  # one of them is the address that nobody offers
+    if counts["holds"] + counts["differs"] < 2:  # one of them is the address that nobody offers
         raise Problem(_("%(name)s offers nothing of what the page conform lists") % {"name": app})
     screen = Screen(words)
     for row in () if quiet else played:
