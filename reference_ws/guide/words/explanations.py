@@ -132,6 +132,10 @@ EXCEPTIONS: Final[Mapping[str, str]] = {
     "WebSocketTypeError": "The JSON value doesn't fit the type that was asked for; the text names the field.",
     "HandshakeRefused": "In a test: the application refused the handshake; `status`, `headers` and `body` say how.",
     "DeadlockError": "In a test with held time: everybody waits, and nothing will ever come.",
+    "RoomError": "A room's name, a message or a join is out of bounds. Nothing was sent or joined.",
+    "EngineError": (
+        "The engine of the rooms can't be reached, or refuses. The members stay, and once it is back all goes on."
+    ),
     "TranscriptError": "A line of a transcript is not understood.",
     "TranscriptFailure": "A transcript and the application differ; `report` says where.",
 }
@@ -171,6 +175,8 @@ PLACES: Final[Mapping[str, str]] = {
     "WebSocketDataError": "messages#wrong-frame",
     "HandshakeRefused": "testing#connect",
     "DeadlockError": "testing#held-time",
+    "RoomError": "rooms#room-bounds",
+    "EngineError": "rooms#engine-away",
     **dict.fromkeys(("TranscriptError", "TranscriptFailure"), "testing#transcripts"),
 }
 """Error id, name of an exception, or key of `REASONS` -> the section that shows it, if not `place`'s default."""
