@@ -82,6 +82,12 @@ def verdict_word(words: NullTranslations, verdict: str) -> str:
     }.get(verdict, "—")
 
 
+def written_date(date: str, language: str) -> str:
+    """Write ``2026-11-29`` as readers of the language do."""
+    year, month, day = date.split("-")
+    return f"{day}.{month}.{year}" if language == "ru" else date
+
+
 def fill(html: str, page: Page) -> str:
     """Put the values and the marks into a page. Raises `PageError` for one that ``docs/peers.toml`` doesn't have."""
     peers = read_peers(page.path.parents[1])
@@ -100,8 +106,7 @@ def fill(html: str, page: Page) -> str:
             return peers.version(about)
         if name == "date":
             dates = [release.date for system, release in peers.systems.items() if about in ("", system)]
-            year, month, day = max(dates).split("-")
-            return f"{day}.{month}.{year}" if page.language == "ru" else max(dates)
+            return written_date(max(dates), page.language)
         return str(peers.count(COUNTED.get(name), about or None))
 
     def put(match: re.Match[str]) -> str:

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from reference_ws.guide.pages import Page, read_pages
-from reference_ws.guide.peers import COUNTED, ID, MARK, SYSTEMS, VALUE, Peers, read_peers
+from reference_ws.guide.peers import COUNTED, ID, MARK, SYSTEMS, VALUE, Peers, read_peers, written_date
 from reference_ws.guide.words.catalogs import LANGUAGES
 
 __all__ = ["check", "unmarked"]
@@ -145,13 +145,12 @@ def _verdicts(page: Page, peers: Peers) -> Iterator[str]:
 
 def _readmes(peers: Peers) -> Iterator[str]:
     """Look at the numbers of the READMEs, which no site fills in."""
-    want = {str(peers.count(None, None)), str(peers.count("yes", None)), max(r.date for r in peers.systems.values())}
     for file in sorted(ROOT.glob("README*.md")):
         (said,) = [line for line in file.read_text("utf-8").split("\n\n") if "Index.py" in line]
-        told = set(re.findall(r"\d{4}-\d\d-\d\d|\b\d{2,3}\b", re.sub(r"\d{4}-\d\d-\d\d", r"", said)))
-        dates = set(re.findall(r"\d{4}-\d\d-\d\d", said))
-        if not want <= told | dates:
-            yield f"{file.name}: {', '.join(sorted(want - told - dates))} of docs/peers.toml isn't said there"
+        date = written_date(max(release.date for release in peers.systems.values()), file.stem.partition(".")[2])
+        told = set(re.findall(rf"{re.escape(date)}|\b\d+\b", said))
+        if missing := {str(peers.count(None, None)), str(peers.count("yes", None)), date} - told:
+            yield f"{file.name}: {', '.join(sorted(missing))} of docs/peers.toml isn't said there"
 
 
 def read_unmarked(file: Path) -> list[Unmarked]:
