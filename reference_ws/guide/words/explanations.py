@@ -130,6 +130,11 @@ EXCEPTIONS: Final[Mapping[str, str]] = {
     "WebSocketDataError": "A frame of the other kind came: bytes instead of text, or text instead of bytes.",
     "WebSocketJSONError": "The message is no JSON.",
     "WebSocketTypeError": "The JSON value doesn't fit the type that was asked for; the text names the field.",
+    "RoomError": "A room's name, a message or a join is not allowed; nothing was sent or joined.",
+    "EngineError": (
+        "The engine of the rooms, Redis, can't be reached, or refuses. The members stay; nobody knows whether it has"
+        " taken the message."
+    ),
     "HandshakeRefused": "In a test: the application refused the handshake; `status`, `headers` and `body` say how.",
     "DeadlockError": "In a test with held time: everybody waits, and nothing will ever come.",
     "TranscriptError": "A line of a transcript is not understood.",
@@ -169,6 +174,8 @@ PLACES: Final[Mapping[str, str]] = {
     "ParameterError": "parameters#invalid-parameter",
     **dict.fromkeys(("UnwantedMessageError", "WebSocketJSONError", "WebSocketTypeError"), "messages#json"),
     "WebSocketDataError": "messages#wrong-frame",
+    "RoomError": "rooms#room-bounds",
+    "EngineError": "rooms#engine-away",
     "HandshakeRefused": "testing#connect",
     "DeadlockError": "testing#held-time",
     **dict.fromkeys(("TranscriptError", "TranscriptFailure"), "testing#transcripts"),
