@@ -110,8 +110,9 @@ clean:
 		{ echo "The peers need Python 3.11 or later; name one with: make bench PYTHON=python3.12" >&2; exit 1; }
 	@echo "Installing the peers into .cache/bench (once, about a minute) ..."
 	@$(PYTHON) -m venv .cache/bench/env
-	@.cache/bench/env/bin/python -m pip install -q --disable-pip-version-check -c benchmarks/constraints.txt -e . \
-		fastapi lilya kui lihil litestar uvicorn websockets uvloop httptools click rich
+	@.cache/bench/env/bin/python -m pip install -q --disable-pip-version-check -c benchmarks/constraints.txt -e ".[rooms]" \
+		fastapi lilya kui lihil litestar uvicorn websockets uvloop httptools click rich \
+		channels channels_redis python-socketio broadcaster
 	@touch $@
 
 .venv/servers: .venv/dev

@@ -1,1 +1,1 @@
-"""Benchmarks: this library beside its peers, in memory and over sockets. ``make bench`` runs them."""
+"""Benchmarks: this library beside its peers, in memory, over sockets and in rooms. ``make bench`` runs them."""

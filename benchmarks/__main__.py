@@ -15,7 +15,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import inmemory, peers, sockets
+from benchmarks import inmemory, peers, rooms, sockets
 from benchmarks.results import Report, Row, machine, versions
 from benchmarks.scenarios import IN_MEMORY
 from reference_ws.transcript import Recorder
@@ -25,7 +25,9 @@ ROOT = HERE.parent
 DISTRIBUTIONS = (
     *("reference-ws", "starlette", "fastapi", "lilya", "kui", "lihil", "litestar"),
     *("uvicorn", "websockets", "uvloop", "httptools", "msgspec", "pydantic", "anyio", "baize"),
+    *("channels", "channels-redis", "django", "python-socketio", "broadcaster", "redis"),
 )
+PARTS = ("memory", "sockets", "rooms")
 RECORDED = ("text", "json", "connection")
 
 
@@ -75,10 +77,10 @@ def commit() -> str:
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Under two minutes; the result goes to .cache/bench.")
-@click.option("--only", type=click.Choice(["memory", "sockets"]), help="Only a part; the result goes to .cache/bench.")
+@click.option("--only", type=click.Choice(PARTS), help="Only a part; the result goes to .cache/bench.")
 @click.option("--note", multiple=True, help="A remark that goes into the result, such as what else ran.")
 def main(quick: bool, only: str | None, note: tuple[str, ...]) -> None:
-    """Measure this library beside its peers, in memory and over sockets."""
+    """Measure this library beside its peers, in memory, over sockets and in rooms."""
     warnings.simplefilter("ignore")  # the peers have some of their own
     console = Console()
     if not console.is_terminal:
@@ -89,29 +91,35 @@ def main(quick: bool, only: str | None, note: tuple[str, ...]) -> None:
     start = time.perf_counter()
     rounds, sample_s = (3, 0.01) if quick else (21, 0.05)
     plan = sockets.Plan(2, 0.4, 1) if quick else sockets.Plan(7, 1.0, 3)
+    rooms_plan = rooms.Plan(1, 0.3, 100) if quick else rooms.Plan(4, 0.7, 250)
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     # It draws only between samples: a thread that draws would take the client's time.
     with Progress(*columns, console=console, auto_refresh=False) as progress:
-        steps = 2 * (rounds + 1) * (only != "sockets") + len(peers.NAMES) * (2 * plan.rounds + plan.memory_rounds) * (
-            only != "memory"
-        )
-        task = progress.add_task("starting", total=steps)
+        steps = {
+            "memory": 2 * (rounds + 1),
+            "sockets": len(peers.NAMES) * (2 * plan.rounds + plan.memory_rounds),
+            "rooms": len(rooms.PEERS) * 3 * rooms_plan.rounds,
+        }
+        task = progress.add_task("starting", total=steps[only] if only else sum(steps.values()))
 
         def advance(said: str) -> None:
             progress.update(task, advance=1, description=f"{said:<60}")
             progress.refresh()
 
-        if only != "sockets":
+        if only in (None, "memory"):
             out: dict[str, str] = {}
             rows = asyncio.run(inmemory.measure(entries(out), rounds, sample_s, progress=advance))
             for row in rows:
                 row.out |= out
             report.tables["In memory"] = rows
             report.notes += growth(rows)
-        if only != "memory":
+        if only in (None, "sockets"):
             names = [name for name in peers.NAMES if only or name not in out]
             report.tables["Over sockets"] = sockets.measure(names, plan, run=uvloop.run, progress=advance)
-        if only != "sockets":
+        if only in (None, "rooms"):
+            report.tables["Rooms"] = rooms.measure(rooms_plan, run=uvloop.run, progress=advance)
+            report.notes += [] if rooms.redis_program() else [rooms.NO_REDIS]
+        if only in (None, "memory"):
             recorded = asyncio.run(inmemory.measure(recording(), rounds, sample_s, floor="off", progress=advance))
             report.tables["What recording costs, in memory"] = recorded
     report.seconds = time.perf_counter() - start

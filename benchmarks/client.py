@@ -50,9 +50,9 @@ class Conversation:
     closed: bytes
 
     @classmethod
-    def of(cls, port: int, messages: list[str]) -> Conversation:
+    def of(cls, port: int, messages: list[str], path: str = "/ws") -> Conversation:
         """Prepare a conversation; all messages must be of the same length."""
-        protocol = ClientProtocol(parse_uri(f"ws://127.0.0.1:{port}/ws"))
+        protocol = ClientProtocol(parse_uri(f"ws://127.0.0.1:{port}{path}"))
         protocol.send_request(protocol.connect())
         texts = [Frame(Opcode.TEXT, text.encode()) for text in messages[:PERIOD]]
         masked = [frame.serialize(mask=True) for frame in texts]

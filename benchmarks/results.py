@@ -18,15 +18,18 @@ OURS = "reference_ws"
 FLOOR = "raw"
 """The peer to which all the others are compared."""
 
-ORDER = ("starlette", "fastapi", "lilya", "kui", "lihil", "litestar", OURS)
+ORDER = (
+    *("starlette", "fastapi", "lilya", "kui", "lihil", "litestar"),
+    *("channels", "channels_pubsub", "socketio", "broadcaster", OURS),
+)
 
 
 @dataclass
 class Row:
     """One measured thing: for each peer the median over rounds, in ``unit``.
 
-    The cells show the ratio to the floor. With ``plain``, the id of another row, they show what this one adds to that
-    one, in ``unit``; with ``beyond_floor``, what a peer adds to the floor.
+    The cells show the ratio to the floor; without a floor, what was measured. With ``plain``, the id of another row,
+    they show what this one adds to that one, in ``unit``; with ``beyond_floor``, what a peer adds to the floor.
     """
 
     id: str
@@ -60,6 +63,8 @@ class Row:
             plain = rows[self.plain].medians.get(peer) if self.plain in rows else None
             return None if value is None or plain is None else value - plain
         floor = self.medians.get(self.floor)
+        if not self.floor:
+            return value
         if value is None or floor is None:
             return None
         return value - floor if self.beyond_floor else value / floor
@@ -117,16 +122,17 @@ class Report:
         for row in rows:
             floor = row.medians.get(row.floor)
             head = "" if floor is None or row.plain else f"{_short(floor)} {row.unit}"
-            sign = "+" if row.plain or row.beyond_floor else "x"
+            sign = "+" if row.plain or row.beyond_floor else "x" if row.floor else ""
             cells = []
-            for peer in peers:
+            for peer in peers if row.floor else (rows[0].floor, *peers):
                 value = row.shown(peer, by_id)
                 if value is None:
                     cells.append("out" if peer in row.out else "")
                 else:
                     missed = peer == OURS and row.met(peer, by_id) is False
                     cells.append(f"{sign}{_short(value)}{' (missed)' * missed}")
-            table.append([f"{row.title}, {row.unit}" if row.plain else row.title, head, *cells, row.target])
+            title = f"{row.title}, {row.unit}" if row.plain or not row.floor else row.title
+            table.append([title, *([head] if row.floor else []), *cells, row.target])
         return table
 
     def remarks(self, title: str) -> list[str]:

@@ -45,9 +45,9 @@ class Server:
 
 
 @contextmanager
-def running(peer: str, builder: str, core: int) -> Iterator[Server]:
+def running(peer: str, builder: str, core: int, *arguments: str) -> Iterator[Server]:
     """Serve a peer's application on a free port while the block runs. Raises `WrongAnswerError` if it doesn't start."""
-    command = [sys.executable, "-m", "benchmarks.server", peer, builder, str(core)]
+    command = [sys.executable, "-m", "benchmarks.server", peer, builder, str(core), *arguments]
     root = Path(__file__).parents[1]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         try:

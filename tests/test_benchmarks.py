@@ -5,10 +5,12 @@ import gc
 import json
 import os
 import time
+from contextlib import asynccontextmanager
 
 import pytest
+from server import WAIT_S
 
-from benchmarks import client, inmemory, peers, scenarios, sockets
+from benchmarks import client, inmemory, peers, rooms, scenarios, sockets
 from benchmarks.results import Report, Row
 
 TEXT = scenarios.TEXT
@@ -217,6 +219,143 @@ def test_a_server_runs_in_its_own_process_and_ends_with_the_block():
     assert server.process.returncode is not None
 
 
+# --- rooms ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few_members(monkeypatch):
+    few = {"MEMBERS": 6, "BEFORE_MEMBERS": 2, "OTHERS": 2, "EACH": 2}
+    for name, value in {**few, "AGAIN_S": 0.02, "QUIET_S": WAIT_S, "PATIENCE_S": WAIT_S}.items():
+        monkeypatch.setattr(rooms, name, value)
+
+
+@asynccontextmanager
+async def a_room(change=lambda place, text: [text], form="{}"):
+    """The clients of a room whose server sends to each member, by its place, what `change` gives for a text."""
+    from websockets.asyncio.server import serve
+
+    members = []
+
+    async def handler(connection):
+        members.append(connection)
+        async for text in connection:
+            for place, member in enumerate(members):
+                for each in change(place, text):
+                    await (member.ping() if each is None else member.send(each))
+
+    async with serve(handler, "127.0.0.1", 0, compression=None, close_timeout=0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with rooms.Room(rooms.Peer("none", form=form), (port,)) as room:
+            yield room
+
+
+async def said(*texts, members=3, stalled=0, **options):
+    """Say these texts in a room; returns it when all of them have come."""
+    async with a_room(**options) as room:
+        await room.join(members)
+        if stalled:
+            await room.join(stalled, reads=False)
+        room.begin()
+        for text in texts:
+            room.say(text)
+        await room.complete()
+        return room
+
+
+@pytest.mark.usefixtures("few_members")
+def test_what_is_said_in_a_room_comes_to_all():
+    room = asyncio.run(said("one", "two"))
+    assert 3 * 3 == len(room.late_s)  # the mark too
+    assert 0 < min(room.late_s)
+
+
+def third(texts):
+    """What the member in the third place gets instead of "one"."""
+    return {"change": lambda place, text: texts if (place, text) == (2, "one") else [text]}
+
+
+@pytest.mark.usefixtures("few_members")
+@pytest.mark.parametrize(
+    "texts", [["one", "one"], ["One"], ["two", "one"], []], ids=["doubled", "other content", "other order", "missing"]
+)
+def test_a_wrong_message_to_one_member_is_an_error(texts):
+    with pytest.raises(client.WrongAnswerError, match="came, not"):
+        asyncio.run(said("one", "two", **third(texts)))
+
+
+@pytest.mark.usefixtures("few_members")
+def test_when_nothing_comes_any_more_what_is_missing_is_counted(monkeypatch):
+    monkeypatch.setattr(rooms, "QUIET_S", 0.1)
+    with pytest.raises(client.WrongAnswerError, match="of 6 messages did not come"):
+        asyncio.run(said("one", **third([])))
+
+
+@pytest.mark.usefixtures("few_members")
+def test_who_is_in_no_room_is_noticed(monkeypatch):
+    monkeypatch.setattr(rooms, "PATIENCE_S", 0.1)
+    with pytest.raises(client.WrongAnswerError, match="of 3 members heard nothing"):
+        asyncio.run(said(change=lambda place, text: [text][:place]))
+
+
+@pytest.mark.usefixtures("few_members")
+def test_a_connection_that_ends_is_an_error():
+    async def lose():
+        async with a_room() as room:
+            await room.join(2)
+            room.members[1].transport.abort()
+            room.say("one")
+            await room.complete()
+
+    with pytest.raises(client.WrongAnswerError, match="ended too early"):
+        asyncio.run(lose())
+
+
+@pytest.mark.usefixtures("few_members")
+def test_who_does_not_read_is_not_waited_for():
+    room = asyncio.run(said("one", members=2, stalled=1))
+    assert 2 * 2 == len(room.late_s)
+
+
+@pytest.mark.usefixtures("few_members")
+def test_pings_are_no_messages():
+    room = asyncio.run(said("one", change=lambda place, text: ["2", None, text]))
+    assert 3 * 2 == len(room.late_s)
+
+
+@pytest.mark.usefixtures("few_members")
+def test_what_a_peer_puts_around_a_text_is_compared_too():
+    room = asyncio.run(said("one", form='42["text","{}"]'))
+    assert 3 * 2 == len(room.late_s)
+    with pytest.raises(client.WrongAnswerError, match="came, not"):
+        asyncio.run(said("one", form="42{}", change=lambda place, text: [text if "one" not in text else "one"]))
+
+
+def test_the_percentile():
+    assert [50, 99] == [rooms._percentile(list(range(101)), part) for part in (50, 99)]
+
+
+BROKEN = {"broken": rooms.Peer("starlette", "no_such_builder")}
+
+
+@pytest.mark.needs("redis")
+@pytest.mark.usefixtures("few_members")
+def test_every_row_has_a_figure_or_says_who_is_out():
+    cores = os.sched_getaffinity(0)
+    named = {"reference_ws": rooms.PEERS["reference_ws"], **BROKEN}
+    measured = rooms.measure(rooms.Plan(1, 0.01, 5), named)
+    assert ["fan-out", "member", "stalled", "between-50", "between-99"] == [row.id for row in measured]
+    for row in measured:
+        assert ["reference_ws"] == list(row.medians)
+        assert {"broken": "WrongAnswerError: the server did not start"} == row.out
+        assert row.id == "member" or 0 < row.medians["reference_ws"]
+    assert cores == os.sched_getaffinity(0)
+
+
+def test_without_redis_nothing_is_measured_between_processes(monkeypatch):
+    monkeypatch.setattr(rooms, "redis_program", lambda: None)
+    assert ["fan-out", "member", "stalled"] == [row.id for row in rooms.measure(rooms.Plan(1, 0.01, 5), BROKEN)]
+
+
 # --- results ----------------------------------------------------------------------------------------------------------
 
 
@@ -258,6 +397,14 @@ def test_the_readme_says_what_is_missed_and_who_is_out():
     text = made.markdown()
     assert "| text echo | 2.00 us a message | out | x2.00 (missed) | <= 1.9 |" in text
     assert "- text echo: kui is out, WrongEchoError: other" in text
+
+
+def test_a_row_without_a_floor_shows_what_was_measured():
+    made = report()
+    made.tables["In memory"].append(Row("late", "p99", "ms", floor="", medians={"raw": 2.0, "kui": 7.0}))
+    made.tables["In memory"][1].medians["reference_ws"] = 3.0
+    assert "| p99, ms | 2.00 | 7.00 | 3.00 |  |" in made.markdown()
+    assert ["p99: raw is ahead of reference_ws"] == made.remarks("In memory")
 
 
 @pytest.mark.parametrize(("target", "ahead"), [("", ["kui"]), ("<= 9", ["kui"]), (">= 0.90", ["lihil"])])

@@ -79,7 +79,7 @@ def test_the_version_stands_once(told, run):
 
 
 def test_extras_are_for_users_only(told):
-    assert ["cli", "serve", "sockets"] == sorted(told.get_all("Provides-Extra"))
+    assert ["cli", "rooms", "serve", "sockets"] == sorted(told.get_all("Provides-Extra"))
 
 
 def test_the_description_links_to_nothing_that_only_a_checkout_has(told):

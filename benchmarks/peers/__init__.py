@@ -1,7 +1,8 @@
 """One module for each peer, written as its own documentation writes it.
 
 A module has `text_echo()`, `json_echo()`, `many_routes(count)` and, where the peer binds parameters, `binding()`; each
-makes an ASGI application. Nothing is switched off that is on by default.
+makes an ASGI application. Nothing is switched off that is on by default. Those that have rooms, or something like
+them, have `rooms(url)`: without the address of a Redis for one process, with it for many.
 """
 
 from __future__ import annotations

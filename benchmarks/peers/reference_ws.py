@@ -4,7 +4,7 @@
 from typing import Annotated
 
 from benchmarks.scenarios import Resource, resource
-from reference_ws import App, Depends, WebSocket
+from reference_ws import App, Depends, Rooms, WebSocket
 
 
 async def _text(websocket: WebSocket) -> None:
@@ -49,4 +49,17 @@ def many_routes(count: int) -> App:
 def binding() -> App:
     app = App()
     app.router.websocket("/items/{item}")(_bound)
+    return app
+
+
+def rooms(url: str | None = None) -> App:
+    app, rooms = App(), Rooms(url)
+
+    @app.router.websocket("/ws")
+    async def room(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async with rooms.join("news", websocket) as room:
+            async for text in websocket.iter_text():
+                await room.send_text(text)
+
     return app

@@ -46,3 +46,19 @@ def many_routes(count: int) -> Starlette:
 
 def binding() -> Starlette:
     return Starlette(routes=[WebSocketRoute("/items/{item}", _bound)])
+
+
+def rooms() -> Starlette:
+    members: set[WebSocket] = set()
+
+    async def room(websocket: WebSocket) -> None:
+        await websocket.accept()
+        members.add(websocket)
+        try:
+            async for text in websocket.iter_text():
+                for member in tuple(members):
+                    await member.send_text(text)
+        finally:
+            members.discard(websocket)
+
+    return Starlette(routes=[WebSocketRoute("/ws", room)])

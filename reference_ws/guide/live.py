@@ -1,8 +1,8 @@
 """The pages' examples, live: ``ws://127.0.0.1:8000/live/messages/echo`` answers as the page ``messages`` says.
 
-A page runs once, when its first client comes, from top to bottom with its transcripts, as the tests run it. What its
-transcripts talked to is then served under `reference_ws.guide.pages.live_path`. An application sees its own paths: the
-part in front of them is the ASGI ``root_path``.
+A page's samples run once, when its first client comes, from top to bottom. What its transcripts talk to is then served
+under `reference_ws.guide.pages.live_path`; they aren't played, for a client would find what they leave behind. An
+application sees its own paths: the part in front of them is the ASGI ``root_path``.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ async def _mounts(path: Path) -> Mounts | None:
     try:
         page = read_page(path)
         run = PageRun(page)
-        await run.up_to()
+        await run.up_to(play=False)
     except Exception as error:
         logger.error("%s", failure_text(path, error))
         return None

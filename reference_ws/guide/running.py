@@ -143,15 +143,20 @@ class PageRun:
         elif fence.kind == "http":
             self.http(fence)
 
-    async def up_to(self, fence: Fence | None = None) -> None:
+    async def up_to(self, fence: Fence | None = None, *, play: bool = True) -> None:
         """Run, in order, what stands above `fence` and hasn't run yet; without a fence the whole page.
 
-        Exercises don't run: nothing stands on them.
+        Exercises don't run: nothing stands on them. Without ``play`` transcripts are not played: of their applications
+        there is nobody's history yet, as who serves them wants it.
         """
         for above in self.page.fences:
             if fence is not None and above.line >= fence.line:
                 return
-            if above.line not in self.done and self.page.exercise(above) is None:
+            if above.line in self.done or self.page.exercise(above) is not None:
+                continue
+            if above.kind == "transcript" and not play:
+                self.application(above)
+            else:
                 await self.fence(above)
 
 

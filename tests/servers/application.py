@@ -57,13 +57,8 @@ async def run_page(name: str) -> None:
     page = read_page(PAGES / f"{name}.md")
     run = PageRun(page)
     *_, last = page.transcripts
-    for fence in page.fences:
-        if fence.line > last.line or page.exercise(fence) is not None:
-            continue
-        if fence.kind == "transcript":
-            run.application(fence)
-        elif fence.kind == "python":
-            await run.fence(fence)
+    await run.up_to(last, play=False)
+    run.application(last)
     for app_name, page_app in run.applications.items():
         mounts[live_path(name, app_name)] = page_app
         mounts[live_path(name, app_name, False)] = without_denial(page_app)

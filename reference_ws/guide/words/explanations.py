@@ -130,13 +130,12 @@ EXCEPTIONS: Final[Mapping[str, str]] = {
     "WebSocketDataError": "A frame of the other kind came: bytes instead of text, or text instead of bytes.",
     "WebSocketJSONError": "The message is no JSON.",
     "WebSocketTypeError": "The JSON value doesn't fit the type that was asked for; the text names the field.",
-    "RoomError": "A room's name, a message or a join is not allowed; nothing was sent or joined.",
-    "EngineError": (
-        "The engine of the rooms, Redis, can't be reached, or refuses. The members stay; nobody knows whether it has"
-        " taken the message."
-    ),
     "HandshakeRefused": "In a test: the application refused the handshake; `status`, `headers` and `body` say how.",
     "DeadlockError": "In a test with held time: everybody waits, and nothing will ever come.",
+    "RoomError": "A room's name, a message or a join is out of bounds. Nothing was sent or joined.",
+    "EngineError": (
+        "The engine of the rooms can't be reached, or refuses. The members stay, and once it is back all goes on."
+    ),
     "TranscriptError": "A line of a transcript is not understood.",
     "TranscriptFailure": "A transcript and the application differ; `report` says where.",
 }
@@ -174,10 +173,10 @@ PLACES: Final[Mapping[str, str]] = {
     "ParameterError": "parameters#invalid-parameter",
     **dict.fromkeys(("UnwantedMessageError", "WebSocketJSONError", "WebSocketTypeError"), "messages#json"),
     "WebSocketDataError": "messages#wrong-frame",
-    "RoomError": "rooms#room-bounds",
-    "EngineError": "rooms#engine-away",
     "HandshakeRefused": "testing#connect",
     "DeadlockError": "testing#held-time",
+    "RoomError": "rooms#room-bounds",
+    "EngineError": "rooms#engine-away",
     **dict.fromkeys(("TranscriptError", "TranscriptFailure"), "testing#transcripts"),
 }
 """Error id, name of an exception, or key of `REASONS` -> the section that shows it, if not `place`'s default."""
