@@ -21,7 +21,7 @@ help:
 	@echo "make faults  let clients vanish, handlers be cancelled and servers stop, thousands of times; prints the numbers"
 	@echo "make rooms   100,000 messages to 300 members while Redis and processes are killed; prints what was lost (needs redis-server)"
 	@echo "make mutants change the library in 300 places, one at a time, and see what notices (MUTANTS='--only guards --count 50')"
-	@echo "make lab     in a real Chromium: an example of every page in every language, and all that the lab does"
+	@echo "make lab     in a real Chromium: every example of every page in every language, and all that the lab does"
 	@echo "make bench   measure this library beside its peers (QUICK=1: under two minutes; NOTE=: a remark for the result)"
 	@echo "make format  let ruff put the code in order"
 	@echo "make clean   remove what these commands have made"

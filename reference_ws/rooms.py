@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import re
 from bisect import bisect_left
 from collections import deque
@@ -124,7 +125,7 @@ class Rooms:
 
     def __post_init__(self) -> None:
         for name in ("keep_s", "max_message_bytes", "queue_messages", "queue_bytes", "max_rooms"):
-            if (value := getattr(self, name)) <= 0:
+            if not 0 < (value := getattr(self, name)) < math.inf:
                 raise ValueError(f"Rooms({name}={value!r}): a bound is more than 0.")
         if self.queue_bytes < self.max_message_bytes:
             raise ValueError("Rooms(queue_bytes=...): a queue must hold a message of max_message_bytes.")

@@ -728,6 +728,8 @@ async def test_only_an_accepted_connection_joins():
         ({"queue_messages": 0}, "more than 0"),
         ({"max_rooms": 0}, "more than 0"),
         ({"keep_s": 0}, "more than 0"),
+        ({"keep_s": float("inf")}, "more than 0"),
+        ({"queue_bytes": float("nan")}, "more than 0"),
         ({"prefix": "a:b"}, "make a prefix"),
         ({"prefix": ""}, "make a prefix"),
     ],

@@ -48,13 +48,8 @@ _NAMED: Final = {"app": "an application", "file": "a file", "shows": "the bytes 
 
 IN_BROWSER: Final = ("javascript", "html")  # what a browser runs
 
-DRAWN: Final = (
-    "lifecycle",
-    "glossary",
-    "servers",
-    "peers",
-    "conform",
-)  # what the site fills in: such a fence has no text of its own
+# What the site fills in: such a fence has no text of its own.
+DRAWN: Final = ("lifecycle", "glossary", "servers", "peers", "conform")
 
 _FRONT_MATTER = re.compile(r"---\n.*?^---\n", re.DOTALL | re.MULTILINE)
 _TICKS = re.compile(r"(?P<before>[\s>]*(?:(?:[-*+]|\d+[.)])\s+)?)(?P<ticks>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
@@ -94,6 +89,11 @@ class Fence:
     source: str
     line: int
     anchor: str
+
+    @property
+    def lines(self) -> range:
+        """The numbers of its lines, from the opening backticks to the closing ones."""
+        return range(self.line, self.line + self.source.count("\n") + 2)
 
     @property
     def app(self) -> str:

@@ -16,18 +16,19 @@ from typing import Final
 
 import msgspec
 
-from reference_ws.guide.pages import Page, PageError, section_path
+from reference_ws.guide.pages import KINDS, Page, PageError, section_path
 from reference_ws.guide.tables import html_table
 from reference_ws.guide.words.catalogs import catalog
 
-SYSTEMS: Final = {"I": "indexpy", "K": "kui", "F": "fastapi", "L": "lilya", "H": "lihil"}
+SYSTEMS: Final = dict(zip("IKFLH", KINDS["peers"]["of"], strict=True))
 """The first letter of an id -> the system, whose page is ``from-<system>``."""
 
 COUNTED: Final = {"kept": "yes", "partly": "partly", "broken": "no", "untestable": "untestable"}
 """The word for a number of promises -> the verdict that they have."""
 
-MARK: Final = re.compile(r"\[\^([IKFLH]\d+(?:-\d+)?(?: [IKFLH]\d+)*)\]")
-VALUE: Final = re.compile(r"\{\{([IKFLH]\d+|(?:promises|version|date|" + "|".join(COUNTED) + r")(?: [a-z.]+)?)\}\}")
+ID: Final = rf"[{''.join(SYSTEMS)}]\d+"
+MARK: Final = re.compile(rf"\[\^({ID}(?:-\d+)?(?: {ID})*)\]")
+VALUE: Final = re.compile(rf"{{{{({ID}|(?:promises|version|date|{'|'.join(COUNTED)})(?: [a-z.]+)?)}}}}")
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,6 +82,12 @@ def verdict_word(words: NullTranslations, verdict: str) -> str:
     }.get(verdict, "—")
 
 
+def written_date(date: str, language: str) -> str:
+    """Write ``2026-11-29`` as readers of the language do."""
+    year, month, day = date.split("-")
+    return f"{day}.{month}.{year}" if language == "ru" else date
+
+
 def fill(html: str, page: Page) -> str:
     """Put the values and the marks into a page. Raises `PageError` for one that ``docs/peers.toml`` doesn't have."""
     peers = read_peers(page.path.parents[1])
@@ -92,15 +99,14 @@ def fill(html: str, page: Page) -> str:
         claim = peers.claims[name]
         return f'<a href="{place}" title="{escape(f"{claim.fact}: {claim.evidence}")}">{shown}</a>'
 
-    def value(name: str, _, about: str) -> str:  # type: ignore[no-untyped-def]
+    def value(name: str, _: str, about: str) -> str:
         if name[0].isupper():
             return evidence(name, escape(verdict_word(words, peers.claims[name].verdict)))
         if name == "version":
             return peers.version(about)
         if name == "date":
             dates = [release.date for system, release in peers.systems.items() if about in ("", system)]
-            year, month, day = max(dates).split("-")
-            return f"{day}.{month}.{year}" if page.language == "ru" else max(dates)
+            return written_date(max(dates), page.language)
         return str(peers.count(COUNTED.get(name), about or None))
 
     def put(match: re.Match[str]) -> str:

@@ -89,7 +89,7 @@ class _Section:
     @property
     def words(self) -> int:
         """How much prose there is, without tables and without what is folded."""
-        fenced = {line for each in self.fences for line in range(each.line, each.line + each.source.count("\n") + 2)}
+        fenced = {line for fence in self.fences for line in fence.lines}
         prose = " ".join(
             text
             for line, text in enumerate(self.text[self.first : self.last], self.first + 1)

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from reference_ws.guide.pages import Page, read_pages
-from reference_ws.guide.peers import COUNTED, MARK, SYSTEMS, VALUE, Peers, read_peers
+from reference_ws.guide.peers import COUNTED, ID, MARK, SYSTEMS, VALUE, Peers, read_peers, written_date
 from reference_ws.guide.words.catalogs import LANGUAGES
 
 __all__ = ["check", "unmarked"]
@@ -48,12 +48,7 @@ class Unmarked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def _sentences(page: Page) -> Iterator[tuple[int, str, str, str]]:
     """List line, anchor, the kind of paragraph (``page``, ``run`` or none) and the text of each sentence and row."""
-    fenced = {
-        line
-        for fence in page.fences
-        if fence.kind != "hint"
-        for line in range(fence.line, fence.line + fence.source.count("\n") + 2)
-    }
+    fenced = {line for fence in page.fences if fence.kind != "hint" for line in fence.lines}
     lines = page.path.read_text("utf-8").splitlines()
     start = lines.index("---", 1) + 1 if lines[:1] == ["---"] else 0
     kind = ""
@@ -84,7 +79,7 @@ def unmarked(page: Page) -> Iterator[tuple[int, str, str]]:
         bare = re.sub(r"`[^`]*`|\[[^\]]*\]\(from-[^)]*\)|\]\([^)]*\)", "", text)
         named = _NAMES.search(bare) and _BOX not in text
         measured = kind == "run" and text.lstrip("- ").startswith("**")
-        marked = MARK.search(text) or re.search(r"\{\{[IKFLH]\d", text)
+        marked = MARK.search(text) or re.search(rf"{{{{{ID}", text)
         if kind != "page" and (named or measured) and not marked:
             yield line, f"{page.name}#{anchor}", text.strip()
 
@@ -130,7 +125,7 @@ def _verdicts(page: Page, peers: Peers) -> Iterator[str]:
     """Look whether a verdict's row says no other error and no other code than its evidence, and all counts are said."""
     text = page.path.read_text("utf-8")
     for line, row in enumerate(text.splitlines(), 1):
-        if match := re.match(r"\| ([IKFLH]\d+) \| ", row):
+        if match := re.match(rf"\| ({ID}) \| ", row):
             claim = peers.claims.get(match[1])
             cell = _CELLS.split(row)[2]
             if claim is None or not cell.startswith(f"{{{{{match[1]}}}}}"):
@@ -150,13 +145,12 @@ def _verdicts(page: Page, peers: Peers) -> Iterator[str]:
 
 def _readmes(peers: Peers) -> Iterator[str]:
     """Look at the numbers of the READMEs, which no site fills in."""
-    want = {str(peers.count(None, None)), str(peers.count("yes", None)), max(r.date for r in peers.systems.values())}
     for file in sorted(ROOT.glob("README*.md")):
         (said,) = [line for line in file.read_text("utf-8").split("\n\n") if "Index.py" in line]
-        told = set(re.findall(r"\d{4}-\d\d-\d\d|\b\d{2,3}\b", re.sub(r"\d{4}-\d\d-\d\d", r"", said)))
-        dates = set(re.findall(r"\d{4}-\d\d-\d\d", said))
-        if not want <= told | dates:
-            yield f"{file.name}: {', '.join(sorted(want - told - dates))} of docs/peers.toml isn't said there"
+        date = written_date(max(release.date for release in peers.systems.values()), file.stem.partition(".")[2])
+        told = set(re.findall(rf"{re.escape(date)}|\b\d+\b", said))
+        if missing := {str(peers.count(None, None)), str(peers.count("yes", None)), date} - told:
+            yield f"{file.name}: {', '.join(sorted(missing))} of docs/peers.toml isn't said there"
 
 
 def read_unmarked(file: Path) -> list[Unmarked]:

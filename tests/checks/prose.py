@@ -102,8 +102,7 @@ def _prose(page: Page) -> Iterator[tuple[int, str]]:
     """Yield the lines that are prose, with their numbers; what isn't prose within them is taken out."""
     fenced: set[int] = set()
     for fence in page.fences:
-        end = fence.line + fence.source.count("\n") + 1
-        fenced.update((fence.line, end) if fence.kind == "hint" else range(fence.line, end + 1))
+        fenced.update((fence.lines[0], fence.lines[-1]) if fence.kind == "hint" else fence.lines)
     for line, text in enumerate(page.path.read_text("utf-8").splitlines(), 1):
         if line not in fenced and not text.startswith(":::"):
             without_code = re.sub(r"(`+).+?\1", _CODE, text)

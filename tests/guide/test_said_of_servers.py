@@ -73,12 +73,7 @@ def test_what_is_said_is_so(said):
 
 def mentions(page: Page) -> Iterator[tuple[str, str]]:
     """List the section and the server, each time that the prose names one."""
-    fenced = {
-        line
-        for fence in page.fences
-        if fence.kind != "hint"
-        for line in range(fence.line, fence.line + fence.source.count("\n") + 2)
-    }
+    fenced = {line for fence in page.fences if fence.kind != "hint" for line in fence.lines}
     for line, text in enumerate(page.path.read_text("utf-8").splitlines(), 1):
         prose = re.sub(r"(`+).+?\1|\]\([^)]*\)", "", text)
         anchor = next((each.anchor for each in reversed(page.headings) if each.line <= line), "")

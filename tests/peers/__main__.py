@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from reference_ws.guide.peers import SYSTEMS as LETTERS
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CACHE = ROOT / ".cache/peers"
@@ -251,7 +253,7 @@ def _inline(entry: dict[str, Any]) -> str:
 def order(name: str) -> tuple[int, int, str]:
     """Sort I1, I2, ... I25, then K, F, L and H, as the pages do."""
     number = name[1:].partition("-")[0]
-    return "IKFLH".index(name[0]), int(number), name
+    return [*LETTERS].index(name[0]), int(number), name
 
 
 def report(changed: list[str], failed: list[str], pythons: dict[str, Any]) -> int:
