@@ -360,6 +360,12 @@ class _Topic:
     ready: anyio.Event = field(default_factory=anyio.Event)  # set while messages come; another one when it is cut off
     came: anyio.Event = field(default_factory=anyio.Event)  # one for all members: one for each is a quarter of the work
 
+    def begin_again(self) -> None:
+        """Take whatever comes as new: the engine has lost its numbers, and its clock may have gone back as well."""
+        self.position = START
+        for member in self.members:
+            member._since = START
+
     def put(self, id_: Id | None, message: _Message) -> None:
         """Queue a message for each member that is here, and wake those who wait."""
         for member in tuple(self.members):
@@ -664,6 +670,8 @@ class _Redis(Engine):
             topic = subscribing.popleft()
             while topic.position is not None:  # we were here before: what came meanwhile?
                 entries, missing = await self.read(topic.name, topic.position, CHUNK)
+                if missing is None:
+                    topic.begin_again()
                 if missing != 0:
                     topic.put(None, _skipped(missing))
                 for id_, payload in entries:

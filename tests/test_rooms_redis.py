@@ -244,6 +244,22 @@ async def test_members_are_told_of_what_nobody_can_bring_back(redis, monkeypatch
         assert got in (['{"skipped":6}', "7", "8", "9"], list(map(str, range(1, 10)))) or "skipped" in "".join(got)
 
 
+async def test_members_hear_a_redis_that_has_lost_its_data_and_whose_clock_has_gone_back(redis, monkeypatch):
+    monkeypatch.setattr(reference_ws.rooms, "CHUNK", 7)
+    rooms = Rooms(redis.url, history=100)
+    async with member(rooms) as client, rooms:
+        await rooms.send_text("a", "0")
+        assert "0" == await client.receive_text()
+        at_redis = rooms.engine._redis
+        await at_redis.delete("rooms:a")
+        for number in range(1, 21):
+            await at_redis.xadd("rooms:a", {"m": f"t{number}"}, id=f"5-{number}")
+        await at_redis.client_kill_filter(_type="pubsub")
+        assert ['{"skipped":null}', *map(str, range(1, 21))] == await texts(client, 21)
+        await rooms.send_text("a", "on")
+        assert "on" == await client.receive_text()
+
+
 async def test_who_joins_while_redis_is_away_waits_for_it_and_not_for_ever(redis, monkeypatch):
     rooms = Rooms(redis.url, history=10)
     await rooms.send_text("a", "1")
