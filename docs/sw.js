@@ -16,11 +16,12 @@ self.addEventListener("activate", event => event.waitUntil((async () => {
 })()))
 
 const isOurs = url => url.startsWith(SCOPE) && !url.startsWith(`${SCOPE}live/`)
-const cacheOf = url => caches.open(url.startsWith(PYTHON) && HASHED.test(url) ? LASTING : PAGES)
-const kept = async (request, options) => (await cacheOf(request.url)).match(request, options)
+const cacheName = url => url.startsWith(PYTHON) && HASHED.test(url) ? LASTING : PAGES
+// Opening makes a cache: an old worker that is asked once more would bring back the one that the new build has deleted.
+const kept = (request, options) => caches.match(request, { ...options, cacheName: cacheName(request.url) })
 
 async function keep(request, response) {
-  const cache = await cacheOf(request.url)
+  const cache = await caches.open(cacheName(request.url))
   await cache.put(request, response)
   if (!request.url.endsWith("/runtime.json")) return
   // A new build may have brought another Python: what this one doesn't name goes.
