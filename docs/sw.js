@@ -21,6 +21,8 @@ const cacheName = url => url.startsWith(PYTHON) && HASHED.test(url) ? LASTING : 
 const kept = (request, options) => caches.match(request, { ...options, cacheName: cacheName(request.url) })
 
 async function keep(request, response) {
+  // A page that was there before the new build asks the old worker: what that one kept now, nobody would ever delete.
+  if (self.serviceWorker?.state === "redundant") return
   const cache = await caches.open(cacheName(request.url))
   await cache.put(request, response)
   if (!request.url.endsWith("/runtime.json")) return

@@ -91,9 +91,9 @@ class Shell:
         """Run each command and compare what it writes, stdout and stderr as they come. Raises `PageError`."""
         wanted = f"ws://{SERVER}" in fence.source
         serving = in_thread(live_application(self.page.path.parents[1])) if wanted else nullcontext(f"ws://{SERVER}")
-        if "reference-ws" in fence.source and self._prepared is None:
-            self._prepare()
         with TemporaryDirectory() as made, serving as url:
+            if "reference-ws" in fence.source and self._prepared is None:
+                self._prepare()
             folder = Path(made)
             for shown in self.page.fences:
                 if "file" in shown.options and shown.line < fence.line:

@@ -110,6 +110,10 @@ class HeldTimeLoop(asyncio.BaseEventLoop):
                 task.cancel()
             if left:
                 self.run_until_complete(asyncio.wait(left))  # gather() would look for the running loop: the outer one
+            for task in left:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    told = {"message": "a task that was cut off has ended by an exception", "exception": error}
+                    self.call_exception_handler({**told, "task": task})
             self.run_until_complete(self.shutdown_asyncgens())
         super().close()
 
