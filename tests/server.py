@@ -8,7 +8,7 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +20,7 @@ import uvicorn
 from anyio.from_thread import start_blocking_portal
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
+from tools import program
 from websockets.asyncio.client import connect as _connect
 from websockets.sync.client import connect as _connect_sync
 
@@ -138,6 +139,26 @@ def in_process(*command: object, port: int = 0, **options: Any) -> Iterator[Proc
                 process.wait(WAIT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+@contextmanager
+def in_nginx(folder: Path, servers: str, exchanged: Mapping[str, str]) -> Iterator[Process]:
+    """Run nginx with these servers, of which one listens on port 80: here on a free one.
+
+    What is `exchanged` for something else, the ports behind it for example, stands there once.
+    """
+    nginx = program("nginx")
+    assert nginx, 'mark the test with needs("nginx")'
+    port = free_port()
+    for old, new in {"80;": f"127.0.0.1:{port};", **exchanged}.items():
+        assert 1 == servers.count(old)
+        servers = servers.replace(old, new)
+    paths = "".join(f"{of}_temp_path {folder}/{of};\n" for of in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    # One process in the foreground: it ends by its own id, and leaves no other behind.
+    process = f"daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr;\nevents {{}}\n"
+    (folder / "nginx.conf").write_text(f"{process}http {{\naccess_log off;\n{paths}{servers}}}\n", "utf-8")
+    with in_process(nginx, "-e", "stderr", "-c", folder / "nginx.conf", port=port) as server:
+        yield server
 
 
 def _wait(server: Process, until: float) -> None:

@@ -14,8 +14,7 @@ from threading import Semaphore
 
 import pytest
 import uvicorn
-from server import WAIT_S, Process, connect_sync, free_port, in_process
-from tools import program
+from server import WAIT_S, Process, connect_sync, free_port, in_nginx, in_process
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
@@ -80,21 +79,8 @@ def uvicorn_of_the_page(folder: Path, *options: str) -> Iterator[Process]:
 @contextmanager
 def nginx_of_the_page(folder: Path, upstream: int, exchanged: Mapping[str, str] = NOTHING) -> Iterator[str]:
     """Run nginx with the page's configuration on a free port; what is `exchanged` stands there once."""
-    nginx = program("nginx")
-    assert nginx, 'mark the test with needs("nginx")'
-    port = free_port()
-    servers = CONFIGURATION
-    for old, new in {"80;": f"127.0.0.1:{port};", "9000;": f"{upstream};", **exchanged}.items():
-        assert 1 == servers.count(old)
-        servers = servers.replace(old, new)
-    paths = "".join(
-        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    # One process in the foreground: it ends by its own id, and leaves no other behind.
-    process = f"daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr;\nevents {{}}\n"
-    (folder / "nginx.conf").write_text(f"{process}http {{\naccess_log off;\n{paths}{servers}}}\n", "utf-8")
-    with in_process(nginx, "-e", "stderr", "-c", folder / "nginx.conf", port=port) as process:
-        yield process.url
+    with in_nginx(folder, CONFIGURATION, {"9000;": f"{upstream};", **exchanged}) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="module")

@@ -16,31 +16,22 @@ import pytest
 from browser import LAUNCHED
 from playwright.sync_api import Page, expect, sync_playwright
 from redis_server import RedisServer, redis_server
-from server import WAIT_S, Process, free_port, in_process
+from server import WAIT_S, Process, free_port, in_nginx, in_process
 from tools import program
 
 HERE = Path(chat.__file__).parent
 ROOT = HERE.parents[1]
+CONFIGURATION = (HERE / "nginx.conf").read_text("utf-8")
 WORKERS = re.findall(
     r"^\$ \.venv/bin/(uvicorn chat:app --port .*)", (HERE / "README.md").read_text("utf-8"), re.MULTILINE
 )
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 
-def nginx_configuration(folder: Path, front: int, first: int, second: int) -> str:
-    servers = (HERE / "nginx.conf").read_text("utf-8")
-    for old, new in (("80;", f"127.0.0.1:{front};"), ("8001;", f"{first};"), ("8002;", f"{second};")):
-        assert 1 == servers.count(old)
-        servers = servers.replace(old, new)
-    paths = "".join(f"{of}_temp_path {folder}/{of};\n" for of in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    process = f"daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr;\nevents {{}}\n"
-    return f"{process}http {{\naccess_log off;\n{paths}{servers}}}\n"
-
-
 @pytest.fixture
 def deployed(tmp_path: Path) -> Iterator[tuple[str, list[Process], RedisServer]]:
     """Follow README, on free ports; gives the chat's address, the workers and Redis."""
-    ports, front = [free_port(), free_port()], free_port()
+    ports = [free_port(), free_port()]
     with redis_server(tmp_path) as redis, ExitStack() as stack:
         settings = {"CHAT_ENGINE": redis.url, "CHAT_SECRET": secrets.token_hex(), "PYTHONPATH": f"{ROOT}:{HERE}"}
         environment = {**os.environ, **settings, "CHAT_USERS": str(tmp_path / "users.json")}
@@ -52,10 +43,9 @@ def deployed(tmp_path: Path) -> Iterator[tuple[str, list[Process], RedisServer]]
             words = [str(port) if word in ("8001", "8002") else word for word in shlex.split(command)]
             worker = in_process(sys.executable, "-m", *words, port=port, cwd=tmp_path, env=environment)
             workers.append(stack.enter_context(worker))
-        (tmp_path / "nginx.conf").write_text(nginx_configuration(tmp_path, front, *ports), "utf-8")
-        nginx = in_process(program("nginx"), "-e", "stderr", "-c", tmp_path / "nginx.conf", port=front)
-        stack.enter_context(nginx)
-        yield f"http://127.0.0.1:{front}/#garden", workers, redis
+        behind = {old: f"{port};" for old, port in zip(("8001;", "8002;"), ports, strict=True)}
+        nginx = stack.enter_context(in_nginx(tmp_path, CONFIGURATION, behind))
+        yield f"http://127.0.0.1:{nginx.port}/#garden", workers, redis
 
 
 @pytest.fixture
@@ -89,20 +79,16 @@ def say(tab: Page, text: str) -> None:
 @pytest.mark.needs("nginx")
 def test_nginx_counts_every_handshake_whatever_its_path_and_no_page(tmp_path):
     """``/rooms/..`` is ``/`` to nginx, and to a worker the room ``..``, which asks for a password like any other."""
-    front = free_port()
-    strict = nginx_configuration(tmp_path, front, free_port(), free_port())
-    for old, new in (("rate=5r/s", "rate=1r/m"), ("burst=40 ", "")):
-        assert 1 == strict.count(old)
-        strict = strict.replace(old, new)
-    (tmp_path / "nginx.conf").write_text(strict, "utf-8")
+    strict = {"rate=5r/s": "rate=1r/m", "burst=40 ": ""}
+    nobody = {old: f"{free_port()};" for old in ("8001;", "8002;")}
 
     def status(path: str, **headers: str) -> int:
-        connection = HTTPConnection("127.0.0.1", front, timeout=WAIT_S)
+        connection = HTTPConnection("127.0.0.1", nginx.port, timeout=WAIT_S)
         with closing(connection):
             connection.request("GET", path, headers=headers)
             return connection.getresponse().status
 
-    with in_process(program("nginx"), "-e", "stderr", "-c", tmp_path / "nginx.conf", port=front):
+    with in_nginx(tmp_path, CONFIGURATION, {**nobody, **strict}) as nginx:
         assert [502] * 3 == [status("/chat.js") for _ in range(3)]  # no worker is there
         assert 502 == status("/rooms/..", upgrade="websocket")
         for path in ("/rooms/..", "/rooms/hall", "/"):
