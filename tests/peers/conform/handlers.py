@@ -16,6 +16,14 @@ async def note(value: object) -> None:
         await watcher.send_json(value)
 
 
+async def resource():
+    """Be the dependency: the watcher hears of its clean-up."""
+    try:
+        yield "open"
+    finally:
+        await note("cleaned")
+
+
 async def attempt(sending: Awaitable[object]) -> None:
     try:
         await sending

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, WebSocket, WebSocketDisconnect, WebSocketException
 from fastapi.responses import JSONResponse
-from handlers import handlers, note
+from handlers import handlers, note, resource
 
 app = FastAPI()
 for path, handler in handlers(WebSocket, WebSocketDisconnect).items():
@@ -35,13 +35,6 @@ async def search(websocket: WebSocket, limit: int):
     await websocket.accept()
     await websocket.send_json(limit)
     await websocket.close()
-
-
-async def resource():
-    try:
-        yield "open"
-    finally:
-        await note("cleaned")
 
 
 @app.websocket("/dependency")

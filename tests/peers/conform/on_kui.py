@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from baize.asgi import WebSocketDisconnect
-from handlers import handlers, in_context, note
+from handlers import handlers, in_context, resource
 from kui.asgi import Depends, Kui, Path, Query, SocketRoute, WebSocket, websocket, websocket_var
 
 
@@ -17,13 +17,6 @@ async def search(limit: Annotated[int, Query()]) -> None:
     await websocket.accept()
     await websocket.send_json(limit)
     await websocket.close()
-
-
-async def resource():
-    try:
-        yield "open"
-    finally:
-        await note("cleaned")
 
 
 async def dependency(resource: Annotated[str, Depends(resource)]) -> None:

@@ -1,6 +1,6 @@
 """Lilya: it has no `send_denial_response`, and a WebSocket handler is given no query parameters."""
 
-from handlers import handlers, note
+from handlers import handlers, resource
 from lilya.apps import Lilya
 from lilya.dependencies import Provide, Provides
 from lilya.exceptions import WebSocketException
@@ -17,13 +17,6 @@ async def items(websocket: WebSocket):
     await websocket.accept()
     await websocket.send_json(websocket.path_params["item"])
     await websocket.close()
-
-
-async def resource():
-    try:
-        yield "open"
-    finally:
-        await note("cleaned")
 
 
 async def dependency(websocket: WebSocket, resource=Provides()):  # noqa: B008

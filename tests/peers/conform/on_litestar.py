@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handlers import handlers, note
+from handlers import handlers, note, resource
 from litestar import Litestar, WebSocket, websocket
 from litestar.di import Provide
 from litestar.exceptions import WebSocketDisconnect, WebSocketException
@@ -53,13 +53,6 @@ async def search(socket: Socket, limit: int) -> None:
     await socket.accept()
     await socket.send_json(limit)
     await socket.close()
-
-
-async def resource():
-    try:
-        yield "open"
-    finally:
-        await note("cleaned")
 
 
 @websocket("/dependency", dependencies={"resource": Provide(resource)})
