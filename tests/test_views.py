@@ -172,13 +172,18 @@ async def test_a_client_that_vanishes_while_the_view_sends_is_no_error():
     assert [1006] == ended
 
 
-async def test_a_cancelled_view_takes_leave():
+async def cancel(view):
+    """Cancel a view that waits for a message."""
     connection = InMemoryConnection(handshake("/"))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(connection.run, serving(Echo))
+        tasks.start_soon(connection.run, serving(view))
         await connection.signal.wait(lambda: connection.sent)
         await anyio.wait_all_tasks_blocked()
         tasks.cancel_scope.cancel()
+
+
+async def test_a_cancelled_view_takes_leave():
+    await cancel(Echo)
     assert [1001] == ended
 
 
@@ -188,12 +193,7 @@ async def test_a_cancelled_view_has_time_to_take_leave():
             await anyio.sleep(1)
             await super().on_disconnect(close_code)
 
-    connection = InMemoryConnection(handshake("/"))
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(connection.run, serving(Writes))
-        await connection.signal.wait(lambda: connection.sent)
-        await anyio.wait_all_tasks_blocked()
-        tasks.cancel_scope.cancel()
+    await cancel(Writes)
     assert [1001] == ended
 
 
