@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from gettext import NullTranslations
 from html import escape
 from pathlib import Path
@@ -69,7 +70,12 @@ class Peers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_peers(docs: Path) -> Peers:
     """Read ``docs/peers.toml``; where there is none, nothing. Raises `msgspec.ValidationError` for another shape."""
     file = docs / "peers.toml"
-    return msgspec.toml.decode(file.read_bytes(), type=Peers) if file.exists() else Peers()
+    return _decoded(file.read_bytes()) if file.exists() else Peers()
+
+
+@lru_cache(1)  # every page of a site asks for it
+def _decoded(content: bytes) -> Peers:
+    return msgspec.toml.decode(content, type=Peers)
 
 
 def verdict_word(words: NullTranslations, verdict: str) -> str:
