@@ -41,6 +41,7 @@ class Soak:
 
     members: int = 300
     messages: int = 100_000
+    """So many are taken at least; what was sent while Redis was away comes on top."""
     rooms: int = 30
     processes: int = 3
     rounds: int = 4
@@ -81,7 +82,7 @@ class Soak:
             progress = asyncio.create_task(self._progress())
             try:
                 await self._harm(redis, stack, servers, tasks)
-                while self.sent < self.messages:
+                while self.told["taken"] < self.messages:
                     await _sleep(0.05, tasks)
                 async with Rooms(redis.url, history=100_000, id_key="id") as rooms:
                     for name in self.taken:
@@ -123,7 +124,7 @@ class Soak:
         harms = [kill_redis, kill_process, stop_reading, come_back_at_once]
         steps = [harm for _ in range(self.rounds) for harm in random.sample(harms, len(harms))]
         for number, harm in enumerate(steps, 1):
-            while self.sent < self.messages * number / (len(steps) + 1):
+            while self.told["taken"] < self.messages * number / (len(steps) + 1):
                 await _sleep(0.02, tasks)
             self.told[harm.__name__.replace("_", " ")] += 1
             await harm()
@@ -179,7 +180,7 @@ class Member:
             if self.stopped:
                 self.stopped = False
                 await asyncio.sleep(soak.stop_s)
-            if waiting is None and soak.sent < soak.messages and self.number < soak.rooms * 4:
+            if waiting is None and soak.told["taken"] < soak.messages and self.number < soak.rooms * 4:
                 waiting = f"{soak.sent} {PADDING}"
                 soak.sent += 1
                 await connection.send(waiting)
@@ -199,6 +200,7 @@ class Member:
             else:
                 soak.told[kind if kind == "unknown" else text] += 1
                 waiting = None
+                await asyncio.sleep(0.05)  # Redis is away: who went on at once would be told so thousands of times
 
 
 async def _sleep(seconds: float, tasks: list) -> None:
