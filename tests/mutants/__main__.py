@@ -27,6 +27,7 @@ from types import ModuleType
 from typing import Any
 
 import click
+import msgspec
 import pytest
 from mutants.changes import ROOT, Change, changed, changes
 from mutants.coverage import Chosen, read_map, wanted
@@ -45,6 +46,8 @@ UNIT_TESTS = [
         "test_layout", "test_nginx", "test_tools", "test_typing", "test_wheel",
     }
 ]  # fmt: skip
+EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+"""Names of mutants, each with the reason why it does what the library does, or what nobody is promised."""
 FOUND = ROOT / ".cache" / "mutants"
 QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 PATIENCE = 4
@@ -130,6 +133,14 @@ def all_changes(only: str | None) -> list[Change]:
     return [each for each in found if modules is None or each.module.removeprefix("reference_ws.") in modules]
 
 
+def equivalent() -> dict[str, str]:
+    """Read `EQUIVALENT`. Raises `SystemExit` when it names what is no mutant."""
+    reasons = msgspec.toml.decode(EQUIVALENT.read_bytes(), type=dict[str, str])
+    if unknown := reasons.keys() - {each.what for each in all_changes(None)}:
+        raise SystemExit(f"{EQUIVALENT.relative_to(ROOT)} names what is no mutant: {', '.join(sorted(unknown))}")
+    return reasons
+
+
 def preload() -> None:
     """Import what no mutant changes, so that no child has to."""
     for name in (
@@ -178,13 +189,15 @@ def main(
     }
     if tests_first:
         names.reverse()
-    found = all_changes(only)
+    found, reasons = all_changes(only), equivalent()
     survived = FOUND / "survived.json"
     if again:
         before = json.loads(survived.read_text())
         sample = [each for each in found if each.what in before]
     else:
         sample = random.Random(seed).sample(found, min(count, len(found)))
+    named = [each for each in sample if each.what in reasons]
+    sample = [each for each in sample if each.what not in reasons]
     began = time.monotonic()
     ends = began + 60 * minutes if minutes else None
     noticed: dict[str, list[Change]] = {name: [] for name in names}
@@ -224,6 +237,9 @@ def main(
                 if seen:
                     noticed[name].append(change)
                     progress.advance(task)
+                    if name != names[0]:
+                        told = f"only {name}: {change}"
+                        progress.console.print(told, soft_wrap=True, markup=False, highlight=False)
                 else:
                     waiting.append((change, further))
                 told = ", ".join(f"{len(noticed[name])} by {name}" for name in names)
@@ -233,7 +249,7 @@ def main(
     console.print(
         f"{told_of} of {len(found):,} mutants (seed {seed}), {(time.monotonic() - began) / told_of:.1f} s each: "
         f"{names[0]} ({language}) noticed {first / told_of:.0%}, with {names[1]} {(first + second) / told_of:.0%}; "
-        f"{len(survivors)} survived."
+        f"{len(survivors)} survived. {len(named)} more of the sample are equivalent: {EQUIVALENT.relative_to(ROOT)}."
     )
     for change in sorted(survivors, key=str):
         console.print(f"  {change}", soft_wrap=True, markup=False, highlight=False)
