@@ -51,7 +51,8 @@ EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 FOUND = ROOT / ".cache" / "mutants"
 QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 PATIENCE = 4
-"""A question may take so many times as long as without a change, and half a minute: then it hangs, which is noticed."""
+"""A question may take so many times as long as without a change, and half a minute, on a machine that has nothing else
+to do: then it hangs, which is noticed."""
 FEW = 12
 """So many tests are asked first, the most likely ones: most mutants are noticed by then, and few files are read."""
 
@@ -81,6 +82,7 @@ class Question:
 
     pid: int
     deadline: float
+    hangs: bool = False
 
 
 def ask(change: Change | None, arguments: Sequence[str], plugin: object, allowed_s: float) -> Question:
@@ -116,6 +118,7 @@ def answered(question: Question) -> bool | None:
         os.killpg(question.pid, signal.SIGKILL)  # what it has started ends with it
     if not pid:
         os.waitpid(question.pid, 0)
+        question.hangs = True
         return True
     return os.waitstatus_to_exitcode(status) != 0
 
@@ -209,7 +212,8 @@ def main(
             for some in (tests[:FEW], tests[FEW:]):
                 if some:
                     paths, identities, seconds = zip(*some, strict=True)
-                    yield name, list(dict.fromkeys(paths)), list(identities), 30 + PATIENCE * jobs * sum(seconds)
+                    busy = max(jobs, os.getloadavg()[0]) / (os.cpu_count() or 1) + 1
+                    yield name, list(dict.fromkeys(paths)), list(identities), busy * (30 + PATIENCE * sum(seconds))
 
     waiting = [(each, questions(each)) for each in reversed(sample)]
     running: list[tuple[Change, Iterator[Any], str, Question]] = []
@@ -237,8 +241,8 @@ def main(
                 if seen:
                     noticed[name].append(change)
                     progress.advance(task)
-                    if name != names[0]:
-                        told = f"only {name}: {change}"
+                    if name != names[0] or asked.hangs:
+                        told = f"{'hangs in' if asked.hangs else 'only'} {name}: {change}"
                         progress.console.print(told, soft_wrap=True, markup=False, highlight=False)
                 else:
                     waiting.append((change, further))
