@@ -1,5 +1,6 @@
 import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -331,3 +332,28 @@ def test_a_long_message_is_cut_at_once():
 
 def test_a_page_may_have_the_style_of_its_pictures_once():
     assert svg(parse(ECHO)) == svg(parse(ECHO), styled=False).replace("<rect", f"<style>{STYLE}</style>\n<rect", 1)
+
+
+# --- all of a picture -------------------------------------------------------------------------------------------------
+
+LESSON = """\
+Анна -> connect /chat?room=1
+  cookie: a=b
+Анна <- accept
+学生_with_a_long_name -> connect /chat  # late
+.. 250ms
+Анна == client=CONNECTED application=CONNECTED
+Анна -> json ["a payload that is longer than the widest gap", {"of": "all"}]
+学生_with_a_long_name <- deny 503 text "full"
+  retry-after: 7
+Анна .. 2s
+Анна -> drop
+Анна !! WebSocketDisconnect
+"""
+
+
+def test_a_picture_is_as_it_was_when_somebody_last_looked_at_it():
+    """After a change that is meant, look at what is drawn now, and write it there."""
+    seconds = (0, 0.004, 0.5, 0.75, 0.75, 1, 1, 3, 3, 12.345)
+    now = svg(parse(LESSON), title="Урок", lang="ru", client="клиенты", application="приложение", seconds=seconds)
+    assert Path(__file__).with_name("picture.svg").read_text("utf-8") == f"{now}\n"
