@@ -1,4 +1,5 @@
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -31,6 +32,17 @@ def test_a_target_arrives_as_over_a_wire(on_the_wire, path, target):
 
 
 ACCEPT = {"type": "websocket.accept"}
+
+
+@pytest.mark.parametrize("send_raises", [False, True])
+async def test_a_message_to_a_client_that_has_left_is_something_that_happens(send_raises):
+    """Who waits for an application to come to rest must see that it still does something."""
+    connection = InMemoryConnection(handshake("/"), send_raises=send_raises)
+    connection.leave()
+    before = connection.steps
+    with suppress(OSError):
+        await connection.send(ACCEPT)
+    assert connection.steps > before
 
 
 @pytest.mark.parametrize(

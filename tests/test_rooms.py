@@ -373,6 +373,35 @@ async def test_what_was_read_and_comes_only_then_is_sent_once():
             assert not second._connection.sent
 
 
+async def test_who_catches_up_waits_for_an_engine_that_was_cut_off_meanwhile():
+    reads = 0
+
+    class Away(Engine):
+        def enter(self, name):
+            topic = super().enter(name)
+            topic.ready.set()
+            return topic
+
+        async def ready(self, topic):
+            await topic.ready.wait()
+
+        async def read(self, name, *arguments):
+            nonlocal reads
+            reads += 1
+            if reads == 1:
+                self._topics[name].ready = anyio.Event()
+            return await super().read(name, *arguments)
+
+    rooms = Rooms(Away(), history=10)
+    async with members(Chat(rooms), "/room/a?after=0-0") as [member]:
+        await anyio.wait_all_tasks_blocked()
+        assert reads == 1
+        await rooms.send_text("a", "1")
+        rooms.engine._topics["rooms:a"].ready.set()
+        assert "1" == await member.receive_text()
+        assert reads == 2
+
+
 async def test_a_history_ends_some_time_after_its_last_message():
     rooms = Rooms(history=3, keep_s=60)
     first = await rooms.send_text("old", "1")

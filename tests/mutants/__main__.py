@@ -41,8 +41,8 @@ UNIT_TESTS = [
     file for folder in (".", "transcript") for file in sorted((ROOT / "tests" / folder).glob("test_*.py"))
     if file.stem not in {
         # They start processes, build packages, or measure: they don't see the mutant, or take long.
-        "test_benchmarks", "test_catalogs", "test_cli", "test_cli_conform", "test_cli_connect", "test_cli_run",
-        "test_documents_over_sockets", "test_explanations", "test_fuzz",
+        "test_benchmarks", "test_cli", "test_cli_conform", "test_cli_connect", "test_cli_run",
+        "test_documents_over_sockets", "test_fuzz",
         "test_layout", "test_nginx", "test_tools", "test_typing", "test_wheel",
     }
 ]  # fmt: skip

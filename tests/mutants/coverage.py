@@ -128,13 +128,15 @@ def _forget() -> None:
 def wanted(known: Map, file: Path, lines: Iterable[int]) -> list[tuple[str, str, float]]:
     """List the tests that run any of the lines, or without lines any of the file: file, id, seconds.
 
-    Those come first that run little else, and are quick. Of what runs only while it is imported, users are asked.
+    Those come first that run little else, and are quick. Of what runs only while it is imported, users are asked, and
+    who runs nothing of the library: that looks at what its modules hold.
     """
     lines = set(lines)
     found, users = [], []
     for path, entry in known.items():
         for identity, (seconds, ran) in entry["tests"].items():
-            if there := ran.get(str(file), ()):
+            there = ran.get(str(file), ())
+            if there or not (lines or ran):
                 users.append((seconds * (100 + sum(map(len, ran.values()))), path, identity, seconds))
                 if not lines or not lines.isdisjoint(there):
                     found.append(users[-1])

@@ -160,6 +160,11 @@ def test_header_lines_stand_under_their_arrow() -> None:
     assert "cookie: a=b" in texts(step)
 
 
+def test_a_picture_is_as_wide_as_its_longest_header_line() -> None:
+    line = f"x-name: {'a' * 35}"
+    assert line in texts(drawn(f"-> connect /\n  {line}"))
+
+
 def test_what_is_said_is_escaped() -> None:
     step = steps(drawn('-> connect /\n<- accept\n-> text "<b>&amp;"'))[2]
     assert ['text "<b>&amp;"'] == texts(step)
