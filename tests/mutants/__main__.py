@@ -4,16 +4,16 @@ The documents of one language are asked first, then the unit tests, those that r
 tests notice, no page teaches; what nobody notices is a missing test, a missing sentence, or code that nobody needs.
 
 A process that has imported what doesn't change forks for each question. The child imports the library, with one module
-compiled from a changed tree; no file is written. A test that starts a process of its own sees the library unchanged.
+compiled from a changed tree; no file is written. So does the process in which the documents' commands run; any other
+that a test starts sees the library unchanged.
 """
 
 from __future__ import annotations
 
-import ast
-import importlib.abc
-import importlib.util
+import importlib
 import json
 import os
+import pickle
 import random
 import signal
 import sys
@@ -21,15 +21,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
 import msgspec
 import pytest
-from mutants.changes import ROOT, Change, changed, changes
+from mutants.changes import ROOT, Change, Changed, changes
 from mutants.coverage import Chosen, read_map, wanted
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -57,25 +55,6 @@ FEW = 12
 """So many tests are asked first, the most likely ones: most mutants are noticed by then, and few files are read."""
 
 
-class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports one module of the library from a changed tree."""
-
-    def __init__(self, name: str, file: Path, tree: ast.Module) -> None:
-        self.name, self.file, self.code = name, file, compile(tree, str(file), "exec", dont_inherit=True)
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if name != self.name:
-            return None
-        spec = importlib.util.spec_from_loader(name, self, origin=str(self.file), is_package=False)
-        if spec is not None:
-            spec.has_location = True
-        return spec
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__file__ = str(self.file)
-        exec(self.code, module.__dict__)
-
-
 @dataclass
 class Question:
     """One run of pytest in a process of its own."""
@@ -96,7 +75,12 @@ def ask(change: Change | None, arguments: Sequence[str], plugin: object, allowed
             for each in (0, 1, 2):
                 os.dup2(quiet, each)
             if change is not None:
-                sys.meta_path.insert(0, Changed(change.module, change.file, changed(change)))
+                sys.meta_path.insert(0, Changed(change))
+                os.environ["PREPARED_FIRST"] = (
+                    f"import pickle, sys; sys.path.append({str(ROOT / 'tests')!r})\n"
+                    "from mutants.changes import Changed\n"
+                    f"sys.meta_path.insert(0, Changed(pickle.loads({pickle.dumps(change)!r})))"
+                )
             status = int(pytest.main([*QUIET, *arguments], [plugin]))
         finally:
             os._exit(status)

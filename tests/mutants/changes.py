@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ast
 import copy
+import importlib.abc
+import importlib.util
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,6 +94,26 @@ def changed(change: Change) -> ast.Module:
             elif isinstance(value, list):
                 value[:] = [after if each is node else each for each in value]
     return ast.fix_missing_locations(tree)
+
+
+class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports one module of the library from a changed tree."""
+
+    def __init__(self, change: Change) -> None:
+        self.name, self.file = change.module, change.file
+        self.code = compile(changed(change), str(self.file), "exec", dont_inherit=True)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != self.name:
+            return None
+        spec = importlib.util.spec_from_loader(name, self, origin=str(self.file), is_package=False)
+        if spec is not None:
+            spec.has_location = True
+        return spec
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__file__ = str(self.file)
+        exec(self.code, module.__dict__)
 
 
 def _changed(node: ast.AST) -> ast.AST | None:
