@@ -5,7 +5,7 @@ import weakref
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
-from functools import partial
+from functools import partial, wraps
 from typing import Annotated, Any, Literal, NamedTuple, Optional, TypedDict
 from uuid import UUID
 
@@ -1034,3 +1034,40 @@ async def test_only_booleans_are_read_so(annotation):
         async with connect(App(routes=[SocketRoute("/ws", handler)]), "/ws?value=yes"):
             pass
     assert 422 == refused.value.status
+
+
+async def test_a_receive_that_was_left_pending_ends_with_the_handler():
+    ended = anyio.Event()
+    messages = [{"type": "websocket.connect"}]
+
+    async def receive():
+        if messages:
+            return messages.pop()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+
+    async def send(message): ...
+
+    async def leaves(websocket: WebSocket):
+        await websocket.accept()
+        assert not await websocket.is_disconnected()
+        assert not ended.is_set()
+        await websocket.send({"type": "websocket.close"})
+
+    await SocketRoute("/", leaves)(handshake("/"), receive, send)
+    with anyio.fail_after(60):
+        await ended.wait()
+
+
+async def test_a_wrapper_passes_on_the_connections_that_it_has_not_itself():
+    async def both(websocket: WebSocket, again: HTTPConnection):
+        await websocket.accept()
+        await websocket.send_json(again is websocket)
+
+    @wraps(both)
+    async def wrapper(first, *args, **kwargs):
+        await both(first, *args, **kwargs)
+
+    await check(serving(wrapper, "/"), "-> connect /\n<- accept\n<- json true\n<- close 1000")
