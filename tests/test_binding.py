@@ -1071,3 +1071,41 @@ async def test_a_wrapper_passes_on_the_connections_that_it_has_not_itself():
         await both(first, *args, **kwargs)
 
     await check(serving(wrapper, "/"), "-> connect /\n<- accept\n<- json true\n<- close 1000")
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_an_exception_that_a_dependency_makes_of_the_handlers_takes_its_place(asynchronous):
+    def translates():
+        try:
+            yield
+        except ValueError as error:
+            raise LookupError("translated") from error
+
+    async def translates_async():
+        try:
+            yield
+        except ValueError as error:
+            raise LookupError("translated") from error
+
+    error = await ended_by(
+        inside(raises, transaction("outer"), translates_async if asynchronous else translates), code=1011
+    )
+    assert "translated" == str(error)
+    assert ["outer: LookupError"] == [event for event in events if event.startswith("outer")]
+
+
+async def test_a_server_that_does_not_take_the_end_keeps_no_exception_from_the_log(caplog):
+    messages = [{"type": "websocket.connect"}]
+
+    async def receive():
+        return messages.pop() if messages else await anyio.sleep_forever()
+
+    async def send(message):
+        raise RuntimeError("no")
+
+    async def fails(websocket: WebSocket):
+        raise ValueError("the handler's")
+
+    with pytest.raises(ValueError, match="the handler's"):
+        await SocketRoute("/", fails)(handshake("/"), receive, send)
+    assert ["The connection could not be closed"] == [record.getMessage() for record in caplog.records]

@@ -155,3 +155,15 @@ async def test_without_a_frame_of_the_users_a_view_is_told_by_the_librarys():
         assert re.search(r"reference_ws/\w+\.py:\d+ in \w+: .*await", connection.waiting_at())
         assert "inmemory.py" not in connection.waiting_at()
         tasks.cancel_scope.cancel()
+
+
+def test_what_has_no_frame_says_so():
+    assert "no frame: it has not begun, or has ended" == waiting_at(None)
+    assert "no frame: it was not raised here" == inmemory.raised_at(ValueError())
+    assert not inmemory.is_the_users("<frozen importlib._bootstrap>")
+
+
+def test_the_test_tools_have_starlettes_client_and_no_other_name():
+    assert "TestClient" == reference_ws.testing.TestClient.__name__
+    with pytest.raises(AttributeError, match=r"^module 'reference_ws\.testing' has no attribute 'Nobody'$"):
+        _ = reference_ws.testing.Nobody

@@ -111,6 +111,29 @@ async def test_each_kind_of_message_comes_as_it_was_sent(method, data, frame):
         assert {"type": "websocket.send", **frame} == await client.receive()
 
 
+async def test_a_member_sends_each_kind_of_message():
+    rooms = Rooms(history=10)
+    app = App()
+    ids = []
+
+    @app.router.websocket("/")
+    async def member(websocket: WebSocket):
+        await websocket.accept()
+        async with rooms.join("a", websocket) as room:
+            ids.append(await room.send_text("1"))
+            ids.append(await room.send_bytes(b"2"))
+            ids.append(await room.send_json([3]))
+            await websocket.receive()
+
+    async with connect(app, "/") as client:
+        assert ["1", b"2", [3]] == [
+            await client.receive_text(),
+            await client.receive_bytes(),
+            await client.receive_json(),
+        ]
+        assert ids == [rooms_id for rooms_id in ids if rooms_id]
+
+
 async def test_a_room_of_nobody_takes_messages():
     assert await Rooms().send_text("nobody", "?") is None
     assert "0-1" == await Rooms(history=1).send_text("nobody", "?")  # its time, and its number

@@ -339,6 +339,12 @@ def test_a_page_may_have_the_style_of_its_pictures_once():
     assert svg(parse(ECHO)) == svg(parse(ECHO), styled=False).replace("<rect", f"<style>{STYLE}</style>\n<rect", 1)
 
 
+def test_what_is_said_before_a_client_connects_is_not_drawn() -> None:
+    said = Transcript((ClientData(client="bob", payload=Payload("text", "a")),))
+    with pytest.raises(ValueError, match=r"^'bob -> text \"a\"' comes before its client connects$"):
+        svg(said)
+
+
 # --- all of a picture -------------------------------------------------------------------------------------------------
 
 LESSON = """\
