@@ -105,6 +105,12 @@ async def test_scalars_convert_by_name_from_the_query_and_from_the_path(expected
         assert repr(expected) == await told(telling(annotation), f"/r/{query}", "/r/{value}")
 
 
+async def test_what_may_be_left_out_is_told_with_its_none_wherever_the_marker_stands():
+    for annotation in (Annotated[int, Query()] | None, Annotated[int | None, Query()]):
+        [fault] = await faults(telling(annotation, None), "/r?value=x")
+        assert "int | None" == fault["expected"].replace("optional[int]", "int | None")
+
+
 async def test_a_convertor_of_the_path_has_the_first_word():
     assert "7" == await told(telling(int), "/7", "/{value:int}")
 
