@@ -383,7 +383,7 @@ class Engine:
     def __init__(self) -> None:
         self._topics: dict[str, _Topic] = {}
         self._kept: dict[str, deque[Entry]] = {}
-        self._ends: dict[str, float] = {}  # the time in ms at which what is kept of a room ends; the latest sent to last
+        self._ends: dict[str, float] = {}  # when (in ms) what is kept of a room ends; last the one sent to last
         self._turn: anyio.Lock | None = None
         self._sending = 0
 

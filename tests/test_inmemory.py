@@ -143,3 +143,50 @@ async def test_without_a_frame_of_the_users_a_view_is_told_by_the_librarys():
         assert re.search(r"reference_ws/\w+\.py:\d+ in \w+: .*await", connection.waiting_at())
         assert "inmemory.py" not in connection.waiting_at()
         tasks.cancel_scope.cancel()
+
+
+async def test_each_of_two_tasks_that_wait_gets_the_disconnect_and_who_asks_later_waits():
+    connection = InMemoryConnection(handshake("/"))
+    got = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+
+        async def wait():
+            got.append((await receive())["code"])
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            tasks.start_soon(wait)
+        with anyio.move_on_after(10):
+            got.append(await receive())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.run, app)
+        await anyio.wait_all_tasks_blocked()
+        connection.leave(1001)
+    assert [1001, 1001] == got
+
+
+async def test_two_loops_over_one_connection_both_end_with_it():
+    app = App()
+    ended = []
+
+    @app.router.websocket("/")
+    async def handler(websocket: reference_ws.WebSocket):
+        await websocket.accept()
+
+        async def loop():
+            async for text in websocket.iter_text():
+                assert text == "a"
+            ended.append(websocket.end)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(loop)
+            tasks.start_soon(loop)
+
+    async with reference_ws.testing.connect(app, "/") as client:
+        await client.send_text("a")
+        await client.close(1001)
+    assert [(1001, ""), (1001, "")] == ended

@@ -146,8 +146,13 @@ class InMemoryConnection:
     async def receive(self) -> Message:
         """Hand over the next message of the client (ASGI's ``receive``)."""
         self._happened()
-        await self.signal.wait(lambda: bool(self._inbox))
-        message = self._inbox.popleft()
+        # The disconnect stays, as with uvicorn, for each of several tasks that wait for a message. Who asks only after
+        # it waits for ever, so that a loop that doesn't look at what it gets is a deadlock, which is told, and no hang.
+        late = self.client_state is WebSocketState.DISCONNECTED
+        await self.signal.wait(lambda: bool(self._inbox) and not late)
+        message = self._inbox[0]
+        if message["type"] != DISCONNECT:
+            self._inbox.popleft()
         entry = lifecycle.RECEIVE[self.client_state][message["type"]]
         if isinstance(entry, WebSocketState):
             self.client_state = entry
