@@ -47,6 +47,9 @@ CLOSE_S: Final = 5.0
 """So long may the block of a member go on that was closed for being slow, before it is cancelled."""
 
 MAX_NAME: Final = 128
+KEPT_ROOMS: Final = 10_000
+"""Of so many rooms a history is kept in memory: who may name rooms may name ever new ones."""
+
 CHUNK: Final = 64
 """So many messages of a history are read at once, and lie in memory for who catches up."""
 
@@ -380,7 +383,7 @@ class Engine:
     def __init__(self) -> None:
         self._topics: dict[str, _Topic] = {}
         self._kept: dict[str, deque[Entry]] = {}
-        self._ends: dict[str, float] = {}  # the time in ms at which what is kept of a room ends
+        self._ends: dict[str, float] = {}  # when (in ms) what is kept of a room ends; last the one sent to last
         self._turn: anyio.Lock | None = None
         self._sending = 0
 
@@ -442,7 +445,11 @@ class Engine:
             else:
                 del self._ends[other]
         entries = self._kept.setdefault(name, deque())
+        self._ends.pop(name, None)
         self._ends[name] = now + keep_s * 1000
+        if len(self._kept) > KEPT_ROOMS:
+            longest_silent = next(iter(self._ends))
+            del self._kept[longest_silent], self._ends[longest_silent]
         ms, number = entries[-1][0] if entries else START
         id_ = max(ms, now), number + 1
         entries.append((id_, head + _write_id(id_).encode() + tail if tail else head))

@@ -80,12 +80,9 @@ class WebSocket(Connection, StarletteWebSocket):
     client_state: WebSocketState
     application_state: WebSocketState
 
-    # Class attributes serve as defaults: an idle connection should weigh little.
+    # Class attributes serve as defaults of what few connections need: an idle one should weigh little.
     _in_doubt = False  # an accept was cancelled under way
     _end: tuple[int, str] | None = None
-    _sending = False  # a message is being handed to the server
-    _turns: deque[anyio.Event] | None = None  # of the tasks that wait until theirs can be, made when the first one must
-    _run = 0  # how much was sent since a task last received, or let others run; see FAIR
     _bindings: Any = None  # the Bindings of reference_ws.binding, while a route's handler runs
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,6 +94,9 @@ class WebSocket(Connection, StarletteWebSocket):
         self.application_state = CONNECTING
         self._ahead: ReadAhead | None = None  # made when somebody looks ahead; most connections never do
         self._receiving = 0  # how many tasks wait in the server's receive() itself, and not for what is read ahead
+        self._sending = False  # a message is being handed to the server
+        self._turns: deque[anyio.Event] | None = None  # of tasks that wait until theirs can be, made for the first one
+        self._run = 0  # how much was sent since a task last received, or let others run; see FAIR
 
     # --- raw messages -----------------------------------------------------------------------------------------------
 
@@ -256,14 +256,16 @@ class WebSocket(Connection, StarletteWebSocket):
         """Send a text frame. Raises `LifecycleError`, or `WebSocketDisconnect` when the connection is over."""
         if not isinstance(data, str):
             raise TypeError(f"send_text() takes a str, not {type(data).__name__}; use send_bytes() or send_json().")
-        self._check_send("send_text()")
+        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
+            raise self._send_error(SENT, "send_text()")
         await self._deliver({"type": SENT, "text": data}, len(data))
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary frame; raises like `send_text`."""
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}; use send_text() or send_json().")
-        self._check_send("send_bytes()")
+        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
+            raise self._send_error(SENT, "send_bytes()")
         data = bytes(data)
         await self._deliver({"type": SENT, "bytes": data}, len(data))
 
@@ -275,7 +277,8 @@ class WebSocket(Connection, StarletteWebSocket):
         """
         if mode != "text":
             self._check_mode(mode, "send_json()", "binary")
-        self._check_send("send_json()")
+        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
+            raise self._send_error(SENT, "send_json()")
         text = dumps(data)
         message = {"type": SENT, "text": text} if mode == "text" else {"type": SENT, "bytes": text.encode()}
         await self._deliver(message, len(text))
@@ -377,7 +380,7 @@ class WebSocket(Connection, StarletteWebSocket):
 
     # --- inside: the way in -----------------------------------------------------------------------------------------
 
-    async def _next(self, tried: str, *, data: bool = True, take: Callable[[Message, str], Any] | None = None) -> Any:
+    async def _next(self, tried: str, take: Callable[[Message, str], Any] | None = None, *, data: bool = True) -> Any:
         """Receive the next message and move ``client_state``; ``data`` is False for who can take any, connect included.
 
         With ``take`` it is a step of a loop: returns what ``take`` makes of the data, and the end is a
@@ -449,10 +452,6 @@ class WebSocket(Connection, StarletteWebSocket):
         return self._ahead
 
     # --- inside: the way out ----------------------------------------------------------------------------------------
-
-    def _check_send(self, tried: str) -> None:
-        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
-            raise self._send_error(SENT, tried)
 
     async def _deliver(self, message: Message, length: int = 0) -> None:
         """Hand a message that is legal here to the server, after those that began before it.
@@ -598,7 +597,7 @@ class _Frames(Generic[T]):
         return self
 
     def __anext__(self) -> Coroutine[Any, Any, T]:
-        return self._websocket._next(self._tried, take=self._take)
+        return self._websocket._next(self._tried, self._take)
 
 
 def _farewell(message: Message) -> tuple[int, str]:

@@ -167,3 +167,50 @@ def test_the_test_tools_have_starlettes_client_and_no_other_name():
     assert "TestClient" == reference_ws.testing.TestClient.__name__
     with pytest.raises(AttributeError, match=r"^module 'reference_ws\.testing' has no attribute 'Nobody'$"):
         _ = reference_ws.testing.Nobody
+
+
+async def test_each_of_two_tasks_that_wait_gets_the_disconnect_and_who_asks_later_waits():
+    connection = InMemoryConnection(handshake("/"))
+    got = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+
+        async def wait():
+            got.append((await receive())["code"])
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            tasks.start_soon(wait)
+        with anyio.move_on_after(10):
+            got.append(await receive())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.run, app)
+        await anyio.wait_all_tasks_blocked()
+        connection.leave(1001)
+    assert [1001, 1001] == got
+
+
+async def test_two_loops_over_one_connection_both_end_with_it():
+    app = App()
+    ended = []
+
+    @app.router.websocket("/")
+    async def handler(websocket: reference_ws.WebSocket):
+        await websocket.accept()
+
+        async def loop():
+            async for text in websocket.iter_text():
+                assert text == "a"
+            ended.append(websocket.end)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(loop)
+            tasks.start_soon(loop)
+
+    async with reference_ws.testing.connect(app, "/") as client:
+        await client.send_text("a")
+        await client.close(1001)
+    assert [(1001, ""), (1001, "")] == ended

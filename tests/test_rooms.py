@@ -447,6 +447,19 @@ async def test_a_history_ends_some_time_after_its_last_message():
         assert {"skipped": None} == await client.receive_json()
 
 
+async def test_of_too_many_rooms_the_one_that_is_silent_longest_loses_its_history(monkeypatch):
+    """Who may name rooms may name ever new ones: memory must not grow with them."""
+    monkeypatch.setattr("reference_ws.rooms.KEPT_ROOMS", 3)
+    rooms = Rooms(history=3)
+    first = [await rooms.send_text(name, "1") for name in "abc"]
+    await rooms.send_text("a", "2")
+    await rooms.send_text("d", "1")
+    assert {"rooms:a", "rooms:c", "rooms:d"} == set(rooms.engine._kept) == set(rooms.engine._ends)
+    async with members(Chat(rooms), f"/room/a?after={first[0]}", f"/room/b?after={first[1]}") as [a, b]:
+        assert "2" == await a.receive_text()
+        assert {"skipped": None} == await b.receive_json()
+
+
 async def test_each_history_ends_in_its_own_time_also_on_one_engine():
     long = Rooms(history=3, keep_s=60)
     short = Rooms(long.engine, history=3, keep_s=1, prefix="short")
