@@ -766,10 +766,10 @@ async def test_a_connection_is_in_so_many_rooms_and_once_in_each():
     rooms = Rooms(max_rooms=2)
 
     async def join(room):
-        with pytest.raises(RoomError, match="in that room already; leave it first"):
+        with pytest.raises(RoomError, match=r"^join\('a'\): .* is in that room already; leave it first\.$"):
             await rooms.join("a", room.websocket).__aenter__()
         async with rooms.join("b", room.websocket):
-            with pytest.raises(RoomError, match="is in 2 rooms; leave one, or raise max_rooms"):
+            with pytest.raises(RoomError, match=r"^join\('c'\): .* is in 2 rooms; leave one, or raise max_rooms\.$"):
                 await rooms.join("c", room.websocket).__aenter__()
         async with rooms.join("c", room.websocket):
             pass
@@ -783,7 +783,7 @@ async def test_only_an_accepted_connection_joins():
 
     async def app(scope, receive, send):
         websocket = WebSocket(scope, receive, send)
-        with pytest.raises(RoomError, match="accept the connection first; it is CONNECTING"):
+        with pytest.raises(RoomError, match=r"^join\('a'\): accept the connection first; it is CONNECTING\.$"):
             await rooms.join("a", websocket).__aenter__()
         assert WebSocketState.CONNECTING is websocket.application_state
         await websocket.close()
