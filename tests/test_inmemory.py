@@ -157,6 +157,18 @@ async def test_without_a_frame_of_the_users_a_view_is_told_by_the_librarys():
         tasks.cancel_scope.cancel()
 
 
+async def test_a_message_that_is_taken_is_something_that_happens():
+    connection = InMemoryConnection(handshake("/"))
+    await connection.receive()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.receive)
+        await anyio.wait_all_tasks_blocked()
+        before = connection.steps
+        connection.deliver("a")
+        assert before + 1 == connection.steps
+    assert before + 2 == connection.steps
+
+
 def test_what_has_no_frame_says_so():
     assert "no frame: it has not begun, or has ended" == waiting_at(None)
     assert "no frame: it was not raised here" == inmemory.raised_at(ValueError())
