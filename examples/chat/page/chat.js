@@ -137,6 +137,11 @@ function show({ key, name, text, at }) {
   }
 }
 
+let atEnd = true // of what is said: there we stay, whatever comes, and however much room there is for it
+const toEnd = () => { if (atEnd) list.scrollTop = list.scrollHeight }
+list.onscroll = () => atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40
+new ResizeObserver(toEnd).observe(list)
+
 function element(tag, text, className = "") {
   const made = document.createElement(tag)
   made.textContent = text // never HTML: anybody may have written it
@@ -145,10 +150,9 @@ function element(tag, text, className = "") {
 }
 
 function add(item) {
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40
   list.append(item)
   for (const { item } of waiting.values()) list.append(item) // what hasn't come back stays below
-  if (atEnd) list.scrollTop = list.scrollHeight
+  toEnd()
   return item
 }
 
@@ -190,8 +194,8 @@ say.onsubmit = event => {
   const item = element("li", "", "waiting")
   item.append(element("bdi", text))
   waiting.set(key, { text, item })
+  atEnd = true
   add(item)
-  list.scrollTop = list.scrollHeight
   say.text.value = ""
   pump()
 }

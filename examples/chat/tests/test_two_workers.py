@@ -167,11 +167,16 @@ def test_a_tab_cuts_nothing_off_and_says_nothing_in_anothers_name(tmp_path, open
     with running(WORKERS[0], port, tmp_path, environment) as worker:
         tab = open_tab(f"http://127.0.0.1:{port}/", "zh-CN", "ana")
         expect(tab.locator("#say [name=text]")).to_be_focused()
+        tab.set_viewport_size({"width": 360, "height": 300})
+        for number in range(9):
+            say(tab, str(number))
+        expect(tab.locator("#said time")).to_have_count(9)
         say(tab, "\U0001f600" * 1001)
         expect(tab.locator("#status")).to_have_text("消息有 1001 个字符，最多 1000 个")
         expect(tab.locator("#say [name=text]")).to_have_value("\U0001f600" * 1001)
+        expect(tab.locator("#said li").last).to_be_in_viewport(ratio=1)  # though the line above it has become two
         say(tab, "\U0001f600" * 1000)
-        expect(tab.locator("#said time + b + bdi")).to_have_text(["\U0001f600" * 1000])
+        expect(tab.locator("#said time + b + bdi")).to_have_text([*"012345678", "\U0001f600" * 1000])
         expect(tab.locator("#status")).to_have_class("open")
         worker.process.kill()
         expect(tab.locator("#status")).not_to_have_class("open")
@@ -181,7 +186,7 @@ def test_a_tab_cuts_nothing_off_and_says_nothing_in_anothers_name(tmp_path, open
         expect(tab.locator("#refused")).to_be_visible()
         sign_in(tab, "li")
         say(tab, "I am li")
-        expect(tab.locator("#said bdi")).to_have_text(["\U0001f600" * 1000, "I am li"])
+        expect(tab.locator("#said bdi")).to_have_text([*"012345678", "\U0001f600" * 1000, "I am li"])
         expect(tab.locator("#said .waiting")).to_have_count(0)
 
 
