@@ -384,16 +384,22 @@ class Engine:
     def enter(self, name: str) -> _Topic:
         """Make a room known here; `leave` has to follow."""
         self.hold()
-        topic = self._topics.get(name) or self._topics.setdefault(name, _Topic(name))
-        topic.users += 1
-        return topic
+        if name not in self._topics:
+            self._topics[name] = _Topic(name)
+            self.want(name, self._topics[name])
+        self._topics[name].users += 1
+        return self._topics[name]
 
     async def leave(self, topic: _Topic) -> None:
         """Forget the room, if nobody here is in it any more."""
         topic.users -= 1
         if not topic.users:
             del self._topics[topic.name]
+            self.want(topic.name, None)
         await self.let_go()
+
+    def want(self, name: str, topic: _Topic | None) -> None:
+        """Have the room's messages come here from now on; ``None``: no more."""
 
     async def ready(self, topic: _Topic) -> None:
         """Wait until the room's messages come here."""
@@ -586,25 +592,14 @@ class _Redis(Engine):
 
     # --- listening
 
-    def enter(self, name: str) -> _Topic:
-        topic = super().enter(name)
-        if topic.users == 1:
-            self._want(name, topic)
+    def want(self, name: str, topic: _Topic | None) -> None:
+        self._wanted[name] = topic
+        self._changed.set()
         if self._listener is None:
             # Not in the context of the connection that happens to be the first.
             self._listener = contextvars.Context().run(
                 asyncio.ensure_future, self._listen(self._redis, self._listening, self._closing)
             )
-        return topic
-
-    async def leave(self, topic: _Topic) -> None:
-        if topic.users == 1:
-            self._want(topic.name, None)
-        await super().leave(topic)
-
-    def _want(self, name: str, topic: _Topic | None) -> None:
-        self._wanted[name] = topic
-        self._changed.set()
 
     async def ready(self, topic: _Topic) -> None:
         with anyio.move_on_after(WAIT_S):
