@@ -163,7 +163,7 @@ class Headers:
 
 
 app = App(
-    routes=[SocketRoute("/rooms/{room}", talk), Mount("/", StaticFiles(directory=HERE / "page", html=True))],
+    routes=[SocketRoute("/rooms/{room:path}", talk), Mount("/", StaticFiles(directory=HERE / "page", html=True))],
     middleware=[
         Middleware(Headers),
         Middleware(OriginGuard),

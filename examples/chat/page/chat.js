@@ -72,7 +72,8 @@ function backOff() {
 function connect() {
   clearTimeout(timer)
   tell(words.connecting)
-  const socket = ws = new WebSocket(`/rooms/${encodeURIComponent(room)}`)
+  // No room's name has a dot; but of ".." the browser would make another path, at which nobody tells that.
+  const socket = ws = new WebSocket(`/rooms/${encodeURIComponent(room).replaceAll(".", "%252E")}`)
   const began = Date.now()
   socket.onopen = () => socket.send(JSON.stringify({ ...hello, after: last ?? "0-0" }))
   socket.onmessage = event => socket === ws && take(JSON.parse(event.data))
