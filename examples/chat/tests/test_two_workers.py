@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
+from datetime import datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -196,6 +197,9 @@ def test_a_tab_cuts_nothing_off_and_says_nothing_in_anothers_name(tmp_path, open
         say(tab, "I am li")
         expect(tab.locator("#said bdi")).to_have_text([*"012345678", "\U0001f600" * 1000, "I am li"])
         expect(tab.locator("#said .waiting")).to_have_count(0)
+        tab.clock.set_fixed_time(datetime.now() + timedelta(days=1))
+        tab.reload()
+        expect(tab.locator("#said time")).to_have_text([re.compile(r"^\d+/\d+ \d\d:\d\d$")])  # said yesterday
 
 
 @pytest.mark.needs("chromium", "nginx", "redis")
