@@ -335,7 +335,7 @@ class _Connection(H11Protocol):
     def _end_if_idle(self, before: object) -> None:
         websocket: Any = self.transport.get_protocol()
         if websocket is not self:  # to a handshake with long lines or many headers uvicorn 0.54 says nothing at all
-            if websocket.conn.handshake_exc is not None:
+            if websocket is not None and websocket.conn.handshake_exc is not None:  # None: it has ended meanwhile
                 self.transport.abort()
             return
         if self.cycle is before:  # the request that was answered when it was last looked, or none at all
