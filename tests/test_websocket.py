@@ -649,30 +649,27 @@ async def test_polling_is_disconnected_loses_nothing_and_keeps_the_order(both_ke
 @pytest.mark.parametrize("unread", [0, 64])
 async def test_who_only_asks_is_disconnected_lets_others_run(unread):
     """Also while another task receives, and when as much is kept as may be."""
+    server = Server(*[data(text="unread")] * unread)
+    if not unread:
+        server.receive = anyio.sleep_forever
+    connection = websocket(server)
+    others_ran = False
 
-    async def app(scope, receive, send):
-        connection = WebSocket(scope, receive, send)
-        await connection.accept()
-        async with anyio.create_task_group() as tasks:
-            if unread:
-                await connection.is_disconnected()
-            else:
-                tasks.start_soon(connection.receive)
-                await anyio.lowlevel.checkpoint()
-            others = anyio.Event()
-            tasks.start_soon(set_it, others)
-            for _ in range(1_000):  # it would go on for ever where nobody else runs
-                assert not await connection.is_disconnected()
-            assert others.is_set()
-            tasks.cancel_scope.cancel()
+    async def other():
+        nonlocal others_ran
+        others_ran = True
 
-    async def set_it(event):
-        event.set()
-
-    connection = InMemoryConnection(handshake("/"))
-    for _ in range(unread):
-        connection.deliver("unread")
-    await connection.run(app)
+    async with anyio.create_task_group() as tasks:
+        if unread:
+            await connection.is_disconnected()
+        else:
+            tasks.start_soon(connection.receive)
+            await anyio.lowlevel.checkpoint()
+        tasks.start_soon(other)
+        for _ in range(1_000):  # it would go on for ever where nobody else runs
+            assert not await connection.is_disconnected()
+        assert others_ran
+        tasks.cancel_scope.cancel()
 
 
 async def test_is_disconnected_reads_no_further_ahead_than_its_bound():
