@@ -95,10 +95,40 @@ def test_what_the_site_leaves_beside_each_page():
             example = found["examples"][str(number)]
             assert fence.source == example["script"]
             main = found["samples"][example["main"] - 1]["source"]
-            assert re.search(rf"^(async )?(def |class )?{example['app']}\b", main, re.MULTILINE), (page.file, number)
+            shown = rf"""^(async )?(def |class )?{example["app"]}\b|\("/"""  # it makes the application, or has a route
+            assert re.search(shown, main, re.MULTILINE), (page.file, number)
             assert example["main"] in example["blocks"]
         for exercise in found["exercises"]:
             assert exercise["name"] == found["examples"][str(exercise["example"])]["exercise"]
+
+
+MAIN = """\
+# Title {#title}
+```python
+app, other = App(), App()
+```
+```python
+@app.websocket("/room/{name}")
+async def room(websocket: WebSocket, name: str): ...
+```
+```python
+connect(app, "/room/a")
+other.websocket("/room/a")(room)
+```
+```transcript
+%s
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "main"), [("-> connect /room/a?b=/", 2), ("-> connect /room", 1), ("ana -> connect /room/a", 2)]
+)
+def test_what_is_looked_at_first_is_the_sample_with_the_route(tmp_path, script, main):
+    path = tmp_path / "ru/closing.md"
+    path.parent.mkdir()
+    path.write_text(MAIN % script, "utf-8")
+    assert main == contents(read_page(path))["examples"]["1"]["main"]
 
 
 # --- one page ---------------------------------------------------------------------------------------------------------
