@@ -391,6 +391,12 @@ def test_free_play_answers_and_loses_nothing(visit):
     expect(lab.conversation).to_contain_text("один")
 
     lab.root.locator("summary", has_text=lab.words["more"]).click()
+    for name, told in (
+        ("stop_reading", "The client reads nothing any more: each message to it waits in its send."),
+        ("read_on", "The client reads on."),
+    ):
+        lab.named(name).click()
+        expect(lab.told).to_contain_text(catalog("ru").gettext(told))
     lab.named("drop").click()
     expect(lab.conversation).to_contain_text("客人 -> drop")
     lab.named("send").click()  # after the end, too, there is an answer

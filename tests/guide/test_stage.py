@@ -454,6 +454,30 @@ def test_free_play_goes_line_by_line(free):
     assert 7 == show["row"]
 
 
+def test_a_client_that_reads_nothing_holds_up_whoever_sends_to_it(free):
+    line = free(answering("await websocket.receive_text()", *["await websocket.send_text('x')"] * 2))
+    line("ana -> connect /echo/1")
+    line("li -> connect /echo/2")
+    (show,) = line("ana stop reading")
+    assert said("The client reads nothing any more: each message to it waits in its send.") == show["told"].strip()
+    (show,) = line('ana -> text "a"')
+    assert 'ana -> text "a"' == show["told"]
+    waits = {each["client"]: each["line"] for each in show["waits"]}
+    assert waits["ana"] == waits["li"] + 1
+    (show,) = line('li -> text "b"')  # the others are not held up
+    assert 'li -> text "b"\nli <- text "x"\nli <- text "x"' == show["told"]
+    (show,) = line("ana go on reading")
+    assert said("The client reads on.") == show["told"].split("\n")[0]
+    assert show["transcript"].endswith('ana <- text "x"\nana <- text "x"\n')
+
+    line("li stop reading")
+    line('li -> text "c"')
+    (show,) = line("li -> drop")  # what it hasn't read it will never have got
+    assert show["transcript"].endswith('li -> text "c"\nli -> drop\n')
+    (problem,) = line("li go on reading")
+    assert said("This client isn't connected: connect first.") == problem["text"]
+
+
 def test_time_passes_up_to_an_answer_and_as_the_reader_says(free):
     line = free(answering("await anyio.sleep(1)", "await websocket.send_text('tick')"))
     (show,) = line("-> connect /echo/1")

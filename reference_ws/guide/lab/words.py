@@ -112,6 +112,9 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "flood_hint": _("Fifty messages, one after the other."),
         "large": _("Large message"),
         "large_hint": _("A text of 20,000 characters."),
+        "stop_reading": _("Stop reading"),
+        "stop_reading_hint": _("The client takes nothing from the network any more, as if all buffers were full."),
+        "read_on": _("Read on"),
         "bad_text": _("Close with 1007"),
         "bad_text_hint": _("What a client does that got bytes as text that are no UTF-8."),
         # what can be taken along
