@@ -105,6 +105,8 @@ def convert(value: Any, type: Any) -> Any:  # noqa: A002
         _complete(converted)
     except RecursionError:
         raise msgspec.ValidationError("Nested too deeply") from None
+    except UnicodeError as error:  # of half a character, which JSON can escape and only a str can hold
+        raise msgspec.ValidationError(str(error)) from None
     except ValueError as error:
         found = [f"{problem} - at `{_path(place)}`" for place, _, problem in problems(error)]
         raise (msgspec.ValidationError("; ".join(found)) if found else error) from None

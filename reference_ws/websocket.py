@@ -117,7 +117,7 @@ class WebSocket(Connection, StarletteWebSocket):
         code or reason that can't be sent, and `WebSocketDisconnect` when the client has left: with its code if it sent
         one, with 1006 if it has vanished.
         """
-        event = lifecycle.sent_event(message)
+        event = lifecycle.sent_event(message) if isinstance(message, Mapping) else repr(message)
         entry = lifecycle.on_send(self.client_state, self.application_state, event)
         if not isinstance(entry, WebSocketState):
             raise self._send_error(event, f"send({event})")
@@ -127,8 +127,14 @@ class WebSocket(Connection, StarletteWebSocket):
             self._end = VANISHED
         elif event == RESPONSE_START and not self.can_deny:
             raise self._error("denial-unsupported", f"send({event})")
-        elif event == SENT and message.get("text") is None and message.get("bytes") is None:
-            raise self._error("no-payload", f"send({event})")
+        elif event == SENT:
+            text, data = message.get("text"), message.get("bytes")
+            if text is None and data is None:
+                raise self._error("no-payload", f"send({event})")
+            if not isinstance(text, str | None) or not isinstance(data, bytes | bytearray | memoryview | None):
+                raise TypeError(f"send() takes text as str and bytes as bytes, not {text!r} and {data!r}.")
+        elif event == ACCEPT and (lines := _checked_accept(message.get("subprotocol"), message.get("headers"))):
+            message = {**message, "headers": lines}
         # The state moves before the send is awaited: of two tasks that close at once, the second must find the
         # connection closed. Moved afterwards, both would pass the check while the first one waits.
         self.application_state = entry
@@ -150,11 +156,7 @@ class WebSocket(Connection, StarletteWebSocket):
             raise self._send_error(ACCEPT, "accept()")
         if self._in_doubt:
             raise self._error("accept-twice", "accept()")
-        if subprotocol is not None and not isinstance(subprotocol, str):
-            raise TypeError(f"accept() takes a subprotocol as str, not {subprotocol!r}.")
-        if subprotocol is not None and not _TOKEN.fullmatch(subprotocol.encode()):
-            raise ValueError(f"accept() can't send the subprotocol {subprotocol!r}: it is no word of a header.")
-        lines = [] if headers is None else _header_lines(headers)
+        lines = _checked_accept(subprotocol, headers)
         if self.client_state is CONNECTING:
             await self._next("accept()", data=False)
         self.application_state = CONNECTED
@@ -177,6 +179,8 @@ class WebSocket(Connection, StarletteWebSocket):
             raise self._send_error(RESPONSE_START, "send_denial_response()")
         if not self.can_deny:
             raise self._error("denial-unsupported", "send_denial_response()")
+        if not callable(response):
+            raise TypeError(f"send_denial_response() takes a Response, not {response!r}.")
         await response(self.scope, self.receive, self.send)
 
     @property
@@ -314,8 +318,9 @@ class WebSocket(Connection, StarletteWebSocket):
         """
         if self._over:
             return True
-        if self._receiving:
-            return False  # another task waits for the next message: so none is there, and no end either
+        await anyio.lowlevel.checkpoint()  # a loop that only asks this must let those run who change the answer
+        if self._over or self._receiving:
+            return self._over  # another task waits for the next message: so none is there, and no end either
         return await self._read_ahead().look()
 
     @asynccontextmanager
@@ -614,11 +619,18 @@ def _checked_close(code: int, reason: str) -> tuple[int, str]:
     return code, reason
 
 
-def _header_lines(headers: Iterable[HeaderPair] | Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Write headers as ASGI wants them: bytes, the names in lower case."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
+def _checked_accept(
+    subprotocol: str | None, headers: Iterable[HeaderPair] | Mapping[str, str] | None
+) -> list[tuple[bytes, bytes]]:
+    """Check a subprotocol, and write headers as ASGI wants them: bytes, the names in lower case."""
+    if subprotocol is not None and not isinstance(subprotocol, str):
+        raise TypeError(f"accept() takes a subprotocol as str, not {subprotocol!r}.")
+    if subprotocol is not None and not _TOKEN.fullmatch(subprotocol.encode()):
+        raise ValueError(f"accept() can't send the subprotocol {subprotocol!r}: it is no word of a header.")
+    pairs = headers.items() if isinstance(headers, Mapping) else () if headers is None else headers
     try:
-        lines = [(_latin(name).lower(), _latin(value)) for name, value in pairs]
+        # A string of two characters would pass for a pair, too.
+        lines = [(_latin(name).lower(), _latin(value)) for name, value in map(_not_text, pairs)]
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"accept() takes headers as pairs of bytes or str, or as a mapping of str, not {headers!r}."
@@ -631,6 +643,12 @@ def _header_lines(headers: Iterable[HeaderPair] | Mapping[str, str]) -> list[tup
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BREAKS: Final = re.compile(rb"[\r\n\0]")
+
+
+def _not_text(pair: HeaderPair) -> HeaderPair:
+    if isinstance(pair, str):
+        raise TypeError
+    return pair
 
 
 def _latin(part: str | bytes) -> bytes:

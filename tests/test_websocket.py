@@ -245,6 +245,28 @@ async def test_a_raw_send_without_payload_is_refused():
         await websocket(Server()).send({"type": "websocket.send", "text": None})
 
 
+@pytest.mark.parametrize("payload", [{"text": b"a"}, {"bytes": "a"}, {"text": "a", "bytes": 7}])
+async def test_a_raw_send_of_another_kind_is_refused(payload):
+    server = Server()
+    with pytest.raises(TypeError, match="takes text as str and bytes as bytes"):
+        await websocket(server).send({"type": "websocket.send", **payload})
+    assert [] == server.sent
+
+
+async def test_what_is_no_message_at_all_is_refused():
+    with pytest.raises(LifecycleError, match=r"send\('hello'\).*unknown-message"):
+        await websocket(Server()).send("hello")
+
+
+async def test_raw_headers_are_sent_as_those_of_accept():
+    async def app(scope, receive, send):
+        connection = WebSocket(scope, receive, send)
+        await connection.receive()
+        await connection.send({"type": "websocket.accept", "headers": [("X-A", "b")]})
+
+    await check(app, "-> connect /\n<- accept\n    x-a: b")
+
+
 async def test_a_raw_denial_needs_the_extension():
     server = Server()
     connection = websocket(server, CONNECTED, CONNECTING, extensions={})
@@ -623,6 +645,32 @@ async def test_polling_is_disconnected_loses_nothing_and_keeps_the_order(both_ke
             await anyio.lowlevel.checkpoint()
         await client.close(4000, "bye")
     assert [*map(str, range(50)), (4000, "bye")] == received
+
+
+@pytest.mark.parametrize("unread", [0, 64])
+async def test_who_only_asks_is_disconnected_lets_others_run(unread):
+    """Also while another task receives, and when as much is kept as may be."""
+    server = Server(*[data(text="unread")] * unread)
+    if not unread:
+        server.receive = anyio.sleep_forever
+    connection = websocket(server)
+    others_ran = False
+
+    async def other():
+        nonlocal others_ran
+        others_ran = True
+
+    async with anyio.create_task_group() as tasks:
+        if unread:
+            await connection.is_disconnected()
+        else:
+            tasks.start_soon(connection.receive)
+            await anyio.lowlevel.checkpoint()
+        tasks.start_soon(other)
+        for _ in range(1_000):  # it would go on for ever where nobody else runs
+            assert not await connection.is_disconnected()
+        assert others_ran
+        tasks.cancel_scope.cancel()
 
 
 async def test_is_disconnected_reads_no_further_ahead_than_its_bound():
@@ -1138,6 +1186,7 @@ async def test_headers_are_taken_as_strings_too(headers):
     "call",
     [
         lambda websocket: websocket.accept(headers=["x-a"]),
+        lambda websocket: websocket.accept(headers=["xa"]),
         lambda websocket: websocket.accept(headers=[("x-a", 1)]),
         lambda websocket: websocket.accept(headers=[("x-a", "\u4f60")]),
         lambda websocket: websocket.accept(headers=7),
@@ -1145,6 +1194,9 @@ async def test_headers_are_taken_as_strings_too(headers):
         lambda websocket: websocket.close(1008, ["why"]),
         lambda websocket: websocket.close("1008"),
         lambda websocket: websocket.send({"type": "websocket.close", "reason": 7}),
+        lambda websocket: websocket.send({"type": "websocket.accept", "subprotocol": 7}),
+        lambda websocket: websocket.send({"type": "websocket.accept", "headers": [7]}),
+        lambda websocket: websocket.send_denial_response("no"),
     ],
 )
 async def test_arguments_of_another_kind_are_a_type_error_before_anything_is_sent(call):

@@ -107,6 +107,8 @@ class InMemoryConnection:
         """True once the application has accepted."""
         self.end: tuple[int, str] | None = None
         """How the connection ended, code and reason, as soon as either side has ended it; the first end counts."""
+        self.stalled = False
+        """True while the client reads nothing: as with full buffers, what is held is released only when it reads on."""
         self.steps = 0
         """Grows with everything that the application does, so that a player sees when it has settled."""
         self.signal = signal or Signal()
@@ -213,6 +215,9 @@ class InMemoryConnection:
         """Put the client's end on its way to the application, unless it is; 1006 is a connection that vanished."""
         if not self.gone:
             self.end = code, reason
+            while self.stalled and self._sent:  # nobody will read it any more
+                self.take()
+            self.stalled = False
             self._inbox.append({"type": DISCONNECT, "code": code, "reason": reason})
             self._happened()
 
@@ -235,7 +240,7 @@ class InMemoryConnection:
     @property
     def holds(self) -> bool:
         """True while a ``send`` of the application waits to be released."""
-        return self._held and any(not released.is_set() for _, released in self._sent)
+        return self._held and not self.stalled and any(not released.is_set() for _, released in self._sent)
 
     def release(self) -> bool:
         """Let the oldest waiting ``send`` return, while its message stays. False when none waits."""
@@ -246,6 +251,7 @@ class InMemoryConnection:
 
     def hold_no_more(self) -> None:
         """Let every ``send`` return, now and from now on."""
+        self.stalled = False
         while self.release():
             pass
         self._held, self._freed = False, self._freed or self._held
