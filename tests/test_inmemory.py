@@ -34,6 +34,12 @@ def test_a_target_arrives_as_over_a_wire(on_the_wire, path, target):
 ACCEPT = {"type": "websocket.accept"}
 
 
+def test_the_subprotocols_of_a_handshake_are_one_header():
+    scope = handshake("/", subprotocols=["first", "second"])
+    assert ["first", "second"] == scope["subprotocols"]
+    assert (b"sec-websocket-protocol", b"first, second") == scope["headers"][-1]
+
+
 @pytest.mark.parametrize("send_raises", [False, True])
 async def test_a_message_to_a_client_that_has_left_is_something_that_happens(send_raises):
     """Who waits for an application to come to rest must see that it still does something."""
