@@ -22,6 +22,7 @@ from reference_ws.binding import Bindings
 from reference_ws.binding import bind as bind_handler
 from reference_ws.parameters import plan
 from reference_ws.testing import handshake
+from reference_ws.typed import expanded
 
 pytestmark = pytest.mark.anyio
 
@@ -422,7 +423,9 @@ def test_a_type_that_contains_itself_comes_from_no_handshake():
         def __value__(self):
             return dict[str, self]
 
-    handler = taking(TypeAliasType())
+    tree = TypeAliasType()
+    assert dict[str, tree] == expanded(tree)
+    handler = taking(tree)
     with pytest.raises(TypeError, match="could only come from a body"):
         bind_handler(handler)
 

@@ -858,3 +858,35 @@ def test_a_client_leaves_over_a_socket_as_is_written(line, expected):
     with in_thread(app) as url:
         anyio.run(check, url, f"-> connect /\n<- accept\n{line}")
         assert expected == heard.get(timeout=WAIT_S)
+
+
+async def test_what_follows_a_line_comes_after_all_that_the_application_does_at_once():
+    said = []
+    app = App()
+
+    @app.router.websocket("/{name}")
+    async def handler(websocket: WebSocket, name: str):
+        await websocket.accept()
+        await websocket.receive_text()
+        if name == "a":
+            await websocket.send_text("sent")
+            for _ in range(3):
+                await anyio.lowlevel.checkpoint()
+            said.append("a goes on")
+        else:
+            await websocket.send_json(said)
+        await websocket.receive()
+
+    await check(
+        app,
+        """
+        a -> connect /a
+        a <- accept
+        b -> connect /b
+        b <- accept
+        a -> text ""
+        a <- text "sent"
+        b -> text ""
+        b <- json ["a goes on"]
+        """,
+    )
