@@ -783,13 +783,14 @@ def _passed_on(
         unknown = parameter.annotation is _ABSENT and parameter.name not in {each.name for each in further}
         if unknown and parameter.kind not in _VARIADIC and _is_connection(below.annotation):
             taken[place] = parameter.replace(annotation=below.annotation)
-    connected = any(_is_connection(_taken_apart(parameter.annotation)[0]) for parameter in taken)
+    connected = sum(_is_connection(_taken_apart(parameter.annotation)[0]) for parameter in taken)
     variadic = {parameter.kind for parameter in taken} & set(_VARIADIC)
     named = [parameter for parameter in taken if parameter.kind not in _VARIADIC]
     for parameter in further:
         if parameter.name in own or parameter.kind in _VARIADIC:
             continue
         if connected and _is_connection(_taken_apart(parameter.annotation)[0]):
+            connected -= 1
             continue  # the wrapper has it, under another name
         by_place = parameter.kind is parameter.POSITIONAL_ONLY or parameter.VAR_KEYWORD not in variadic
         if by_place and (parameter.kind is parameter.KEYWORD_ONLY or parameter.VAR_POSITIONAL not in variadic):

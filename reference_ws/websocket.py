@@ -80,12 +80,9 @@ class WebSocket(Connection, StarletteWebSocket):
     client_state: WebSocketState
     application_state: WebSocketState
 
-    # Class attributes serve as defaults: an idle connection should weigh little.
+    # Class attributes serve as defaults of what few connections need: an idle one should weigh little.
     _in_doubt = False  # an accept was cancelled under way
     _end: tuple[int, str] | None = None
-    _sending = False  # a message is being handed to the server
-    _turns: deque[anyio.Event] | None = None  # of the tasks that wait until theirs can be, made when the first one must
-    _run = 0  # how much was sent since a task last received, or let others run; see FAIR
     _bindings: Any = None  # the Bindings of reference_ws.binding, while a route's handler runs
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,11 +92,11 @@ class WebSocket(Connection, StarletteWebSocket):
         self._receive, self._send = kept(receive, send)
         self.client_state = CONNECTING
         self.application_state = CONNECTING
-        self._turns = None
-        self._sending = False
-        self._run = 0
         self._ahead: ReadAhead | None = None  # made when somebody looks ahead; most connections never do
         self._receiving = 0  # how many tasks wait in the server's receive() itself, and not for what is read ahead
+        self._sending = False  # a message is being handed to the server
+        self._turns: deque[anyio.Event] | None = None  # of tasks that wait until theirs can be, made for the first one
+        self._run = 0  # how much was sent since a task last received, or let others run; see FAIR
 
     # --- raw messages -----------------------------------------------------------------------------------------------
 

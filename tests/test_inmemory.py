@@ -1,4 +1,5 @@
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -31,6 +32,17 @@ def test_a_target_arrives_as_over_a_wire(on_the_wire, path, target):
 
 
 ACCEPT = {"type": "websocket.accept"}
+
+
+@pytest.mark.parametrize("send_raises", [False, True])
+async def test_a_message_to_a_client_that_has_left_is_something_that_happens(send_raises):
+    """Who waits for an application to come to rest must see that it still does something."""
+    connection = InMemoryConnection(handshake("/"), send_raises=send_raises)
+    connection.leave()
+    before = connection.steps
+    with suppress(OSError):
+        await connection.send(ACCEPT)
+    assert connection.steps > before
 
 
 @pytest.mark.parametrize(
@@ -143,6 +155,18 @@ async def test_without_a_frame_of_the_users_a_view_is_told_by_the_librarys():
         assert re.search(r"reference_ws/\w+\.py:\d+ in \w+: .*await", connection.waiting_at())
         assert "inmemory.py" not in connection.waiting_at()
         tasks.cancel_scope.cancel()
+
+
+def test_what_has_no_frame_says_so():
+    assert "no frame: it has not begun, or has ended" == waiting_at(None)
+    assert "no frame: it was not raised here" == inmemory.raised_at(ValueError())
+    assert not inmemory.is_the_users("<frozen importlib._bootstrap>")
+
+
+def test_the_test_tools_have_starlettes_client_and_no_other_name():
+    assert "TestClient" == reference_ws.testing.TestClient.__name__
+    with pytest.raises(AttributeError, match=r"^module 'reference_ws\.testing' has no attribute 'Nobody'$"):
+        _ = reference_ws.testing.Nobody
 
 
 async def test_each_of_two_tasks_that_wait_gets_the_disconnect_and_who_asks_later_waits():

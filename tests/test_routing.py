@@ -778,3 +778,10 @@ async def test_both_kinds_of_middleware_stand_around_a_route():
 
     route = SocketRoute("/ws", accepts, middleware=[Middleware(Signs, "far")]) @ refuses
     await check(App(routes=[route]), "-> connect /ws\n<- deny 403")
+
+
+def test_a_list_of_routes_gives_back_what_a_list_does():
+    route = SocketRoute("/", name="a")
+    routes = App().router.routes
+    routes.append(route)
+    assert routes.pop() is route

@@ -1516,3 +1516,35 @@ async def test_what_came_before_the_end_is_not_thrown_away():
 async def test_messages_of_a_server_in_python_are_received_and_sent_without_a_detour():
     server = Server()
     assert (server.receive, server.send) == kept(server.receive, server.send)
+
+
+async def test_who_waits_for_a_turn_to_send_is_told_when_the_client_has_left_meanwhile():
+    gate, errors, sent = anyio.Event(), [], []
+    messages = [{"type": "websocket.disconnect", "code": 1001}, {"type": "websocket.connect"}]
+
+    async def receive():
+        return messages.pop()
+
+    async def send(message):
+        if "text" in message:
+            sent.append(message["text"])
+            await gate.wait()
+
+    connection = WebSocket(handshake("/"), receive, send)
+    await connection.accept()
+
+    async def say(text):
+        try:
+            await connection.send_text(text)
+        except ConnectionOver as error:
+            errors.append(str(error))
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            for text in "123":
+                tasks.start_soon(say, text)
+            await anyio.wait_all_tasks_blocked()
+            await connection.receive()
+            gate.set()
+    assert 1 == len(sent)
+    assert ["send(): The client has disconnected"] * 2 == [error[:35] for error in errors]

@@ -57,8 +57,17 @@ import(`${root}assets/lab/mode.js`).then(({ live }) => {
   }
 })
 
-// The theme puts the buttons of each listing into a <nav>: dozens of landmarks without a name.
+// A diagram or a table that is wider than its place is scrolled with the arrow keys, which needs the focus.
+const scrolled = new ResizeObserver(entries => {
+  for (const { target } of entries)
+    if (!target.closest(".ws-lab")) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1
+})
+
+// What the theme makes: a box around each table, and, for the buttons of each listing, a <nav>, dozens of landmarks
+// without a name.
 new MutationObserver(() => {
+  for (const box of document.querySelectorAll(":is(.ws-transcript__drawing, .md-typeset__scrollwrap):not([tabindex])"))
+    scrolled.observe(box)
   for (const nav of document.querySelectorAll("nav.md-code__nav:not([role])")) nav.setAttribute("role", "presentation")
 }).observe(document.body, { childList: true, subtree: true })
 
@@ -78,13 +87,6 @@ document.addEventListener("click", event => {
   dialog.addEventListener("close", () => drawing.remove(), { once: true })
   dialog.showModal()
 })
-
-// A diagram that is wider than its place is scrolled with the arrow keys, which needs the focus.
-const drawings = new ResizeObserver(entries => {
-  for (const { target } of entries)
-    if (!target.closest(".ws-lab")) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1
-})
-for (const drawing of document.querySelectorAll(".ws-transcript__drawing")) drawings.observe(drawing)
 
 // What a screen reader calls the dialog around the search field, in the page's language.
 const search = document.querySelector("[data-md-component=search-query]")

@@ -61,13 +61,13 @@ def table(docs: Path, language: str) -> str:
     comma = "、" if language == "zh" else ", "
     others = ["en", *(other for other in LANGUAGES if other != language)]
     also = escape(catalog(language).gettext("also called"))
-    head = "".join(f'<th scope="col" lang="{column}">{_NAMES[column]}</th>' for column in others)
+    head = " ".join(f'<th scope="col" lang="{column}">{_NAMES[column]}</th>' for column in others)
     rows = ""
     for term in read_terms(docs):
         name = escape(getattr(term, language))
         if term.at:
             name = f'<a href="../{section_path(term.at)}">{name}</a>'
-        rows += f"<tr><td>{name}</td><td>{escape(comma.join(term.called(language)))}</td>"
-        rows += "".join(f'<td lang="{column}">{escape(getattr(term, column))}</td>' for column in others) + "</tr>"
-    first = f'<th scope="col">{_NAMES[language]}</th><th scope="col">{also}</th>'
+        rows += f"<tr><td>{name}</td> <td>{escape(comma.join(term.called(language)))}</td> "
+        rows += " ".join(f'<td lang="{column}">{escape(getattr(term, column))}</td>' for column in others) + "</tr>"
+    first = f'<th scope="col">{_NAMES[language]}</th> <th scope="col">{also}</th> '
     return f"<table><thead><tr>{first}{head}</tr></thead><tbody>{rows}</tbody></table>"

@@ -334,8 +334,10 @@ class _Connection(H11Protocol):
 
     def _end_if_idle(self, before: object) -> None:
         websocket: Any = self.transport.get_protocol()
+        if websocket is None:  # a WebSocket that has ended: that was told to uvicorn's protocol for it, not to this one
+            return
         if websocket is not self:  # to a handshake with long lines or many headers uvicorn 0.54 says nothing at all
-            if websocket is not None and websocket.conn.handshake_exc is not None:  # None: it has ended meanwhile
+            if websocket.conn.handshake_exc is not None:
                 self.transport.abort()
             return
         if self.cycle is before:  # the request that was answered when it was last looked, or none at all

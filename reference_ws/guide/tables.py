@@ -78,9 +78,9 @@ def state_name(state: WebSocketState) -> str:
 
 def html_table(titles: Iterable[str], rows: Iterable[Iterable[str]], *, row_heads: bool = False) -> str:
     """Write a table; titles and cells are HTML. With `row_heads` the first cell of a row heads it."""
-    # A corner that heads nothing is no heading.
-    head = "".join(f'<th scope="col">{title}</th>' if title else "<td></td>" for title in titles)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    # A corner that heads nothing is no heading. With nothing between them, cells would be one word to the search.
+    head = " ".join(f'<th scope="col">{title}</th>' if title else "<td></td>" for title in titles)
+    body = " ".join(f"<tr>{' '.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     if row_heads:
         body = re.sub("<tr><td>(.*?)</td>", r'<tr><th scope="row">\1</th>', body)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

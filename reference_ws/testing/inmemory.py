@@ -107,6 +107,8 @@ class InMemoryConnection:
         """True once the application has accepted."""
         self.end: tuple[int, str] | None = None
         """How the connection ended, code and reason, as soon as either side has ended it; the first end counts."""
+        self.stalled = False
+        """True while the client reads nothing: as with full buffers, what is held is released only when it reads on."""
         self.steps = 0
         """Grows with everything that the application does, so that a player sees when it has settled."""
         self.signal = signal or Signal()
@@ -115,6 +117,7 @@ class InMemoryConnection:
         self._held = held
         self._freed = False
         self._inbox: deque[Message] = deque([{"type": CONNECT}])
+        self._farewell_taken = False
         self._sent: deque[tuple[Message, anyio.Event]] = deque()
         # The application's state as of its last send, released or not. What is legal is decided when a message is sent:
         # two tasks may send while the first send is held, and judged by `application_state`, which moves at the
@@ -148,10 +151,12 @@ class InMemoryConnection:
         self._happened()
         # The disconnect stays, as with uvicorn, for each of several tasks that wait for a message. Who asks only after
         # it waits for ever, so that a loop that doesn't look at what it gets is a deadlock, which is told, and no hang.
-        late = self.client_state is WebSocketState.DISCONNECTED
+        late = self._farewell_taken
         await self.signal.wait(lambda: bool(self._inbox) and not late)
         message = self._inbox[0]
-        if message["type"] != DISCONNECT:
+        if message["type"] == DISCONNECT:
+            self._farewell_taken = True
+        else:
             self._inbox.popleft()
         entry = lifecycle.RECEIVE[self.client_state][message["type"]]
         if isinstance(entry, WebSocketState):
@@ -210,6 +215,9 @@ class InMemoryConnection:
         """Put the client's end on its way to the application, unless it is; 1006 is a connection that vanished."""
         if not self.gone:
             self.end = code, reason
+            while self.stalled and self._sent:  # nobody will read it any more
+                self.take()
+            self.stalled = False
             self._inbox.append({"type": DISCONNECT, "code": code, "reason": reason})
             self._happened()
 
@@ -232,7 +240,7 @@ class InMemoryConnection:
     @property
     def holds(self) -> bool:
         """True while a ``send`` of the application waits to be released."""
-        return self._held and any(not released.is_set() for _, released in self._sent)
+        return self._held and not self.stalled and any(not released.is_set() for _, released in self._sent)
 
     def release(self) -> bool:
         """Let the oldest waiting ``send`` return, while its message stays. False when none waits."""
@@ -243,6 +251,7 @@ class InMemoryConnection:
 
     def hold_no_more(self) -> None:
         """Let every ``send`` return, now and from now on."""
+        self.stalled = False
         while self.release():
             pass
         self._held, self._freed = False, self._freed or self._held

@@ -328,9 +328,11 @@ def test_the_text_of_a_diagram_is_large_enough(tab, address, width, smallest):
 
 def test_a_narrow_screen_scrolls_the_diagram(tab, address):
     page = opened(tab, f"{address}/closing/", width=360, height=800)
-    box, content = page.evaluate("""(drawing => [drawing.clientWidth, drawing.scrollWidth])(
+    box, content, place = page.evaluate("""(drawing => [drawing.clientWidth, drawing.scrollWidth,
+        drawing.closest('figure').querySelector('.ws-transcript__text').clientWidth])(
         document.querySelector('.ws-transcript__drawing'))""")
     assert box < 320 < 360 < content
+    assert box == place  # nothing takes room from it
 
 
 @pytest.mark.parametrize("language", TITLES)

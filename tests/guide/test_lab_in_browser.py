@@ -4,8 +4,11 @@ Most start that Python, 10 s of CPU. What is marked ``full`` runs with `make lab
 test of each kind: a play, an edit, free play, no Python, a server; of `test_predict_in_browser.py` in the same way.
 """
 
+import json
 import re
 import statistics
+import zlib
+from base64 import b64encode
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
@@ -198,6 +201,12 @@ def test_an_edit_fails_and_shows_why_then_works(visit, language):
     expect(lab.verdict.locator("dd").first).to_have_text("<- accept")
     expect(lab.code.locator("[data-mark=raised]")).to_have_attribute("data-note", "LifecycleError")
 
+    lab.replace("pass", "pass" + "\n" * 60 + "    await websocket.accepts()")  # far down, and in sight nevertheless
+    lab.button("run").click()
+    expect(lab.code.locator("[data-mark=raised]")).to_have_attribute("data-note", "AttributeError")
+    expect(lab.code.locator("[data-mark=raised]")).to_be_in_viewport(ratio=1)
+    lab.replace("\n" * 60 + "    await websocket.accepts()", "")
+
     lab.replace("pass ", "pass(")  # no Python any more
     lab.button("run").click()
     expect(lab.code.locator("[data-mark=wrong]")).to_have_count(1)
@@ -217,6 +226,11 @@ def test_an_edit_fails_and_shows_why_then_works(visit, language):
     expect(lab.button("reset")).to_be_hidden()
     lab.button("run").click()
     lab.starts()
+    lab.ends(ok=True)
+    lab.replace("text", "word")  # nothing stays said of what was not run
+    expect(lab.code.locator(".ws-lab__count")).to_contain_text(lab.words["stale"])
+    assert lab.verdict.get_attribute("data-ok") is None
+    lab.replace("word", "text")
     lab.ends(ok=True)
 
     lab.script_editor.fill('-> connect /echo\n<- accept\n-> text "ёж"\n<- text "уж"\n')
@@ -246,6 +260,14 @@ def test_what_code_says_is_text(visit):
     expect(lab.root.locator(".ws-lab__printed")).to_contain_text(evil)
     expect(lab.root.locator("img")).to_have_count(0)
 
+    lab.code_editor.fill("import os\nos._exit(3)\n")
+    lab.button("run").click()
+    expect(lab.alert).to_contain_text(lab.words["broken"] % {"text": ""})
+    lab.button("reset").click()
+    lab.button("run").click()
+    lab.starts()
+    lab.ends(ok=True)
+
 
 @pytest.mark.full
 def test_a_link_shows_code_and_runs_it_when_the_reader_wants(visit, address):
@@ -257,7 +279,18 @@ def test_a_link_shows_code_and_runs_it_when_the_reader_wants(visit, address):
     lab.keep.get_by_role("button", name=lab.words["share"]).click()
     expect(lab.keep.get_by_role("status")).to_have_text(lab.words["copied"])
     link = page.evaluate("navigator.clipboard.readText()")
+    lab.replace('"/eco"', '"/own"')
+    page.goto(link)  # what was written before is not lost for it
+    expect(lab.code_editor).to_have_value(re.compile('"/eco"'))
+    page.goto(page.url.partition("#")[0] + "#example-1")
+    page.reload()  # nor what the link has brought: the address is soon another one
+    lab.button("edit").click()
+    expect(lab.code_editor).to_have_value(re.compile('"/eco"'))
+    expect(lab.button("reset")).to_have_text(lab.words["reset_own"])
     lab.button("reset").click()
+    expect(lab.code_editor).to_have_value(re.compile('"/own"'))
+    lab.button("reset").click()
+    expect(lab.button("reset")).to_be_hidden()
 
     page = visit(link.removeprefix(address), locale="pt-BR")
     lab = Lab(page, 1)
@@ -269,9 +302,40 @@ def test_a_link_shows_code_and_runs_it_when_the_reader_wants(visit, address):
     lab.starts()
     lab.ends(ok=True)
 
-    page.goto(link[:-9])
-    page.reload()
-    expect(Lab(page, 1).alert).to_have_text(lab.words["cut_off"])
+    bomb = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = bomb.compress(json.dumps({"code": {"1": "x" * 2**20}}).encode()) + bomb.flush()
+    for hash_ in (
+        link.partition("#")[2][:-9],
+        "lab=1&draft=%E0",
+        f"lab=1&draft={b64encode(packed).decode()}",
+        "lab=99",
+    ):
+        page.goto(f"{page.url.partition('#')[0]}#{hash_}")
+        page.reload()
+        expect(Lab(page, 1).alert).to_have_text(lab.words["cut_off"])
+    for rest in ("#%E0%A4", "#solved=%E0%A4", "?present#%E0%A4"):
+        page.goto(page.url.partition("#")[0].partition("?")[0] + rest)
+        page.reload()
+        expect(page.locator(".ws-lab__run:visible").first).to_be_visible()
+
+
+@pytest.mark.full
+def test_all_that_a_link_has_changed_is_seen(visit):
+    page = visit(path_of("ru", "index"))
+    lab = Lab(page, 2)
+    lab.button("edit").click()
+    expect(lab.code_editor).to_have_value(re.compile('"/room"'))  # the handler that is played, first of all
+    lab.root.locator(".ws-lab__sample").select_option("1")
+    lab.replace('"/echo"', '"/other"')
+    lab.keep.get_by_role("button", name=lab.words["share"]).click()
+    expect(lab.keep.get_by_role("status")).to_have_text(lab.words["copied"])
+    link = page.evaluate("navigator.clipboard.readText()")
+    lab.root.locator(".ws-lab__sample").select_option("2")
+    expect(lab.code.locator(".ws-lab__count")).to_contain_text(lab.words["sample"] % {"number": 1})
+    page.close()
+
+    page = visit(link.partition("/ru/")[2].join(["/ru/", ""]))
+    expect(Lab(page, 2).code_editor).to_have_value(re.compile('"/other"'))
 
 
 # --- play freely ------------------------------------------------------------------------------------------------------
@@ -302,6 +366,9 @@ def test_free_play_answers_and_loses_nothing(visit):
     lab.field("message").press("ArrowUp")
     expect(lab.field("message")).to_have_value("один")
     before = lab.conversation.text_content() or ""
+    lab.button("edit").click()
+    expect(lab.code_editor).to_be_focused()
+    assert before == lab.conversation.text_content()
 
     lab.field("target").fill("no slash")  # a mistake is told, and no part of what happened
     lab.named("connect").click()
@@ -324,6 +391,12 @@ def test_free_play_answers_and_loses_nothing(visit):
     expect(lab.conversation).to_contain_text("один")
 
     lab.root.locator("summary", has_text=lab.words["more"]).click()
+    for name, told in (
+        ("stop_reading", "The client reads nothing any more: each message to it waits in its send."),
+        ("read_on", "The client reads on."),
+    ):
+        lab.named(name).click()
+        expect(lab.told).to_contain_text(catalog("ru").gettext(told))
     lab.named("drop").click()
     expect(lab.conversation).to_contain_text("客人 -> drop")
     lab.named("send").click()  # after the end, too, there is an answer
@@ -470,6 +543,7 @@ def test_an_open_lab_fits_a_small_screen(visit, width):
     lab.button("reset").click()
     lab.button("play").click()
     lab.named("connect").click()
+    expect(lab.told.locator("p").first).to_be_in_viewport(ratio=1)  # beside what was pressed
     expect(lab.told).to_contain_text("accept")
     lab.field("message").fill("x" * 3000)
     lab.field("message").press("Enter")
@@ -517,6 +591,57 @@ def test_an_open_lab_has_no_barrier(visit, language, scheme):
     lab.named("connect").click()
     expect(lab.conversation).to_have_count(1)
     assert barriers(page) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("language", "scheme", "width"), [("ru", "dark", 320), ("pt", "light", 360), ("zh", "dark", 1280)]
+)
+def test_asking_and_presenting_have_no_barrier(visit, language, scheme, width):
+    size = {"width": width, "height": 800}
+    page = visit(path_of(language, "handlers"), color_scheme=scheme, reduced_motion="reduce", viewport=size)
+    lab = Lab(page, 1)
+    lab.button("predict").click()
+    expect(lab.root.locator("[data-option]").first).to_be_visible()
+    assert barriers(page) == []
+    for tab in lab.root.locator(".ws-lab__tabs button:visible").all():
+        tab.click()
+        assert barriers(page) == []
+    box = page.locator(".ws-exercise[data-kind=code]").first
+    lab = Lab(page, int(box.locator("figure").get_attribute("data-example") or 0))
+    lab.button("check").click()
+    lab.ends(ok=False)
+    assert barriers(page) == []
+    page.evaluate("localStorage.setItem('ws-lab solved', JSON.stringify([`handlers/three-ends`]))")
+    page.goto(page.url.partition("#")[0] + "#solved=handlers/three-ends")
+    page.reload()
+    expect(page.locator(".ws-progress button").first).to_be_visible()
+    assert barriers(page) == []
+    page.goto(page.url.partition("#")[0] + "?present#example-1")
+    lab = Lab(page, 1)
+    lab.starts()
+    page.keyboard.press("ArrowRight")
+    expect(lab.root.locator("[data-option]").first).to_be_visible()
+    assert barriers(page) == []
+    page.keyboard.press("p")
+    lab.named("connect").click()
+    expect(lab.conversation).to_have_count(1)
+    assert barriers(page) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("width", [320, 360])
+@pytest.mark.parametrize(("language", "scheme"), [("zh", "dark"), ("pt", "light"), ("ru", "dark")])
+def test_tables_on_a_small_screen_have_no_barrier_and_break_no_word(visit, language, scheme, width):
+    for name in ("peers", "conform", "lifecycle"):
+        page = visit(path_of(language, name), color_scheme=scheme, viewport={"width": width, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        broken = page.locator(".ws-conform td code").evaluate_all(
+            "all => all.filter(code => code.getClientRects().length > code.textContent.split(/\\s+/).length)"
+            ".map(code => code.textContent)"
+        )
+        assert broken == []
+        assert barriers(page) == []
 
 
 @pytest.mark.full

@@ -50,7 +50,8 @@ onmessage = async ({ ports: [port] }) => {
     try { await attempt(); done[name] = true } catch { done[name] = false }
   const explanation = "<a href='javascript:1' onclick='1'>a</a><img src=x><script>1</script><b>b</b>"
     + "<a href='https://e.test'>c</a>"
-  const svg = "<svg viewBox='0 0 1 1'><use href='#x'/></svg>"
+  const svg = "<svg viewBox='0 0 1 1' style='--ws-width:1.5;--ws-height:2'><use href='#x'/></svg>"
+    + "<p style='position:fixed;inset:0'>d</p><a href='http://['>e</a>"
   port.postMessage({ do: "show", done, origin: self.origin, explanation, svg })
   for (;;);
 }
@@ -130,7 +131,7 @@ def test_what_it_says_is_shown_without_scripts_and_foreign_links(opened):
     page, *_ = opened
     told = page.evaluate("told")
     assert "<a>a</a><b>b</b><a>c</a>" == told["explanation"]
-    assert '<svg viewBox="0 0 1 1"></svg>' == told["svg"]
+    assert '<svg viewBox="0 0 1 1" style="--ws-width:1.5;--ws-height:2"></svg><p>d</p><a>e</a>' == told["svg"]
 
 
 def test_it_is_stopped_whatever_it_does(opened):

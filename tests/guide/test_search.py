@@ -118,6 +118,12 @@ def test_what_only_begins_alike_comes_last(search, language, query, other):
     assert scores[False] > 1000 * scores.get(True, 0)
 
 
+def test_cells_of_a_table_are_words_of_their_own(search):
+    [[best, *_], *_] = search("pt", "closure")["closure"]
+    assert "lifecycle#close-codes" == section(best["location"])
+    assert {"closure": True} == best["terms"]
+
+
 def test_a_chinese_word_that_no_page_has_finds_no_word_that_only_begins_like_it(search):
     """Of 认领 a page may have 认, but neither 认识 nor 认得."""
     shown = [one["text"] + one["title"] for page in search("zh", "认领")["认领"] for one in page]

@@ -56,8 +56,8 @@ def docs(tmp_path):
 def test_transcripts_that_come_as_written_are_counted(docs):
     html = tables(docs, "ru")
 
-    assert "<td>exact</td><td>1.0</td><td>3</td><td>0</td>" in html
-    assert "<td>odd one</td><td>2.0</td><td>1</td><td>2</td>" in html
+    assert "<td>exact</td> <td>1.0</td> <td>3</td> <td>0</td>" in html
+    assert "<td>odd one</td> <td>2.0</td> <td>1</td> <td>2</td>" in html
 
 
 def test_titles_and_reasons_are_in_the_readers_language(docs):
@@ -82,7 +82,7 @@ def test_a_difference_shows_an_example_and_leads_to_its_sections(docs):
 
 
 def test_a_difference_that_no_page_shows_has_no_example(docs):
-    assert "<td>Опаздывает.</td><td>—</td><td>—</td>" in tables(docs, "ru")
+    assert "<td>Опаздывает.</td> <td>—</td> <td>—</td>" in tables(docs, "ru")
 
 
 def test_a_mistyped_key_is_an_error(docs):

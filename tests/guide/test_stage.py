@@ -95,10 +95,40 @@ def test_what_the_site_leaves_beside_each_page():
             example = found["examples"][str(number)]
             assert fence.source == example["script"]
             main = found["samples"][example["main"] - 1]["source"]
-            assert re.search(rf"^(async )?(def |class )?{example['app']}\b", main, re.MULTILINE), (page.file, number)
+            shown = rf"""^(async )?(def |class )?{example["app"]}\b|\("/"""  # it makes the application, or has a route
+            assert re.search(shown, main, re.MULTILINE), (page.file, number)
             assert example["main"] in example["blocks"]
         for exercise in found["exercises"]:
             assert exercise["name"] == found["examples"][str(exercise["example"])]["exercise"]
+
+
+MAIN = """\
+# Title {#title}
+```python
+app, other = App(), App()
+```
+```python
+@app.websocket("/room/{name}")
+async def room(websocket: WebSocket, name: str): ...
+```
+```python
+connect(app, "/room/a")
+other.websocket("/room/a")(room)
+```
+```transcript
+%s
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "main"), [("-> connect /room/a?b=/", 2), ("-> connect /room", 1), ("ana -> connect /room/a", 2)]
+)
+def test_what_is_looked_at_first_is_the_sample_with_the_route(tmp_path, script, main):
+    path = tmp_path / "ru/closing.md"
+    path.parent.mkdir()
+    path.write_text(MAIN % script, "utf-8")
+    assert main == contents(read_page(path))["examples"]["1"]["main"]
 
 
 # --- one page ---------------------------------------------------------------------------------------------------------
@@ -422,6 +452,30 @@ def test_free_play_goes_line_by_line(free):
     assert 'ana <- text "2 a"\n' == show["transcript"][-18:]
     (show,) = line("ana -> drop")
     assert 7 == show["row"]
+
+
+def test_a_client_that_reads_nothing_holds_up_whoever_sends_to_it(free):
+    line = free(answering("await websocket.receive_text()", *["await websocket.send_text('x')"] * 2))
+    line("ana -> connect /echo/1")
+    line("li -> connect /echo/2")
+    (show,) = line("ana stop reading")
+    assert said("The client reads nothing any more: each message to it waits in its send.") == show["told"].strip()
+    (show,) = line('ana -> text "a"')
+    assert 'ana -> text "a"' == show["told"]
+    waits = {each["client"]: each["line"] for each in show["waits"]}
+    assert waits["ana"] == waits["li"] + 1
+    (show,) = line('li -> text "b"')  # the others are not held up
+    assert 'li -> text "b"\nli <- text "x"\nli <- text "x"' == show["told"]
+    (show,) = line("ana go on reading")
+    assert said("The client reads on.") == show["told"].split("\n")[0]
+    assert show["transcript"].endswith('ana <- text "x"\nana <- text "x"\n')
+
+    line("li stop reading")
+    line('li -> text "c"')
+    (show,) = line("li -> drop")  # what it hasn't read it will never have got
+    assert show["transcript"].endswith('li -> text "c"\nli -> drop\n')
+    (problem,) = line("li go on reading")
+    assert said("This client isn't connected: connect first.") == problem["text"]
 
 
 def test_time_passes_up_to_an_answer_and_as_the_reader_says(free):

@@ -2,7 +2,7 @@
 // Whoever asks for a play is its actor: `actor.take(message)` gets what the worker says about it, and two messages of our
 // own: { do: "slow" } when nothing has come for a while, { do: "failed", text } when the runtime can't be had.
 import { Python, json } from "./python.js"
-import { words } from "./words.js"
+import { say, words } from "./words.js"
 
 const PYTHON = new URL("../python/", import.meta.url)
 const PATIENCE = 2000 // milliseconds without news until the reader hears that it goes on
@@ -86,10 +86,16 @@ class Engine {
       event.preventDefault()
       fail(words.runtime_failed, true)
     }
+    const breakOff = text => fail(this.isReady ? say("broken", { text }) : `${words.runtime_failed} ${text}`, true)
     worker.onmessage = ({ data }) => {
       if (worker !== this.worker) return
-      if (data.do === "failed") fail(`${words.runtime_failed} ${data.text}`, true)
-      else this.hear(data)
+      if (data.do === "failed") return breakOff(data.text)
+      try {
+        this.hear(data)
+      } catch (error) { // the code has reached what speaks for it
+        console.error(error)
+        breakOff(error.message)
+      }
     }
     let page
     try {

@@ -3,7 +3,7 @@
 import { keep, kept, make } from "./dom.js"
 import { lesson } from "./engine.js"
 import { changes } from "./listing.js"
-import { pageAddress } from "./share.js"
+import { hash, pageAddress } from "./share.js"
 import { say, words } from "./words.js"
 
 const KEY = "ws-lab solved" // ["handlers/three-ends", ...]: page and anchor
@@ -124,9 +124,9 @@ function makeBar() {
 
 // What a learner's link says: names, shown as text; their titles from the pages that they are on.
 async function showShared(root) {
-  const [, list] = /^#solved=(.*)$/.exec(location.hash) ?? []
+  const [, list] = /^solved=(.*)$/.exec(hash()) ?? []
   if (list === undefined) return
-  const names = [...new Set(decodeURIComponent(list).split(","))].filter(name => NAME.test(name)).slice(0, 200)
+  const names = [...new Set(list.split(","))].filter(name => NAME.test(name)).slice(0, 200)
   const items = new Map(names.map(name => [name, make("li", {}, make("code", {}, name))]))
   const element = make("section", { class: "ws-progress", tabindex: -1, "aria-label": words.solved_by },
     make("p", {}, make("b", {}, words.solved_by)), make("ol", {}, ...items.values()))

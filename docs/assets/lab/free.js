@@ -40,7 +40,8 @@ export function freePlay(lab) {
     event.preventDefault()
   }
 
-  const line = (text, headers = []) => lab.say(`${client.value.trim()} -> ${text}`.trim(), headers)
+  const say = (text, headers = []) => lab.say(`${client.value.trim()} ${text}`.trim(), headers)
+  const line = (text, headers) => say(`-> ${text}`, headers)
   const payload = text => kind.value === "text" ? JSON.stringify(text) : text
   const button = (name, click, title) => make("button", { type: click ? "button" : "submit", click, title }, words[name])
 
@@ -73,6 +74,8 @@ export function freePlay(lab) {
       for (let number = 1; number <= FLOOD; number++) line(`text "${number}"`)
     }, words.flood_hint),
     button("large", () => line(`text ${JSON.stringify("x".repeat(LARGE))}`), words.large_hint),
+    button("stop_reading", () => say("stop reading"), words.stop_reading_hint),
+    button("read_on", () => say("go on reading")),
     button("bad_text", () => line("close 1007"), words.bad_text_hint))
 
   sending.append(sign("undo", "↶"), sign("anew", "⟲"))
@@ -103,7 +106,7 @@ export function freePlay(lab) {
   }
 
   // Whoever comes back to a conversation goes on as the client that spoke last.
-  const resume = line => client.value = /^([\p{L}\p{N}_]+) +->/u.exec(line)?.[1] ?? ""
+  const resume = line => client.value = /^([\p{L}\p{N}_]+) +(?:->|stop|go on)/u.exec(line)?.[1] ?? ""
 
   return { element, know, resume, first: connecting.querySelector("button"), message }
 }

@@ -6,7 +6,7 @@ import { Exercise, showProgress } from "./exercises.js"
 import { Panel } from "./panel.js"
 import { Prediction } from "./predict.js"
 import { Presentation, isPresented, sayThatNothingIsPresented } from "./present.js"
-import { link, shared } from "./share.js"
+import { hash, link, shared } from "./share.js"
 import { makeSheet } from "./sheets.js"
 import { say, words } from "./words.js"
 
@@ -28,7 +28,9 @@ class Lab {
     this.heading = headingAbove(figure)
     this.place = say("example", { number, count })
     this.key = `ws-lab ${location.pathname} ${this.example}`
-    this.draft = this.remembered() // { code: { block: text }, script: text or null, lines: [{ line, headers }] }
+    // { code: { block: text }, script: text or null, lines: [{ line, headers }] }, and `own`: code and script as they
+    // were before a link brought others
+    this.draft = this.remembered()
     this.panel = new Panel(figure, this)
     this.panel.root.addEventListener("keydown", event => {
       this.press(event)
@@ -90,8 +92,12 @@ class Lab {
     this.panel.showChanges()
   }
 
+  isChanged(block) {
+    return block in this.draft.code
+  }
+
   reset() {
-    Object.assign(this.draft, { code: {}, script: null })
+    Object.assign(this.draft, { code: {}, script: null, own: null }, this.draft.own)
     this.remember()
     this.panel.reread()
   }
@@ -178,7 +184,7 @@ class Lab {
     if (mode === "play") return this.playFreely()
     if (mode === "check") await this.panel.makeEditable()
     const { timeline } = this.panel
-    if (mode === "step" && this.mode === "step" && this.fresh && !timeline.isAtEnd) return timeline.forward()
+    if (mode === "step" && this.mode === "step" && this.panel.isFresh && !timeline.isAtEnd) return timeline.forward()
     this.perform(mode)
   }
 
@@ -187,7 +193,7 @@ class Lab {
   perform(mode) {
     this.begin(mode)
     const { code, script } = this.exercise && mode === "check" ? this.exercise.answer(this.draft) : this.draft
-    this.played = JSON.stringify([code, script])
+    this.played = { code: JSON.stringify(code), script }
     engine.ask({ do: "play", example: this.example, code, script }, this)
   }
 
@@ -199,9 +205,13 @@ class Lab {
     this.panel.begin(mode)
   }
 
-  // Whether what was played is what stands in the editors.
-  get fresh() {
-    return this.panel.over && this.played === JSON.stringify([this.draft.code, this.draft.script])
+  // Whether code and script are something else by now than what was played.
+  get stale() {
+    const { shows, played, draft } = this, isPlayed = shows.length > 0 || this.panel.over
+    return {
+      code: Boolean(isPlayed && played.code !== JSON.stringify(draft.code)),
+      script: Boolean(isPlayed && this.mode !== "play" && played.script !== draft.script),
+    }
   }
 
   // What the worker says.
@@ -270,7 +280,7 @@ class Lab {
     this.begin("play")
     this.turn = -1 // opening comes before the first line
     this.answered = this.refused = false
-    this.played = JSON.stringify(draft.code)
+    this.played = { code: JSON.stringify(draft.code) }
     engine.ask({ do: "open", example: this.example, code: draft.code }, this)
     for (const line of draft.lines) this.send(line)
     if (draft.lines.length) panel.playing.resume(draft.lines.at(-1).line)
@@ -283,7 +293,7 @@ class Lab {
     this.remember()
     this.panel.alert.replaceChildren()
     const isOpen = engine.actor === this && this.mode === "play" && !this.panel.over
-    if (!isOpen || this.played !== JSON.stringify(this.draft.code)) return this.playFreely() // says it too
+    if (!isOpen || this.played.code !== JSON.stringify(this.draft.code)) return this.playFreely() // says it too
     this.send({ line, headers })
   }
 
@@ -329,10 +339,15 @@ class Lab {
   // What a link brings: it is shown, and runs when the reader wants it to.
   async offer(draft) {
     opened?.close()
-    if (draft) Object.assign(this.draft, draft)
+    const { own, code, script } = this.draft
+    const isOther = this.isEdited && JSON.stringify({ code, script }) !== JSON.stringify(draft)
+    if (draft) Object.assign(this.draft, draft, { own: own ?? (isOther ? { code, script } : null) })
     if (!await this.open()) return
     if (!draft) return this.panel.problem(words.cut_off)
+    this.remember() // the address may soon be another one: the theme follows what is scrolled to
     await this.panel.makeEditable()
+    const [first] = this.data.blocks.filter(block => this.isChanged(block)) // it runs only if it has been seen
+    if (first) this.panel.shown = first
     this.panel.reread()
     this.panel.says(words.shared)
   }
@@ -363,7 +378,7 @@ class Lab {
   }
 }
 
-const NOTHING = () => ({ code: {}, script: null, lines: [] })
+const NOTHING = () => ({ code: {}, script: null, own: null, lines: [] })
 
 // A lab that is wider than the text lies over the table of contents, which is away as long as the lab is in sight.
 const seen = new IntersectionObserver(entries =>
@@ -379,14 +394,14 @@ function headingAbove(figure) {
 
 // In presentations, the first example at the place that the address names, or below it.
 function addressed() {
-  const place = document.getElementById(decodeURIComponent(location.hash.slice(1)))
+  const place = document.getElementById(hash())
   return place && labs.find(({ figure }) =>
     figure === place || place.compareDocumentPosition(figure) & Node.DOCUMENT_POSITION_FOLLOWING) || labs.at(place ? -1 : 0)
 }
 
 async function offered() {
-  const found = await shared()
-  labs.find(lab => lab.example === found?.example)?.offer(found.draft)
+  const found = await shared(), lab = labs.find(({ example }) => example === found?.example)
+  if (found) (lab ?? labs[0]).offer(lab ? found.draft : null)
 }
 
 function begin() {

@@ -129,6 +129,7 @@ export class Panel {
   open(label) {
     if (this.body) return
     this.body = this.build()
+    this.stale = this.lab.stale
     this.lines.append(this.text)
     set(this.drawing, { tabindex: 0, role: "group", "aria-label": words.diagram })
     this.picture.append(this.diagram)
@@ -158,7 +159,8 @@ export class Panel {
     this.figure.classList.remove("ws-transcript--lab")
     this.body.remove()
     this.body = this.svg = this.editors = this.shown = this.over = null
-    this.windows.hidden = this.stop.hidden = true
+    this.windows.hidden = true
+    this.wait(false)
     for (const name of ["tab", "edit"]) delete this.figure.dataset[name]
   }
 
@@ -216,17 +218,28 @@ export class Panel {
     this.showChanges()
   }
 
-  // What differs from the page.
+  // What differs from the page, and from what was played: then what was said of that no longer holds.
   showChanges() {
-    const count = (box, number) => box.textContent = number ? say("changed", { count: number }) : ""
-    this.differs = {
-      code: changes(this.lab.pageCode(this.shown), this.lab.code(this.shown)),
-      script: changes(this.lab.pageScript, this.lab.script),
-    }
-    count(this.changed.code, this.differs.code.count)
-    count(this.changed.script, this.differs.script.count)
-    this.reset.hidden = !this.lab.isEdited
-    this.mark()
+    const { lab, shown, stale: { code, script } } = this
+    this.stale = lab.stale
+    const count = ({ count }) => count ? say("changed", { count }) : ""
+    const told = (...parts) => parts.filter(Boolean).join(" · ")
+    const inCode = block => changes(lab.pageCode(block), lab.code(block))
+    this.differs = { code: inCode(shown), script: changes(lab.pageScript, lab.script) }
+    const others = lab.data.blocks.filter(block => block !== shown && lab.isChanged(block))
+      .map(block => `${say("sample", { number: block })} – ${count(inCode(block))}`)
+    this.changed.code.textContent = told(count(this.differs.code), ...others, this.stale.code && words.stale)
+    this.changed.script.textContent = told(count(this.differs.script), this.stale.script && words.stale)
+    this.reset.hidden = !lab.isEdited
+    this.reset.textContent = lab.draft.own ? words.reset_own : words.reset
+    if (code === this.stale.code && script === this.stale.script) return this.mark()
+    this.timeline.pause()
+    this.show(this.timeline.at)
+  }
+
+  // Whether the verdict, if there is one, is about what stands here.
+  get isFresh() {
+    return this.over && !this.stale.code && !this.stale.script
   }
 
   // Whether the conversation in the pane is what has happened, not the page's, nor the editor's, which tells the future.
@@ -235,7 +248,7 @@ export class Panel {
   }
 
   // Which conversation stands in the pane.
-  conversation(other = null) {
+  conversation(other = this.now?.transcript) {
     this.other?.remove()
     this.other = null
     const happens = this.isToldAsItHappens
@@ -258,6 +271,7 @@ export class Panel {
     this.conversation()
     if (mode === "predict") this.drawing.replaceChildren(this.still) // covered by its style, until the play is there
     this.timeline.load([])
+    if (this.editors) this.showChanges()
     this.wait(true)
   }
 
@@ -275,9 +289,13 @@ export class Panel {
     this.figure.dataset.mode = mode ?? ""
   }
 
+  // The button to stop it comes when that may be wanted: what is over at once would only let the others jump.
   wait(on) {
-    this.stop.hidden = !on
-    if (!on) this.progress.replaceChildren()
+    if (on) return this.stopping ??= setTimeout(() => this.stop.hidden = false, 300)
+    clearTimeout(this.stopping)
+    this.stopping = null
+    this.stop.hidden = true
+    this.progress.replaceChildren()
   }
 
   loads({ bytes, total }) {
@@ -369,8 +387,9 @@ export class Panel {
 
   // The lines that matter now, in what is shown of the code and in the transcript's editor.
   mark() {
-    const now = this.now ?? { waits: [], raised: [] }
-    const atEnd = this.over && this.timeline?.isAtEnd
+    const { over, stale } = this
+    const now = this.now && !stale.code ? this.now : { waits: [], raised: [] } // lines have moved since
+    const atEnd = over && !stale.code && this.timeline?.isAtEnd
     const code = new Map(), script = new Map(), elsewhere = []
     const joined = (...parts) => parts.filter(Boolean).join(" · ")
     const put = (marks, line, kind, note, short = note) => {
@@ -395,13 +414,13 @@ export class Panel {
     for (const wait of waiting.values()) place("waits", wait, words.waits)
     const raised = [...now.raised ?? []]
     const key = ({ client, block, line }) => `${client} ${block} ${line}`
-    if (atEnd) raised.push(...(this.over.raised ?? []).filter(error => !raised.some(known => key(known) === key(error))))
+    if (atEnd) raised.push(...(over.raised ?? []).filter(error => !raised.some(known => key(known) === key(error))))
     for (const error of raised) place("raised", error, "", error.text.split(":")[0].split(".").at(-1))
-    const { problem } = atEnd && this.over || {}
-    if (problem?.block) place("wrong", problem, "")
-    if (problem?.script) put(script, problem.script, "wrong", "")
+    const problem = this.timeline?.isAtEnd && over?.problem
+    if (problem?.block && !stale.code) place("wrong", problem, "")
+    if (problem?.script && !stale.script) put(script, problem.script, "wrong", "")
     if (this.editors) {
-      if (now.line && this.lab.mode !== "play") put(script, now.line, "reached", "")
+      if (this.now?.line && !stale.script && this.lab.mode !== "play") put(script, this.now.line, "reached", "")
       this.editors.code.mark(code)
       this.editors.script.mark(script)
     } else annotate(this.handlers, code)
@@ -410,7 +429,7 @@ export class Panel {
 
   showVerdict(at) {
     const { verdict, over } = this
-    if (!over || at < this.lab.shows.length) {
+    if (!this.isFresh || at < this.lab.shows.length) {
       delete verdict.dataset.ok
       return verdict.replaceChildren()
     }
@@ -446,7 +465,7 @@ export class Panel {
     const parts = [[this.lines, "[aria-current], [data-mark=reached]"], [this.handlers, "[data-mark=waits], [data-mark=raised], [data-mark=wrong]", 30]]
     for (const [box, part, air] of parts) {
       const last = [...box.querySelectorAll(part)].at(-1)
-      if (last) reveal(box, last, air)
+      if (last) reveal(last.closest(".prism-code-editor") ?? box, last, air) // an editor scrolls by itself
     }
     const row = this.drawing.querySelector(".ws-lab__row"), step = this.reachedRow
     if (!row || !step) return

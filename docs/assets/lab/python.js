@@ -44,12 +44,15 @@ const ELEMENTS = new Set(("a b br circle code dd desc div dl dt em g i li line o
 const ATTRIBUTES = new Set(("aria-hidden aria-label aria-labelledby class cx cy d data-line data-step fill height href id lang"
   + " points r role rx ry style text-anchor transform viewbox width x x1 x2 xmlns y y1 y2").split(" "))
 
+const STYLE = /^(?:--ws-[a-z]+:[\d.]+;?)*$/ // the size of a picture: anything else could lay itself over the page
+
 export function tamed(markup) {
   const { body } = new DOMParser().parseFromString(markup, "text/html")
   for (const element of body.querySelectorAll("*")) {
     if (!ELEMENTS.has(element.localName.toLowerCase())) element.remove()
     for (const { name, value } of [...element.attributes])
-      if (!ATTRIBUTES.has(name.toLowerCase()) || name === "href" && new URL(value, document.baseURI).origin !== location.origin)
+      if (!ATTRIBUTES.has(name.toLowerCase()) || name === "style" && !STYLE.test(value)
+          || name === "href" && Object.assign(document.createElement("a"), { href: value }).origin !== location.origin)
         element.removeAttribute(name)
   }
   return body.innerHTML

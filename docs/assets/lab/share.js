@@ -1,6 +1,8 @@
 // What can be taken along: the picture as a file, and a link that holds what the reader has written.
 import { make } from "./dom.js"
 
+const MOST = 2 ** 20 // bytes that a link may unpack to: a short one could hold gigabytes
+
 // The page's address, with this behind its path and nothing else.
 export function pageAddress(search = "", hash = "") {
   const address = new URL(location)
@@ -13,13 +15,23 @@ export function pageAddress(search = "", hash = "") {
 export const link = async (example, draft) =>
   pageAddress("", `lab=${example}&draft=${await encode(JSON.stringify(draft))}`)
 
+// What follows "#" in the address, whatever somebody has made of it.
+export function hash() {
+  const written = location.hash.slice(1)
+  try {
+    return decodeURIComponent(written)
+  } catch {
+    return written
+  }
+}
+
 // The example and the draft that the page's address names, or null; no draft if it can't be read.
 export async function shared() {
-  const { groups } = /^#lab=(?<example>\d+)(?:&draft=(?<draft>.*))?$/.exec(location.hash) ?? {}
-  if (!groups) return null
-  const example = Number(groups.example)
+  const [, number, packed] = /^lab=(\d*)(?:&draft=(.*))?/.exec(hash()) ?? []
+  if (number === undefined) return null
+  const example = Number(number)
   try {
-    const { code = {}, script = null } = JSON.parse(await decode(groups.draft))
+    const { code = {}, script = null } = JSON.parse(await decode(packed))
     const sound = Object.values(code).every(text => typeof text === "string") && [null, "string"].includes(script && typeof script)
     return { example, draft: sound ? { code, script } : null }
   } catch { // cut off or mistyped
@@ -36,7 +48,13 @@ export function saveSvg(svg, name) {
   setTimeout(() => URL.revokeObjectURL(href))
 }
 
-const through = (stream, bytes) => new Response(new Blob([bytes]).stream().pipeThrough(stream)).arrayBuffer()
+async function through(stream, bytes) {
+  const reader = new Blob([bytes]).stream().pipeThrough(stream).getReader(), chunks = []
+  let size = 0
+  for (let part; !(part = await reader.read()).done; chunks.push(part.value))
+    if ((size += part.value.length) > MOST) throw new RangeError(`more than ${MOST} bytes`)
+  return new Blob(chunks).arrayBuffer()
+}
 
 async function encode(text) {
   const bytes = new Uint8Array(await through(new CompressionStream("deflate-raw"), text))

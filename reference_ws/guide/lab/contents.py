@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import dis
 from typing import Any
 
+from starlette.routing import compile_path
+
 from reference_ws.guide.fences import hint
 from reference_ws.guide.pages import Exercise, Fence, Page, compile_sample
+from reference_ws.transcript.steps import Connect
 
 
 def contents(page: Page) -> dict[str, Any]:
@@ -26,13 +30,33 @@ def _example(page: Page, fence: Fence, bound: list[set[str]]) -> dict[str, Any]:
     blocks, exercise = page.before(fence), page.exercise(fence)
     return {
         "blocks": blocks,
-        "main": next((number for number in reversed(blocks) if fence.app in bound[number - 1]), None),
+        "main": _main(page, fence, [number for number in blocks if fence.app in bound[number - 1]]),
         "app": fence.app,
         "script": fence.source,
         "denial": fence.denial,
         "heading": fence.anchor,
         "exercise": exercise and exercise.name,
     }
+
+
+def _main(page: Page, fence: Fence, bound: list[int]) -> int:
+    """Find the sample to look at before anything is played: the one with the route of the first connect.
+
+    Where no sample names a path that fits, it is the one that makes the application, the last of those in `bound`.
+    """
+    connects = (step for step in page.transcript(fence).steps if isinstance(step, Connect))
+    path = next((step.target.partition("?")[0] for step in connects), "")
+    for number in page.before(fence):
+        if number >= bound[-1] and any(compile_path(each)[0].match(path) for each in _paths(page.samples[number - 1])):
+            return number
+    return bound[-1]
+
+
+def _paths(sample: Fence) -> list[str]:
+    """List the paths that a sample calls anything with: ``app.websocket("/a")``, ``WebSocketRoute("/a", handler)``."""
+    calls = (node for node in ast.walk(ast.parse(sample.source)) if isinstance(node, ast.Call))
+    first = (call.args[0].value for call in calls if call.args and isinstance(call.args[0], ast.Constant))
+    return [value for value in first if isinstance(value, str) and value.startswith("/")]
 
 
 def _exercise(page: Page, exercise: Exercise) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import ast
 import asyncio
 import linecache
 import math
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -67,6 +68,8 @@ MAX_TURNS: Final = 5_000
 ANSWER_S: Final = 5.0
 """How long, on the held clock, the application may take for a line."""
 
+_READING: Final = re.compile(r"(?:(\w+) +)?(stop|go on) reading")
+"""A line of free play that the notation doesn't have: from a client that stops reading, every send has to wait."""
 _REFUSED: Final = ("can't start new thread", "reaches nothing outside the program")
 """What the platform says, and the event loop, to a sample that needs threads or sockets."""
 
@@ -223,7 +226,24 @@ class _Play:
                 self._problem(str(refused))
         return True
 
+    async def _reading(self, client: str, on: bool) -> None:
+        """Let a client read on, or nothing any more."""
+        peer = self._peers.get(client)
+        if peer is None or peer.connection.gone:
+            raise _Refused(self.words.gettext("This client isn't connected: connect first."))
+        peer.connection.stalled = not on
+        self.world.signal.notify()
+        await self._settle()
+        told = self.words.gettext("The client reads nothing any more: each message to it waits in its send.")
+        if on:
+            told = self.words.gettext("The client reads on.")
+        show = self.story.show(drawn=True)
+        self._tell({"do": "show", **show, "told": f"{told}\n{show['told']}"})
+
     async def _line(self, line: str) -> None:
+        if found := _READING.fullmatch(line):
+            await self._reading(found[1] or "", found[2] != "stop")
+            return
         step = self._read(line)
         before, connections = len(self.story.steps), self.world.latest
         if isinstance(step, Silence):
@@ -255,7 +275,8 @@ class _Play:
         busy = True
         while busy:
             await self.world.settle()
-            busy = any(not peer.idle or peer.connection.sent for peer in self._peers.values())
+            reading = [peer for peer in self._peers.values() if not peer.connection.stalled]
+            busy = any(not peer.idle or peer.connection.sent for peer in reading)
 
     def _answered(self, before: int) -> bool:
         return any(not isinstance(step, FromClient) for step in self.story.steps[before:])
@@ -462,6 +483,9 @@ class _Client(MemoryPeer):
         """Wait for a message of the application; False when it has ended without one."""
         self.idle = True
         found = await super().next_is_there()
+        while self.connection.stalled:
+            await self.world.signal.wait(lambda: not self.connection.stalled)
+            found = await super().next_is_there()
         self.idle = False
         return found
 

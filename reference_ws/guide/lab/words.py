@@ -32,6 +32,7 @@ def words_of(words: NullTranslations) -> dict[str, str]:
             "Python isn't part of this copy of the site, so nothing can be run here. The pictures show what happens."
         ),
         "runtime_failed": _("Python couldn't be loaded."),
+        "broken": _("The code has brought Python down: %(text)s"),
         "try_again": _("Try again"),
         # the panes
         "code": _("The code"),
@@ -46,7 +47,9 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "script_line": _("transcript, line %(line)s"),
         "waits": _("waits here"),
         "changed": _("Lines changed: %(count)s"),
+        "stale": _("not run yet"),
         "reset": _("Reset to the page's"),
+        "reset_own": _("Back to what you had"),
         "printed": _("Printed"),
         # the time line
         "time_line": _("Time line"),
@@ -109,6 +112,9 @@ def words_of(words: NullTranslations) -> dict[str, str]:
         "flood_hint": _("Fifty messages, one after the other."),
         "large": _("Large message"),
         "large_hint": _("A text of 20,000 characters."),
+        "stop_reading": _("Stop reading"),
+        "stop_reading_hint": _("The client takes nothing from the network any more, as if all buffers were full."),
+        "read_on": _("Read on"),
         "bad_text": _("Close with 1007"),
         "bad_text_hint": _("What a client does that got bytes as text that are no UTF-8."),
         # what can be taken along
