@@ -30,7 +30,7 @@ a function, a method                       its own, or those of the ``__signatur
 one with ``__wrapped__``, and ``*args``    its own, and behind them those of the wrapped function that it has not itself
 or ``**kwargs``
 a `functools.partial`                      those that are not set yet
-an object with ``__call__``                those of that method
+an object with ``__call__``                those of that method, and of what the object wraps
 a class, also generic with arguments       those that it is called with; a Struct's, dataclass's, attrs's or pydantic
                                            model's are its fields, whose defaults the class makes itself
 one whose constructor takes ``*args``      its own, and behind them those of the constructors that it inherits
@@ -48,6 +48,7 @@ import inspect
 import sys
 import typing
 from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import chain, takewhile
@@ -256,7 +257,7 @@ def read(websocket: WebSocket, wanted: Iterable[Parameter]) -> dict[Parameter, A
         elif parameter.default is _ABSENT:
             faults.append(parameter.fault(None))
         elif not parameter.left_out:
-            values[parameter] = parameter.default
+            values[parameter] = copy(parameter.default)  # a list: each connection has its own
     if faults:
         # What two dependencies read alike is one fault.
         raise ParameterError([fault for place, fault in enumerate(faults) if fault not in faults[:place]])
@@ -266,10 +267,12 @@ def read(websocket: WebSocket, wanted: Iterable[Parameter]) -> dict[Parameter, A
 def _query(raw: bytes) -> dict[str, list[str]]:
     """Read a query as `urllib.parse.parse_qs` does, blank values kept, in a third of its time."""
     query: dict[str, list[str]] = {}
-    for pair in raw.decode("latin-1").replace("+", " ").split("&"):
+    text = raw.decode("latin-1").replace("+", " ")
+    plain = unquote if "%" in text else str
+    for pair in text.split("&"):
         if pair:
             name, _, value = pair.partition("=")
-            query.setdefault(unquote(name), []).append(unquote(value))
+            query.setdefault(plain(name), []).append(plain(value))
     return query
 
 
@@ -402,10 +405,13 @@ def plan(
 
 
 def _check_names(planned: Plan, path: Collection[str]) -> None:
-    """Refuse a required query parameter that is named almost like a parameter of the path that nobody takes."""
+    """Refuse a required query parameter that is named almost like a parameter of the path that nobody takes.
+
+    It may be a dependency's.
+    """
     taken = {parameter.key for parameter in planned.all_parameters()}
     free = [name for name in path if name not in taken]
-    for parameter in planned.parameters:
+    for parameter in planned.all_parameters():
         if parameter.in_path_perhaps and parameter.default is _ABSENT:
             for meant in difflib.get_close_matches(parameter.name, free, 1, 0.75):
                 raise TypeError(
@@ -602,12 +608,14 @@ def _fits(default: Any, annotation: Any) -> bool:
     """Tell whether a default is plain data, or what its annotation says."""
     if default is _ABSENT or isinstance(default, _PLAIN) or type(default).__module__ in _PLAIN_MODULES:
         return True
-    if type(default) in (list, tuple, set, frozenset, dict):
-        return all(_fits(each, Any) for each in (default.values() if type(default) is dict else default))
-    if annotation in (_ABSENT, Any, object):
-        return inspect.isroutine(default) or inspect.isclass(default) or inspect.ismodule(default)
     if typing.get_origin(annotation) in (Union, UnionType):
         return any(_fits(default, _plain(each)) for each in typing.get_args(annotation))
+    if type(default) in (list, tuple, set, frozenset, dict):
+        said = typing.get_args(annotation) or (Any if annotation in type(default).__mro__ else annotation,)
+        held = chain(default, default.values() if type(default) is dict else ())
+        return all(any(_fits(each, _plain(kind)) for kind in said) for each in held)
+    if annotation in (_ABSENT, Any, object):
+        return inspect.isroutine(default) or inspect.isclass(default) or inspect.ismodule(default)
     kind = typing.get_origin(annotation) or annotation
     try:
         return isinstance(default, kind)
@@ -650,7 +658,7 @@ def function_of(handler: Callable[..., Any]) -> Callable[..., Any]:
     handler = typing.get_origin(handler) or handler
     if inspect.isroutine(handler) or inspect.isclass(handler):
         return handler
-    return handler.__call__  # type: ignore[no-any-return, operator]
+    return handler.__call__ if callable(handler) else handler  # type: ignore[no-any-return, operator]
 
 
 _VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -687,7 +695,8 @@ def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Param
             if each.name not in given
         ]
     target = function_of(function)
-    wrapped = getattr(target.__init__ if inspect.isclass(target) else target, "__wrapped__", None)
+    holder = target.__init__ if inspect.isclass(target) else target if hasattr(target, "__wrapped__") else function
+    wrapped = getattr(holder, "__wrapped__", None)
     try:
         own = signature_of(typing.get_origin(function) or function, follow_wrapped=False)
     except (TypeError, ValueError) as error:
@@ -702,8 +711,8 @@ def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Param
                 "allow its name too (populate_by_name), or write a function that makes it."
             )
     names = _names(target)
-    holder = target.__self__ if isinstance(target, MethodType) else function
-    known = _variables(holder if inspect.isclass(typing.get_origin(holder) or holder) else type(holder), {}, {})
+    owner = target.__self__ if isinstance(target, MethodType) else function
+    known = _variables(owner if inspect.isclass(typing.get_origin(owner) or owner) else type(owner), {}, {})
     taken = [_evaluated(function, each, names, known.get(_owner(target, each.name, known), {})) for each in taken]
     variadic = [parameter for parameter in taken if parameter.kind in _VARIADIC]
     if wrapped is None and variadic and inspect.isclass(target):
@@ -712,8 +721,9 @@ def signature(function: Callable[..., Any], skip: int = 0) -> list[inspect.Param
         _check_variadic(function, parameter, wrapped)
     if wrapped is None or not variadic:
         return taken
-    # A method's wrapped function still has its self.
-    return _passed_on(function, taken, signature(wrapped, skip + isinstance(target, MethodType | type)))
+    # A method's wrapped function still has its self; what an object wraps has none.
+    further = signature(wrapped, skip + (isinstance(holder, MethodType) or inspect.isclass(target)))
+    return _passed_on(function, taken, further)
 
 
 def _inherited(known: Mapping[type, Mapping[Any, Any]]) -> list[inspect.Parameter]:
@@ -773,13 +783,14 @@ def _passed_on(
         unknown = parameter.annotation is _ABSENT and parameter.name not in {each.name for each in further}
         if unknown and parameter.kind not in _VARIADIC and _is_connection(below.annotation):
             taken[place] = parameter.replace(annotation=below.annotation)
-    connected = any(_is_connection(_taken_apart(parameter.annotation)[0]) for parameter in taken)
+    connected = sum(_is_connection(_taken_apart(parameter.annotation)[0]) for parameter in taken)
     variadic = {parameter.kind for parameter in taken} & set(_VARIADIC)
     named = [parameter for parameter in taken if parameter.kind not in _VARIADIC]
     for parameter in further:
         if parameter.name in own or parameter.kind in _VARIADIC:
             continue
         if connected and _is_connection(_taken_apart(parameter.annotation)[0]):
+            connected -= 1
             continue  # the wrapper has it, under another name
         by_place = parameter.kind is parameter.POSITIONAL_ONLY or parameter.VAR_KEYWORD not in variadic
         if by_place and (parameter.kind is parameter.KEYWORD_ONLY or parameter.VAR_POSITIONAL not in variadic):

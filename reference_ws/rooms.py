@@ -43,29 +43,20 @@ from reference_ws.websocket import WebSocket
 __all__ = ["EngineError", "Room", "RoomError", "Rooms"]
 
 TOO_SLOW: Final = "you read too slowly"
-CLOSE_S: Final = 5.0
-"""So long may the block of a member go on that was closed for being slow, before it is cancelled."""
-
+CLOSE_S: Final = 5.0  # so long may the block of a member go on that was closed for being slow, before it is cancelled
 MAX_NAME: Final = 128
-CHUNK: Final = 64
-"""So many messages of a history are read at once, and lie in memory for who catches up."""
-
-WAIT_S: Final = 5.0
-"""So long may Redis take to answer."""
-
-PING_S: Final = 10.0
-"""So long may it be silent before it is asked whether it is there."""
-
-AGAIN_S: Final = 0.2
-"""So long after a connection was lost is the next one tried."""
-
-CONNECTIONS: Final = 16
-"""So many connections of a process send and read, at most; one more listens."""
+KEPT_ROOMS: Final = 10_000  # of which a history is kept in memory: who may name rooms may name ever new ones
+CHUNK: Final = 64  # so many messages of a history are read at once, and lie in memory for who catches up
+WAIT_S: Final = 5.0  # so long may Redis take to answer
+PING_S: Final = 10.0  # so long may it be silent before it is asked whether it is there
+AGAIN_S: Final = 0.2  # so long after a connection was lost is the next one tried
+CONNECTIONS: Final = 16  # so many of a process send and read, at most; one more listens
 
 Id = tuple[int, int]
 """The time in ms at which the engine took a message, and its number in the room: 1, 2, 3 and so on."""
 Entry = tuple[Id, bytes]
 START: Final[Id] = (0, 0)
+NOWHERE: Final[Id] = (10**17, 0)  # in place of what can be no id: longer than any, and so behind all messages
 
 
 class RoomError(ValueError):
@@ -82,7 +73,6 @@ class EngineError(Exception):
 class _Message(NamedTuple):
     text: str | None  # None where it is binary
     data: bytes
-    size: int
 
 
 @dataclass(eq=False)
@@ -272,7 +262,7 @@ class Room:
         topic, engine = self._topic, self._rooms.engine
         if self._rooms.history:
             ready, behind = topic.ready, after is not None
-            position = _read_id(after) if after is not None else topic.position or await engine.last(topic.name)
+            position = topic.position or await engine.last(topic.name) if after is None else _read_id(after) or NOWHERE
             while behind or topic.ready is not ready:
                 ready = topic.ready
                 await engine.ready(topic)
@@ -283,12 +273,13 @@ class Room:
                 for _, payload in entries:
                     if message := _message(payload):
                         await self._send(message)
-                known = START if missing is None else position or START  # of an invention nothing may stay
-                position = entries[-1][0] if entries else known
+                if missing is None:  # of an invention nothing may stay
+                    position = START
+                position = entries[-1][0] if entries else position
                 if len(entries) < CHUNK:  # that was all: what came before and isn't in there, no history holds any more
                     position = max(position, came)
                 behind = len(entries) == CHUNK or (topic.position or START) > position
-            self._since = position or START
+            self._since = position
             topic.position = topic.position or self._since
         topic.members[self] = None
 
@@ -300,7 +291,7 @@ class Room:
         if id_ is not None and id_ <= self._since:
             return
         self._queue.append(message)
-        self._size += message.size
+        self._size += len(message.data)
         most, most_bytes = self._rooms.queue_messages, self._rooms.queue_bytes
         while (waiting := len(self._queue)) > most or (self._size > most_bytes and waiting > 1):  # one alone isn't slow
             if self._rooms.slow == "close":
@@ -308,7 +299,7 @@ class Room:
                 self._queue.clear()
                 self._too_slow.cancel()
                 return
-            self._size -= self._queue.popleft().size
+            self._size -= len(self._queue.popleft().data)
             self._left_out += 1
 
     async def _run(self, block: anyio.CancelScope) -> None:
@@ -336,7 +327,7 @@ class Room:
                 message, self._left_out = _skipped(self._left_out), 0
             else:
                 message = self._queue.popleft()
-                self._size -= message.size
+                self._size -= len(message.data)
             await self._send(message)
 
     async def _send(self, message: _Message) -> None:
@@ -380,7 +371,7 @@ class Engine:
     def __init__(self) -> None:
         self._topics: dict[str, _Topic] = {}
         self._kept: dict[str, deque[Entry]] = {}
-        self._ends: dict[str, float] = {}  # the time in ms at which what is kept of a room ends
+        self._ends: dict[str, float] = {}  # when (in ms) what is kept of a room ends; last the one sent to last
         self._turn: anyio.Lock | None = None
         self._sending = 0
 
@@ -393,16 +384,22 @@ class Engine:
     def enter(self, name: str) -> _Topic:
         """Make a room known here; `leave` has to follow."""
         self.hold()
-        topic = self._topics.get(name) or self._topics.setdefault(name, _Topic(name))
-        topic.users += 1
-        return topic
+        if name not in self._topics:
+            self._topics[name] = _Topic(name)
+            self.want(name, self._topics[name])
+        self._topics[name].users += 1
+        return self._topics[name]
 
     async def leave(self, topic: _Topic) -> None:
         """Forget the room, if nobody here is in it any more."""
         topic.users -= 1
         if not topic.users:
             del self._topics[topic.name]
+            self.want(topic.name, None)
         await self.let_go()
+
+    def want(self, name: str, topic: _Topic | None) -> None:
+        """Have the room's messages come here from now on; ``None``: no more."""
 
     async def ready(self, topic: _Topic) -> None:
         """Wait until the room's messages come here."""
@@ -442,7 +439,11 @@ class Engine:
             else:
                 del self._ends[other]
         entries = self._kept.setdefault(name, deque())
+        self._ends.pop(name, None)
         self._ends[name] = now + keep_s * 1000
+        if len(self._kept) > KEPT_ROOMS:
+            longest_silent = next(iter(self._ends))
+            del self._kept[longest_silent], self._ends[longest_silent]
         ms, number = entries[-1][0] if entries else START
         id_ = max(ms, now), number + 1
         entries.append((id_, head + _write_id(id_).encode() + tail if tail else head))
@@ -460,17 +461,17 @@ class Engine:
         begin = bisect_left(entries, (first, b""))
         return list(islice(entries, begin, begin + count))
 
-    async def read(self, name: str, after: Id | None, count: int) -> tuple[list[Entry], int | None]:
+    async def read(self, name: str, after: Id, count: int) -> tuple[list[Entry], int | None]:
         """Read at most so many messages behind that id, and tell how many are missing between.
 
         It is ``None`` where nobody knows: that id is none of those that are numbered with these, because the engine has
         lost them since, or there was no such message.
         """
-        found = await self.kept(name, after or START, count + 1)
+        found = await self.kept(name, after, count + 1)
         if found and found[0][0] == after:
             return found[1:], 0
-        if after is None or (not found and after != START):
-            return (found or await self.kept(name, START, count))[:count], None
+        if not found and after != START:
+            return await self.kept(name, START, count), None
         missing = found[0][0][1] - after[1] - 1 if found else 0
         return found[:count], missing if missing >= 0 else None
 
@@ -526,7 +527,7 @@ class _Redis(Engine):
         self._channel = f"{make_pool().connection_kwargs.get('db', 0)}:"
         self._holders = 0
         self._listener: asyncio.Future[None] | None = None
-        self._listening: anyio.CancelScope | None = None
+        self._listening: anyio.CancelScope
         self._problem: BaseException | None = None
         self._closing: asyncio.Future[None] | None = None
         self._changed = anyio.Event()
@@ -540,7 +541,7 @@ class _Redis(Engine):
                 asyncio.get_running_loop()
             except RuntimeError:
                 raise EngineError("Redis needs asyncio: run this on it, or take the rooms in memory.") from None
-            self._redis = self._connect()
+            self._redis, self._listening = self._connect(), anyio.CancelScope()
         self._holders += 1
 
     async def let_go(self) -> None:
@@ -548,8 +549,7 @@ class _Redis(Engine):
         if not self._holders:
             self._closing = asyncio.ensure_future(self._close(self._redis, self._listener))
             self._redis = self._listener = None
-            if self._listening is not None:
-                self._listening.cancel()
+            self._listening.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.shield(self._closing)  # a cancel() of asyncio's doesn't care for anyio's shield
 
@@ -592,26 +592,14 @@ class _Redis(Engine):
 
     # --- listening
 
-    def enter(self, name: str) -> _Topic:
-        topic = super().enter(name)
-        if topic.users == 1:
-            self._want(name, topic)
+    def want(self, name: str, topic: _Topic | None) -> None:
+        self._wanted[name] = topic
+        self._changed.set()
         if self._listener is None:
-            self._listening = anyio.CancelScope()
             # Not in the context of the connection that happens to be the first.
             self._listener = contextvars.Context().run(
                 asyncio.ensure_future, self._listen(self._redis, self._listening, self._closing)
             )
-        return topic
-
-    async def leave(self, topic: _Topic) -> None:
-        if topic.users == 1:
-            self._want(topic.name, None)
-        await super().leave(topic)
-
-    def _want(self, name: str, topic: _Topic | None) -> None:
-        self._wanted[name] = topic
-        self._changed.set()
 
     async def ready(self, topic: _Topic) -> None:
         with anyio.move_on_after(WAIT_S):
@@ -689,21 +677,20 @@ def _message(payload: bytes) -> _Message | None:
     """Decode a message, once for all members; ``None`` for what others have put there."""
     kind, data = payload[:1], payload[1:]
     try:
-        return _Message(data.decode() if kind == b"t" else None, data, len(data)) if kind in (b"t", b"b") else None
+        return _Message(data.decode() if kind == b"t" else None, data) if kind in (b"t", b"b") else None
     except UnicodeDecodeError:
         return None
 
 
 def _skipped(count: int | None) -> _Message:
     text = dumps({"skipped": count})
-    return _Message(text, text.encode(), len(text))
+    return _Message(text, text.encode())
 
 
 def _read_id(text: str | bytes) -> Id | None:
     """Read an id; ``None`` for what can be none, from a client too."""
-    found = re.fullmatch(
-        rb"([0-9]{1,16})-([0-9]{1,16})", text.encode(errors="replace") if isinstance(text, str) else text
-    )
+    data = text.encode(errors="replace") if isinstance(text, str) else text
+    found = re.fullmatch(rb"([0-9]{1,16})-([0-9]{1,16})", data)
     return (int(found[1]), int(found[2])) if found else None
 
 

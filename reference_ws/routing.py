@@ -73,6 +73,7 @@ class SocketRoute(routing.WebSocketRoute):
         self.app = _missing if endpoint is None else self._application(endpoint)
         for kind, args, options in reversed(self.middleware):
             self.app = kind(self.app, *args, **options)
+        self._made = self.app
 
     def _application(self, endpoint: Callable[..., Any]) -> ASGIApp:
         if not callable(endpoint):
@@ -116,7 +117,16 @@ class SocketRoute(routing.WebSocketRoute):
         return self._again(_joined(prefix, self.given_path), self.middlewares)
 
     def _again(self, path: str, middlewares: Sequence[Middleware]) -> SocketRoute:
-        return SocketRoute(path, self.endpoint, self.given_name, middlewares=middlewares, middleware=self.middleware)
+        if self.app is not self._made:
+            raise TypeError(
+                f"{self!r} has another app than was made for it, which would be lost: put ASGI middleware around it "
+                "with middleware=[...]."
+            )
+        again = copy.copy(self)  # a subclass may be a guard
+        SocketRoute.__init__(
+            again, path, self.endpoint, self.given_name, middlewares=middlewares, middleware=self.middleware
+        )
+        return again
 
 
 WebSocketRoute = SocketRoute
@@ -276,10 +286,12 @@ def _around(route: BaseRoute, middleware: Middleware) -> BaseRoute:
     return route
 
 
-def _all_of(route: BaseRoute) -> Iterator[BaseRoute]:
+def _all_of(route: Any) -> Iterator[Any]:
+    """List a route, or an application, and all that is inside: what ASGI middleware stands around is its ``app``."""
     yield route
-    for inner in getattr(route, "routes", None) or ():
-        yield from _all_of(inner)
+    for inner in (*(getattr(route, "routes", None) or ()), getattr(route, "app", None)):
+        if inner is not None:
+            yield from _all_of(inner)
 
 
 def _flat(routes: Iterable[BaseRoute | Iterable[BaseRoute]]) -> Iterator[BaseRoute]:

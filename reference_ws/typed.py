@@ -9,7 +9,7 @@ import traceback
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Final, Literal, TypeVar, Union
 
 import msgspec
 
@@ -36,6 +36,9 @@ def aliased(kind: Any) -> Iterator[tuple[str, Any]]:
                 yield name, alias
 
 
+_SCALARS: Final = (int, float, bool, str)
+
+
 @functools.lru_cache(maxsize=1024)
 def reader(type: Any) -> Callable[..., Any]:  # noqa: A002 - the word of `receive_json`
     """Find what makes a `type` of a decoded value; ``strict=False`` when values come as strings.
@@ -52,7 +55,8 @@ def reader(type: Any) -> Callable[..., Any]:  # noqa: A002 - the word of `receiv
         if part is not object and isinstance(msgspec.inspect.type_info(part), msgspec.inspect.CustomType):
             raise TypeError(f"{part!r} can't be read: take a dataclass, TypedDict, msgspec Struct or pydantic model")
     msgspec.json.Decoder(type)  # which knows what it can't tell apart, two Structs for example
-    return _hashing(functools.partial(msgspec.convert, type=type))
+    convert = functools.partial(msgspec.convert, type=type)
+    return convert if type in _SCALARS else _hashing(convert)  # most parameters of a handshake are one of these
 
 
 def _hashing(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,6 +105,8 @@ def convert(value: Any, type: Any) -> Any:  # noqa: A002
         _complete(converted)
     except RecursionError:
         raise msgspec.ValidationError("Nested too deeply") from None
+    except UnicodeError as error:  # of half a character, which JSON can escape and only a str can hold
+        raise msgspec.ValidationError(str(error)) from None
     except ValueError as error:
         found = [f"{problem} - at `{_path(place)}`" for place, _, problem in problems(error)]
         raise (msgspec.ValidationError("; ".join(found)) if found else error) from None

@@ -70,7 +70,8 @@ def _check(view: type[SocketView]) -> None:
             raise TypeError(f"{where(method)}: this method must be a coroutine function: write `async def`.")
         if given is not None:
             _check_call(method, name, view, given)
-    _check_call(view.__init__, "__init__", view, "")
+    for name in ("__new__", "__init__"):
+        _check_call(getattr(view, name), name, view, "")
 
 
 def _check_call(method: Any, name: str, view: type[SocketView], given: str) -> None:

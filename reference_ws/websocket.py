@@ -80,12 +80,9 @@ class WebSocket(Connection, StarletteWebSocket):
     client_state: WebSocketState
     application_state: WebSocketState
 
-    # Class attributes serve as defaults: an idle connection should weigh little.
+    # Class attributes serve as defaults of what few connections need: an idle one should weigh little.
     _in_doubt = False  # an accept was cancelled under way
     _end: tuple[int, str] | None = None
-    _sending = False  # a message is being handed to the server
-    _turns: deque[anyio.Event] | None = None  # of the tasks that wait until theirs can be, made when the first one must
-    _run = 0  # how much was sent since a task last received, or let others run; see FAIR
     _bindings: Any = None  # the Bindings of reference_ws.binding, while a route's handler runs
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,6 +94,9 @@ class WebSocket(Connection, StarletteWebSocket):
         self.application_state = CONNECTING
         self._ahead: ReadAhead | None = None  # made when somebody looks ahead; most connections never do
         self._receiving = 0  # how many tasks wait in the server's receive() itself, and not for what is read ahead
+        self._sending = False  # a message is being handed to the server
+        self._turns: deque[anyio.Event] | None = None  # of tasks that wait until theirs can be, made for the first one
+        self._run = 0  # how much was sent since a task last received, or let others run; see FAIR
 
     # --- raw messages -----------------------------------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ class WebSocket(Connection, StarletteWebSocket):
         code or reason that can't be sent, and `WebSocketDisconnect` when the client has left: with its code if it sent
         one, with 1006 if it has vanished.
         """
-        event = lifecycle.sent_event(message)
+        event = lifecycle.sent_event(message) if isinstance(message, Mapping) else repr(message)
         entry = lifecycle.on_send(self.client_state, self.application_state, event)
         if not isinstance(entry, WebSocketState):
             raise self._send_error(event, f"send({event})")
@@ -127,8 +127,14 @@ class WebSocket(Connection, StarletteWebSocket):
             self._end = VANISHED
         elif event == RESPONSE_START and not self.can_deny:
             raise self._error("denial-unsupported", f"send({event})")
-        elif event == SENT and message.get("text") is None and message.get("bytes") is None:
-            raise self._error("no-payload", f"send({event})")
+        elif event == SENT:
+            text, data = message.get("text"), message.get("bytes")
+            if text is None and data is None:
+                raise self._error("no-payload", f"send({event})")
+            if not isinstance(text, str | None) or not isinstance(data, bytes | bytearray | memoryview | None):
+                raise TypeError(f"send() takes text as str and bytes as bytes, not {text!r} and {data!r}.")
+        elif event == ACCEPT and (lines := _checked_accept(message.get("subprotocol"), message.get("headers"))):
+            message = {**message, "headers": lines}
         # The state moves before the send is awaited: of two tasks that close at once, the second must find the
         # connection closed. Moved afterwards, both would pass the check while the first one waits.
         self.application_state = entry
@@ -150,11 +156,7 @@ class WebSocket(Connection, StarletteWebSocket):
             raise self._send_error(ACCEPT, "accept()")
         if self._in_doubt:
             raise self._error("accept-twice", "accept()")
-        if subprotocol is not None and not isinstance(subprotocol, str):
-            raise TypeError(f"accept() takes a subprotocol as str, not {subprotocol!r}.")
-        if subprotocol is not None and not _TOKEN.fullmatch(subprotocol.encode()):
-            raise ValueError(f"accept() can't send the subprotocol {subprotocol!r}: it is no word of a header.")
-        lines = [] if headers is None else _header_lines(headers)
+        lines = _checked_accept(subprotocol, headers)
         if self.client_state is CONNECTING:
             await self._next("accept()", data=False)
         self.application_state = CONNECTED
@@ -177,6 +179,8 @@ class WebSocket(Connection, StarletteWebSocket):
             raise self._send_error(RESPONSE_START, "send_denial_response()")
         if not self.can_deny:
             raise self._error("denial-unsupported", "send_denial_response()")
+        if not callable(response):
+            raise TypeError(f"send_denial_response() takes a Response, not {response!r}.")
         await response(self.scope, self.receive, self.send)
 
     @property
@@ -256,14 +260,16 @@ class WebSocket(Connection, StarletteWebSocket):
         """Send a text frame. Raises `LifecycleError`, or `WebSocketDisconnect` when the connection is over."""
         if not isinstance(data, str):
             raise TypeError(f"send_text() takes a str, not {type(data).__name__}; use send_bytes() or send_json().")
-        self._check_send("send_text()")
+        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
+            raise self._send_error(SENT, "send_text()")
         await self._deliver({"type": SENT, "text": data}, len(data))
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary frame; raises like `send_text`."""
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}; use send_text() or send_json().")
-        self._check_send("send_bytes()")
+        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
+            raise self._send_error(SENT, "send_bytes()")
         data = bytes(data)
         await self._deliver({"type": SENT, "bytes": data}, len(data))
 
@@ -275,7 +281,8 @@ class WebSocket(Connection, StarletteWebSocket):
         """
         if mode != "text":
             self._check_mode(mode, "send_json()", "binary")
-        self._check_send("send_json()")
+        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
+            raise self._send_error(SENT, "send_json()")
         text = dumps(data)
         message = {"type": SENT, "text": text} if mode == "text" else {"type": SENT, "bytes": text.encode()}
         await self._deliver(message, len(text))
@@ -311,8 +318,9 @@ class WebSocket(Connection, StarletteWebSocket):
         """
         if self._over:
             return True
-        if self._receiving:
-            return False  # another task waits for the next message: so none is there, and no end either
+        await anyio.lowlevel.checkpoint()  # a loop that only asks this must let those run who change the answer
+        if self._over or self._receiving:
+            return self._over  # another task waits for the next message: so none is there, and no end either
         return await self._read_ahead().look()
 
     @asynccontextmanager
@@ -377,7 +385,7 @@ class WebSocket(Connection, StarletteWebSocket):
 
     # --- inside: the way in -----------------------------------------------------------------------------------------
 
-    async def _next(self, tried: str, *, data: bool = True, take: Callable[[Message, str], Any] | None = None) -> Any:
+    async def _next(self, tried: str, take: Callable[[Message, str], Any] | None = None, *, data: bool = True) -> Any:
         """Receive the next message and move ``client_state``; ``data`` is False for who can take any, connect included.
 
         With ``take`` it is a step of a loop: returns what ``take`` makes of the data, and the end is a
@@ -449,10 +457,6 @@ class WebSocket(Connection, StarletteWebSocket):
         return self._ahead
 
     # --- inside: the way out ----------------------------------------------------------------------------------------
-
-    def _check_send(self, tried: str) -> None:
-        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
-            raise self._send_error(SENT, tried)
 
     async def _deliver(self, message: Message, length: int = 0) -> None:
         """Hand a message that is legal here to the server, after those that began before it.
@@ -598,7 +602,7 @@ class _Frames(Generic[T]):
         return self
 
     def __anext__(self) -> Coroutine[Any, Any, T]:
-        return self._websocket._next(self._tried, take=self._take)
+        return self._websocket._next(self._tried, self._take)
 
 
 def _farewell(message: Message) -> tuple[int, str]:
@@ -615,11 +619,18 @@ def _checked_close(code: int, reason: str) -> tuple[int, str]:
     return code, reason
 
 
-def _header_lines(headers: Iterable[HeaderPair] | Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Write headers as ASGI wants them: bytes, the names in lower case."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
+def _checked_accept(
+    subprotocol: str | None, headers: Iterable[HeaderPair] | Mapping[str, str] | None
+) -> list[tuple[bytes, bytes]]:
+    """Check a subprotocol, and write headers as ASGI wants them: bytes, the names in lower case."""
+    if subprotocol is not None and not isinstance(subprotocol, str):
+        raise TypeError(f"accept() takes a subprotocol as str, not {subprotocol!r}.")
+    if subprotocol is not None and not _TOKEN.fullmatch(subprotocol.encode()):
+        raise ValueError(f"accept() can't send the subprotocol {subprotocol!r}: it is no word of a header.")
+    pairs = headers.items() if isinstance(headers, Mapping) else () if headers is None else headers
     try:
-        lines = [(_latin(name).lower(), _latin(value)) for name, value in pairs]
+        # A string of two characters would pass for a pair, too.
+        lines = [(_latin(name).lower(), _latin(value)) for name, value in map(_not_text, pairs)]
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"accept() takes headers as pairs of bytes or str, or as a mapping of str, not {headers!r}."
@@ -632,6 +643,12 @@ def _header_lines(headers: Iterable[HeaderPair] | Mapping[str, str]) -> list[tup
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BREAKS: Final = re.compile(rb"[\r\n\0]")
+
+
+def _not_text(pair: HeaderPair) -> HeaderPair:
+    if isinstance(pair, str):
+        raise TypeError
+    return pair
 
 
 def _latin(part: str | bytes) -> bytes:

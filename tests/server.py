@@ -58,8 +58,12 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def in_loop(app: ASGIApp, **options: Any) -> AsyncIterator[str]:
-    """Serve in this event loop, with these options of uvicorn; gives ``ws://127.0.0.1:PORT``."""
-    settings = {"interface": "asgi3", "ws": "websockets-sansio", "lifespan": "off", "log_config": None}
+    """Serve in this event loop, with these options of uvicorn; gives ``ws://127.0.0.1:PORT``.
+
+    It sends no pings: whose answer a busy machine keeps back for 20 s, uvicorn gives up.
+    """
+    settings = {"interface": "asgi3", "ws": "websockets-sansio", "ws_ping_interval": None}
+    settings |= {"lifespan": "off", "log_config": None}
     server = _Server(uvicorn.Config(app, **{**settings, "timeout_graceful_shutdown": WAIT_S, **options}))
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -82,7 +82,7 @@ class Shell:
         self.bin = Path(self._stack.enter_context(TemporaryDirectory()))
         (self.bin / "reference-ws").write_text(COMMAND)
         (self.bin / "reference-ws").chmod(0o755)
-        (self.bin / "prepare.py").write_text(PREPARED)
+        (self.bin / "prepare.py").write_text(f"{os.environ.get('PREPARED_FIRST', '')}\n{PREPARED}")
         path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
         self.env = {**os.environ, "PATH": path, "PYTHONPATH": str(page.path.parents[2]), "COLUMNS": "80"}
         self._prepared: subprocess.Popen[bytes] | None = None

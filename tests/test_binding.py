@@ -5,7 +5,7 @@ import weakref
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
-from functools import partial
+from functools import partial, wraps
 from typing import Annotated, Any, Literal, NamedTuple, Optional, TypedDict
 from uuid import UUID
 
@@ -103,6 +103,12 @@ async def test_scalars_convert_by_name_from_the_query_and_from_the_path(expected
     assert repr(expected) == await told(telling(annotation), f"/r?value={query}")
     if query:
         assert repr(expected) == await told(telling(annotation), f"/r/{query}", "/r/{value}")
+
+
+async def test_what_may_be_left_out_is_told_with_its_none_wherever_the_marker_stands():
+    for annotation in (Annotated[int, Query()] | None, Annotated[int | None, Query()]):
+        [fault] = await faults(telling(annotation, None), "/r?value=x")
+        assert "int | None" == fault["expected"].replace("optional[int]", "int | None")
 
 
 async def test_a_convertor_of_the_path_has_the_first_word():
@@ -1034,3 +1040,78 @@ async def test_only_booleans_are_read_so(annotation):
         async with connect(App(routes=[SocketRoute("/ws", handler)]), "/ws?value=yes"):
             pass
     assert 422 == refused.value.status
+
+
+async def test_a_receive_that_was_left_pending_ends_with_the_handler():
+    ended = anyio.Event()
+    messages = [{"type": "websocket.connect"}]
+
+    async def receive():
+        if messages:
+            return messages.pop()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+
+    async def send(message): ...
+
+    async def leaves(websocket: WebSocket):
+        await websocket.accept()
+        assert not await websocket.is_disconnected()
+        assert not ended.is_set()
+        await websocket.send({"type": "websocket.close"})
+
+    await SocketRoute("/", leaves)(handshake("/"), receive, send)
+    with anyio.fail_after(60):
+        await ended.wait()
+
+
+async def test_a_wrapper_passes_on_the_connections_that_it_has_not_itself():
+    async def both(websocket: WebSocket, again: HTTPConnection):
+        await websocket.accept()
+        await websocket.send_json(again is websocket)
+
+    @wraps(both)
+    async def wrapper(first, *args, **kwargs):
+        await both(first, *args, **kwargs)
+
+    await check(serving(wrapper, "/"), "-> connect /\n<- accept\n<- json true\n<- close 1000")
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_an_exception_that_a_dependency_makes_of_the_handlers_takes_its_place(asynchronous):
+    def translates():
+        try:
+            yield
+        except ValueError as error:
+            raise LookupError("translated") from error
+
+    async def translates_async():
+        try:
+            yield
+        except ValueError as error:
+            raise LookupError("translated") from error
+
+    error = await ended_by(
+        inside(raises, transaction("outer"), translates_async if asynchronous else translates), code=1011
+    )
+    assert "translated" == str(error)
+    assert ["outer: LookupError"] == [event for event in events if event.startswith("outer")]
+
+
+async def test_a_server_that_does_not_take_the_end_keeps_no_exception_from_the_log(caplog):
+    messages = [{"type": "websocket.connect"}]
+
+    async def receive():
+        return messages.pop() if messages else await anyio.sleep_forever()
+
+    async def send(message):
+        raise RuntimeError("no")
+
+    async def fails(websocket: WebSocket):
+        raise ValueError("the handler's")
+
+    with pytest.raises(ValueError, match="the handler's"):
+        await SocketRoute("/", fails)(handshake("/"), receive, send)
+    assert ["The connection could not be closed"] == [record.getMessage() for record in caplog.records]

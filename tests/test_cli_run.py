@@ -392,6 +392,8 @@ def test_a_file_is_played_over_a_socket(run, page, tmp_path):
             "mine:echo takes no scope, receive and send: is it a factory? Call it: mine:echo()\n",
         ),
         (["my.ws", "--app", "exits:app"], "the application exits:app can't be imported: exits.py:2: SystemExit: 3\n"),
+        (["my.ws", "--app", "skips:app"], "the application skips:app can't be imported: skips.py:5: Skipped: today\n"),
+        (["my.ws", "--app", "later:make()"], "later:make() is no ASGI application: it can't be called\n"),
         (
             ["my.ws", "--app", "fails:app"],
             "the application fails:app can't be imported: fails.py:2: ZeroDivisionError: division by zero\n",
@@ -414,6 +416,8 @@ def test_a_mistake_is_told(run, arguments, problem):
         "broken.ws": "-> connect /\n<- acept\n",
         "broken.md": fence("-> connect /\n<- acept\n"),
         "exits.py": "import sys\nsys.exit(3)\n",
+        "skips.py": "class Skipped(BaseException):\n    pass\n\n\nraise Skipped('today')\n",
+        "later.py": "async def make():\n    pass\n",
         "fails.py": "def fail():\n    1 / 0\n\n\nfail()\n",
         "odd.py": "def\n",
     }.items():

@@ -297,3 +297,17 @@ async def test_one_client_can_not_take_all():
 def test_a_bound_that_makes_no_sense_is_a_value_error(options, problem):
     with pytest.raises(ValueError, match=problem):
         LimitGuard(App(), **options)
+
+
+async def test_who_is_cut_off_hears_the_same_end_again():
+    ends = []
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        ends.extend([await receive(), await receive()])
+
+    async with connect(LimitGuard(application, max_message_bytes=1), "/", lifespan=False) as client:
+        await client.send_text("long")
+    assert ends[0] == ends[1]
+    assert "websocket.disconnect" == ends[0]["type"]

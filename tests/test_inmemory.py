@@ -1,4 +1,5 @@
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -31,6 +32,17 @@ def test_a_target_arrives_as_over_a_wire(on_the_wire, path, target):
 
 
 ACCEPT = {"type": "websocket.accept"}
+
+
+@pytest.mark.parametrize("send_raises", [False, True])
+async def test_a_message_to_a_client_that_has_left_is_something_that_happens(send_raises):
+    """Who waits for an application to come to rest must see that it still does something."""
+    connection = InMemoryConnection(handshake("/"), send_raises=send_raises)
+    connection.leave()
+    before = connection.steps
+    with suppress(OSError):
+        await connection.send(ACCEPT)
+    assert connection.steps > before
 
 
 @pytest.mark.parametrize(
@@ -143,3 +155,62 @@ async def test_without_a_frame_of_the_users_a_view_is_told_by_the_librarys():
         assert re.search(r"reference_ws/\w+\.py:\d+ in \w+: .*await", connection.waiting_at())
         assert "inmemory.py" not in connection.waiting_at()
         tasks.cancel_scope.cancel()
+
+
+def test_what_has_no_frame_says_so():
+    assert "no frame: it has not begun, or has ended" == waiting_at(None)
+    assert "no frame: it was not raised here" == inmemory.raised_at(ValueError())
+    assert not inmemory.is_the_users("<frozen importlib._bootstrap>")
+
+
+def test_the_test_tools_have_starlettes_client_and_no_other_name():
+    assert "TestClient" == reference_ws.testing.TestClient.__name__
+    with pytest.raises(AttributeError, match=r"^module 'reference_ws\.testing' has no attribute 'Nobody'$"):
+        _ = reference_ws.testing.Nobody
+
+
+async def test_each_of_two_tasks_that_wait_gets_the_disconnect_and_who_asks_later_waits():
+    connection = InMemoryConnection(handshake("/"))
+    got = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(ACCEPT)
+
+        async def wait():
+            got.append((await receive())["code"])
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            tasks.start_soon(wait)
+        with anyio.move_on_after(10):
+            got.append(await receive())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.run, app)
+        await anyio.wait_all_tasks_blocked()
+        connection.leave(1001)
+    assert [1001, 1001] == got
+
+
+async def test_two_loops_over_one_connection_both_end_with_it():
+    app = App()
+    ended = []
+
+    @app.router.websocket("/")
+    async def handler(websocket: reference_ws.WebSocket):
+        await websocket.accept()
+
+        async def loop():
+            async for text in websocket.iter_text():
+                assert text == "a"
+            ended.append(websocket.end)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(loop)
+            tasks.start_soon(loop)
+
+    async with reference_ws.testing.connect(app, "/") as client:
+        await client.send_text("a")
+        await client.close(1001)
+    assert [(1001, ""), (1001, "")] == ended

@@ -1,11 +1,12 @@
 import inspect
 import typing
+from collections.abc import Callable
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
-from functools import cache, partial, partialmethod, wraps
+from functools import cache, partial, partialmethod, update_wrapper, wraps
 from typing import Annotated, Any, NewType, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
@@ -248,6 +249,27 @@ def test_a_default_that_is_no_plain_data_is_an_error_at_registration(annotation,
             bind_handler(taking(annotation, Foreign(who)), path)
 
 
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (str, (who,)),
+        (list[str], [who]),
+        (dict[str, str], {"a": who}),
+        (str, {Foreign(who): "a"}),
+        (list[str] | None, [who]),
+    ],
+)
+def test_a_function_inside_of_a_default_that_is_no_function_is_an_error_at_registration(annotation, default):
+    with pytest.raises(TypeError, match=r"user has .* as its default"):
+        bind_handler(taking(annotation, default))
+
+
+def test_functions_may_stand_in_a_default_that_the_annotation_says():
+    for annotation in (list[Callable[[], str]], tuple[Callable[[], str], ...], list, Any, list[Any] | None):
+        bind_handler(taking(annotation, (who,) if typing.get_origin(annotation) is tuple else [who]))
+    bind_handler(taking(dict[str, Callable[[], str]], {"a": who}))
+
+
 def test_a_default_without_annotation_is_no_foreign_marker_either():
     async def handler(ws: WebSocket, user=Foreign(who)): ...  # noqa: B008
 
@@ -417,6 +439,15 @@ def test_a_parameter_that_is_named_almost_like_one_of_the_path_is_an_error():
         bind_handler(handler, ["room"])
 
 
+def test_so_is_one_of_a_dependency():
+    def dependency(rom: str): ...
+
+    async def handler(ws: WebSocket, made: Annotated[None, Depends(dependency)]): ...
+
+    with pytest.raises(TypeError, match=r"the path's {room} is taken by nobody, and 'rom' .* typo\?"):
+        bind_handler(handler, ["room"])
+
+
 def test_what_only_looks_like_a_typo_is_left_alone():
     def dependency(room: str, roms: str): ...
 
@@ -455,6 +486,16 @@ def test_the_first_argument_of_a_marker_is_the_default_and_alias_the_name(marker
     absent = inspect.Parameter.empty
     expected = [("b", "x"), ("c", absent), ("d", "y"), ("e", None), ("f", "first"), ("h", absent)]
     assert expected == [(each.key, each.default) for each in plan(handler).parameters]
+
+
+async def test_each_connection_has_a_list_of_its_own_as_a_markers_default():
+    async def handler(names: Annotated[list[str], Query(["anna"])]):
+        RETURNED.append([*names])
+        names.append("bob")
+
+    bound = bind(handler)
+    for _ in range(2):
+        assert ["anna"] == await bound(WebSocket(handshake("/"), None, None))
 
 
 # --- signatures -------------------------------------------------------------------------------------------------------
@@ -565,9 +606,22 @@ class Wrapped:
         RETURNED.append((websocket, room, limit))
 
 
+class Decorated:
+    def __init__(self, handler):
+        self.handler = handler
+        update_wrapper(self, handler)
+
+    async def __call__(self, *args, **kwargs):
+        await self.handler(*args, **kwargs)
+
+
 @pytest.mark.parametrize(
     "handler",
     [
+        Decorated(room_handler),
+        Decorated(Decorated(room_handler)),
+        Decorated(Wrapped().method),
+        around(Decorated(room_handler)),
         around(room_handler),
         around(around(room_handler)),
         around_another_name(room_handler),

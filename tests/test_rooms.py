@@ -111,6 +111,29 @@ async def test_each_kind_of_message_comes_as_it_was_sent(method, data, frame):
         assert {"type": "websocket.send", **frame} == await client.receive()
 
 
+async def test_a_member_sends_each_kind_of_message():
+    rooms = Rooms(history=10)
+    app = App()
+    ids = []
+
+    @app.router.websocket("/")
+    async def member(websocket: WebSocket):
+        await websocket.accept()
+        async with rooms.join("a", websocket) as room:
+            ids.append(await room.send_text("1"))
+            ids.append(await room.send_bytes(b"2"))
+            ids.append(await room.send_json([3]))
+            await websocket.receive()
+
+    async with connect(app, "/") as client:
+        assert ["1", b"2", [3]] == [
+            await client.receive_text(),
+            await client.receive_bytes(),
+            await client.receive_json(),
+        ]
+        assert ids == [rooms_id for rooms_id in ids if rooms_id]
+
+
 async def test_a_room_of_nobody_takes_messages():
     assert await Rooms().send_text("nobody", "?") is None
     assert "0-1" == await Rooms(history=1).send_text("nobody", "?")  # its time, and its number
@@ -373,6 +396,45 @@ async def test_what_was_read_and_comes_only_then_is_sent_once():
             assert not second._connection.sent
 
 
+async def test_who_catches_up_waits_for_an_engine_that_was_cut_off_meanwhile():
+    reads = 0
+
+    class Away(Engine):
+        def enter(self, name):
+            topic = super().enter(name)
+            topic.ready.set()
+            return topic
+
+        async def ready(self, topic):
+            await topic.ready.wait()
+
+        async def read(self, name, *arguments):
+            nonlocal reads
+            reads += 1
+            if reads == 1:
+                self._topics[name].ready = anyio.Event()
+            return await super().read(name, *arguments)
+
+    rooms = Rooms(Away(), history=10)
+    async with members(Chat(rooms), "/room/a?after=0-0") as [member]:
+        await anyio.wait_all_tasks_blocked()
+        assert reads == 1
+        await rooms.send_text("a", "1")
+        rooms.engine._topics["rooms:a"].ready.set()
+        assert "1" == await member.receive_text()
+        assert reads == 2
+
+
+async def test_an_engine_reads_so_many_messages_and_no_more():
+    rooms = Rooms(history=10)
+    first, *others = [tuple(map(int, (await rooms.send_text("a", str(number))).split("-"))) for number in range(4)]
+    for after in (first, (0, 0), None):
+        entries, missing = await rooms.engine.read("rooms:a", after, 2)
+        assert others[:2] == [id_ for id_, _ in entries] if after == first else first == entries[0][0]
+        assert 2 == len(entries)
+        assert missing == (None if after is None else 0)
+
+
 async def test_a_history_ends_some_time_after_its_last_message():
     rooms = Rooms(history=3, keep_s=60)
     first = await rooms.send_text("old", "1")
@@ -383,6 +445,19 @@ async def test_a_history_ends_some_time_after_its_last_message():
     assert {"rooms:young", "rooms:new"} == set(rooms.engine._kept)
     async with members(Chat(rooms), f"/room/old?after={first}") as [client]:
         assert {"skipped": None} == await client.receive_json()
+
+
+async def test_of_too_many_rooms_the_one_that_is_silent_longest_loses_its_history(monkeypatch):
+    """Who may name rooms may name ever new ones: memory must not grow with them."""
+    monkeypatch.setattr("reference_ws.rooms.KEPT_ROOMS", 3)
+    rooms = Rooms(history=3)
+    first = [await rooms.send_text(name, "1") for name in "abc"]
+    await rooms.send_text("a", "2")
+    await rooms.send_text("d", "1")
+    assert {"rooms:a", "rooms:c", "rooms:d"} == set(rooms.engine._kept) == set(rooms.engine._ends)
+    async with members(Chat(rooms), f"/room/a?after={first[0]}", f"/room/b?after={first[1]}") as [a, b]:
+        assert "2" == await a.receive_text()
+        assert {"skipped": None} == await b.receive_json()
 
 
 async def test_each_history_ends_in_its_own_time_also_on_one_engine():
@@ -691,10 +766,10 @@ async def test_a_connection_is_in_so_many_rooms_and_once_in_each():
     rooms = Rooms(max_rooms=2)
 
     async def join(room):
-        with pytest.raises(RoomError, match="in that room already; leave it first"):
+        with pytest.raises(RoomError, match=r"^join\('a'\): .* is in that room already; leave it first\.$"):
             await rooms.join("a", room.websocket).__aenter__()
         async with rooms.join("b", room.websocket):
-            with pytest.raises(RoomError, match="is in 2 rooms; leave one, or raise max_rooms"):
+            with pytest.raises(RoomError, match=r"^join\('c'\): .* is in 2 rooms; leave one, or raise max_rooms\.$"):
                 await rooms.join("c", room.websocket).__aenter__()
         async with rooms.join("c", room.websocket):
             pass
@@ -708,7 +783,7 @@ async def test_only_an_accepted_connection_joins():
 
     async def app(scope, receive, send):
         websocket = WebSocket(scope, receive, send)
-        with pytest.raises(RoomError, match="accept the connection first; it is CONNECTING"):
+        with pytest.raises(RoomError, match=r"^join\('a'\): accept the connection first; it is CONNECTING\.$"):
             await rooms.join("a", websocket).__aenter__()
         assert WebSocketState.CONNECTING is websocket.application_state
         await websocket.close()

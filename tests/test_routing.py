@@ -636,10 +636,60 @@ def test_a_route_without_a_path_takes_no_prefix():
         "/v1" // Routes(Host("example.org", App()))
 
 
+class Signs:
+    """ASGI middleware that notes its name in the answer to the handshake."""
+
+    def __init__(self, app, name="a", *, twice=False):
+        self.app = app
+        self.name = name * (1 + twice)
+
+    async def __call__(self, scope, receive, send):
+        async def signed(message):
+            if message["type"] == "websocket.accept":
+                before = dict(message["headers"]).get(b"x-signed", b"")
+                message = {**message, "headers": [(b"x-signed", before + self.name.encode())]}
+            await send(message)
+
+        await self.app(scope, receive, signed)
+
+
+class Refuses(SocketRoute):
+    """A route that is a guard itself; ``why`` is set after it was made."""
+
+    why = ""
+
+    async def handle(self, scope, receive, send):
+        await WebSocket(scope, receive, send).send_denial_response(PlainTextResponse(self.why, 403))
+
+
+async def test_a_route_of_an_own_class_stays_one_wherever_it_is_moved():
+    route = Refuses("/ws", plain)
+    route.why = "no"
+    for path, moved in (
+        ("/ws", route),
+        ("/ws", route @ noting("m")),
+        ("/v1/ws", "/v1" // route),
+        ("/v1/ws", "/v1" // Routes(route) @ noting("m")),
+    ):
+        await check(App(routes=[moved]), f'-> connect {path}\n<- deny 403 text "no"')
+
+
+def test_what_somebody_has_put_around_a_routes_app_is_not_lost_in_silence():
+    route = SocketRoute("/ws", plain)
+    route.app = Signs(route.app)
+    for moved in (lambda: "/v1" // route, lambda: route @ noting("m")):
+        with pytest.raises(TypeError, match=r"has another app than was made for it.*middleware=\[\.\.\.\]"):
+            moved()
+
+
 @pytest.mark.parametrize(
     "route",
-    [StarlettesRoute("/x", plain), Mount("/m", routes=[SocketRoute("/x", plain)])],
-    ids=["starlettes", "mounted"],
+    [
+        StarlettesRoute("/x", plain),
+        Mount("/m", routes=[SocketRoute("/x", plain)]),
+        Mount("/m", Signs(App(routes=[SocketRoute("/x", plain)]))),
+    ],
+    ids=["starlettes", "mounted", "mounted inside of ASGI middleware"],
 )
 def test_a_groups_middleware_never_skips_a_websocket_route_in_silence(route):
     with pytest.raises(TypeError, match="can't be put inside of a middleware"):
@@ -690,23 +740,6 @@ def test_an_application_registers_handlers_as_fastapi_does():
     assert [("/hello", "greeting")] == [(route.path, route.name) for route in app.routes]
 
 
-class Signs:
-    """ASGI middleware that notes its name in the answer to the handshake."""
-
-    def __init__(self, app, name="a", *, twice=False):
-        self.app = app
-        self.name = name * (1 + twice)
-
-    async def __call__(self, scope, receive, send):
-        async def signed(message):
-            if message["type"] == "websocket.accept":
-                before = dict(message["headers"]).get(b"x-signed", b"")
-                message = {**message, "headers": [(b"x-signed", before + self.name.encode())]}
-            await send(message)
-
-        await self.app(scope, receive, signed)
-
-
 async def accepts(ws: WebSocket):
     await ws.accept()
 
@@ -745,3 +778,10 @@ async def test_both_kinds_of_middleware_stand_around_a_route():
 
     route = SocketRoute("/ws", accepts, middleware=[Middleware(Signs, "far")]) @ refuses
     await check(App(routes=[route]), "-> connect /ws\n<- deny 403")
+
+
+def test_a_list_of_routes_gives_back_what_a_list_does():
+    route = SocketRoute("/", name="a")
+    routes = App().router.routes
+    routes.append(route)
+    assert routes.pop() is route

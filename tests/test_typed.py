@@ -4,8 +4,9 @@ import dataclasses
 import json
 import subprocess
 import sys
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import annotated_types
 import msgspec
@@ -128,6 +129,13 @@ def test_what_a_set_can_not_hold_is_wrong_data(type, value):
         convert(value, type)
 
 
+@pytest.mark.parametrize("type", [int, Bounded, dict[int, str], Literal["a"], datetime])
+def test_half_a_character_is_wrong_data_where_no_string_is_asked_for(type):
+    half = json.loads('"\\ud800"')
+    with pytest.raises(msgspec.ValidationError):
+        convert({half: half} if type in (Bounded, dict[int, str]) else half, type)
+
+
 def test_what_is_wrong_with_a_validator_is_not_the_datas():
     def validate(value):
         raise TypeError("validate takes something else")
@@ -194,6 +202,14 @@ def test_what_is_no_json_is_still_a_type_error(value):
 
 
 # --- on a connection --------------------------------------------------------------------------------------------------
+
+
+async def test_half_a_character_closes_with_1003():
+    async def handler(ws: WebSocket):
+        await ws.accept()
+        await ws.receive_json(type=int)
+
+    await plays(handler, '-> connect /ws\n<- accept\n-> text "\\"\\\\ud800\\""\n<- close 1003')
 
 
 async def test_a_function_and_a_view_take_models_as_messages():

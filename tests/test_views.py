@@ -389,15 +389,24 @@ def test_a_shape_that_can_not_be_called_is_a_type_error_when_the_class_is_made()
 
     def init(self, database): ...
 
+    def new(cls, database): ...
+
     for name, method, called in (
         ("on_receive", on_receive, r"on_receive\(data\)"),
         ("on_receive", nothing, r"on_receive\(data\)"),
         ("on_disconnect", on_disconnect, r"on_disconnect\(close_code\)"),
         ("on_disconnect", nothing, r"on_disconnect\(close_code\)"),
         ("__init__", init, r"__init__\(\)"),
+        ("__new__", new, r"__new__\(\)"),
     ):
         with pytest.raises(TypeError, match=rf"{method.__name__} \(.*test_views.py:\d+\): .*{called}"):
             type("View", (SocketView,), {name: method})
+
+
+@pytest.mark.parametrize("method", [None, 7, property(lambda self: self.websocket)])
+def test_what_is_no_method_at_all_is_a_type_error_when_the_class_is_made(method):
+    with pytest.raises(TypeError, match=r"must be a coroutine function"):
+        type("View", (SocketView,), {"on_receive": method})
 
 
 def test_what_a_decorator_makes_is_looked_at_when_the_view_is_registered():

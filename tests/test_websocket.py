@@ -244,6 +244,28 @@ async def test_a_raw_send_without_payload_is_refused():
         await websocket(Server()).send({"type": "websocket.send", "text": None})
 
 
+@pytest.mark.parametrize("payload", [{"text": b"a"}, {"bytes": "a"}, {"text": "a", "bytes": 7}])
+async def test_a_raw_send_of_another_kind_is_refused(payload):
+    server = Server()
+    with pytest.raises(TypeError, match="takes text as str and bytes as bytes"):
+        await websocket(server).send({"type": "websocket.send", **payload})
+    assert [] == server.sent
+
+
+async def test_what_is_no_message_at_all_is_refused():
+    with pytest.raises(LifecycleError, match=r"send\('hello'\).*unknown-message"):
+        await websocket(Server()).send("hello")
+
+
+async def test_raw_headers_are_sent_as_those_of_accept():
+    async def app(scope, receive, send):
+        connection = WebSocket(scope, receive, send)
+        await connection.receive()
+        await connection.send({"type": "websocket.accept", "headers": [("X-A", "b")]})
+
+    await check(app, "-> connect /\n<- accept\n    x-a: b")
+
+
 async def test_a_raw_denial_needs_the_extension():
     server = Server()
     connection = websocket(server, CONNECTED, CONNECTING, extensions={})
@@ -622,6 +644,32 @@ async def test_polling_is_disconnected_loses_nothing_and_keeps_the_order(both_ke
             await anyio.lowlevel.checkpoint()
         await client.close(4000, "bye")
     assert [*map(str, range(50)), (4000, "bye")] == received
+
+
+@pytest.mark.parametrize("unread", [0, 64])
+async def test_who_only_asks_is_disconnected_lets_others_run(unread):
+    """Also while another task receives, and when as much is kept as may be."""
+    server = Server(*[data(text="unread")] * unread)
+    if not unread:
+        server.receive = anyio.sleep_forever
+    connection = websocket(server)
+    others_ran = False
+
+    async def other():
+        nonlocal others_ran
+        others_ran = True
+
+    async with anyio.create_task_group() as tasks:
+        if unread:
+            await connection.is_disconnected()
+        else:
+            tasks.start_soon(connection.receive)
+            await anyio.lowlevel.checkpoint()
+        tasks.start_soon(other)
+        for _ in range(1_000):  # it would go on for ever where nobody else runs
+            assert not await connection.is_disconnected()
+        assert others_ran
+        tasks.cancel_scope.cancel()
 
 
 async def test_is_disconnected_reads_no_further_ahead_than_its_bound():
@@ -1137,6 +1185,7 @@ async def test_headers_are_taken_as_strings_too(headers):
     "call",
     [
         lambda websocket: websocket.accept(headers=["x-a"]),
+        lambda websocket: websocket.accept(headers=["xa"]),
         lambda websocket: websocket.accept(headers=[("x-a", 1)]),
         lambda websocket: websocket.accept(headers=[("x-a", "\u4f60")]),
         lambda websocket: websocket.accept(headers=7),
@@ -1144,6 +1193,9 @@ async def test_headers_are_taken_as_strings_too(headers):
         lambda websocket: websocket.close(1008, ["why"]),
         lambda websocket: websocket.close("1008"),
         lambda websocket: websocket.send({"type": "websocket.close", "reason": 7}),
+        lambda websocket: websocket.send({"type": "websocket.accept", "subprotocol": 7}),
+        lambda websocket: websocket.send({"type": "websocket.accept", "headers": [7]}),
+        lambda websocket: websocket.send_denial_response("no"),
     ],
 )
 async def test_arguments_of_another_kind_are_a_type_error_before_anything_is_sent(call):
@@ -1464,3 +1516,35 @@ async def test_what_came_before_the_end_is_not_thrown_away():
 async def test_messages_of_a_server_in_python_are_received_and_sent_without_a_detour():
     server = Server()
     assert (server.receive, server.send) == kept(server.receive, server.send)
+
+
+async def test_who_waits_for_a_turn_to_send_is_told_when_the_client_has_left_meanwhile():
+    gate, errors, sent = anyio.Event(), [], []
+    messages = [{"type": "websocket.disconnect", "code": 1001}, {"type": "websocket.connect"}]
+
+    async def receive():
+        return messages.pop()
+
+    async def send(message):
+        if "text" in message:
+            sent.append(message["text"])
+            await gate.wait()
+
+    connection = WebSocket(handshake("/"), receive, send)
+    await connection.accept()
+
+    async def say(text):
+        try:
+            await connection.send_text(text)
+        except ConnectionOver as error:
+            errors.append(str(error))
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            for text in "123":
+                tasks.start_soon(say, text)
+            await anyio.wait_all_tasks_blocked()
+            await connection.receive()
+            gate.set()
+    assert 1 == len(sent)
+    assert ["send(): The client has disconnected"] * 2 == [error[:35] for error in errors]

@@ -128,9 +128,9 @@ async def converse(websocket: WebSocket, room: str) -> None:
         await websocket.close(4404, "no room can have this name")
         return
     name, until = person
-    await websocket.send_json({"type": "welcome", "name": name, "token": token_of(name, until)})
     with anyio.move_on_after(until - time.time()):
         async with rooms.join(room, websocket, after=hello.after) as here:
+            await websocket.send_json({"type": "welcome", "name": name, "token": token_of(name, until)})
             async for said in websocket.iter_json(type=Said):
                 at = round(time.time() * 1000)
                 try:
@@ -163,7 +163,7 @@ class Headers:
 
 
 app = App(
-    routes=[SocketRoute("/rooms/{room}", talk), Mount("/", StaticFiles(directory=HERE / "page", html=True))],
+    routes=[SocketRoute("/rooms/{room:path}", talk), Mount("/", StaticFiles(directory=HERE / "page", html=True))],
     middleware=[
         Middleware(Headers),
         Middleware(OriginGuard),

@@ -334,6 +334,8 @@ class _Connection(H11Protocol):
 
     def _end_if_idle(self, before: object) -> None:
         websocket: Any = self.transport.get_protocol()
+        if websocket is None:  # a WebSocket that has ended: that was told to uvicorn's protocol for it, not to this one
+            return
         if websocket is not self:  # to a handshake with long lines or many headers uvicorn 0.54 says nothing at all
             if websocket.conn.handshake_exc is not None:
                 self.transport.abort()

@@ -117,6 +117,7 @@ class InMemoryConnection:
         self._held = held
         self._freed = False
         self._inbox: deque[Message] = deque([{"type": CONNECT}])
+        self._farewell_taken = False
         self._sent: deque[tuple[Message, anyio.Event]] = deque()
         # The application's state as of its last send, released or not. What is legal is decided when a message is sent:
         # two tasks may send while the first send is held, and judged by `application_state`, which moves at the
@@ -148,8 +149,15 @@ class InMemoryConnection:
     async def receive(self) -> Message:
         """Hand over the next message of the client (ASGI's ``receive``)."""
         self._happened()
-        await self.signal.wait(lambda: bool(self._inbox))
-        message = self._inbox.popleft()
+        # The disconnect stays, as with uvicorn, for each of several tasks that wait for a message. Who asks only after
+        # it waits for ever, so that a loop that doesn't look at what it gets is a deadlock, which is told, and no hang.
+        late = self._farewell_taken
+        await self.signal.wait(lambda: bool(self._inbox) and not late)
+        message = self._inbox[0]
+        if message["type"] == DISCONNECT:
+            self._farewell_taken = True
+        else:
+            self._inbox.popleft()
         entry = lifecycle.RECEIVE[self.client_state][message["type"]]
         if isinstance(entry, WebSocketState):
             self.client_state = entry

@@ -79,7 +79,7 @@ def parse(text: str, *, file: str = "<transcript>", first_line: int = 1) -> Tran
             if items and not isinstance(items[-1], Blank):
                 items.append(Blank())
         elif source[line.at] == "#":
-            items.append(Comment(source[line.at + 1 :].removeprefix(" "), line=number))
+            items.append(Comment(source[line.at + 1 :].removeprefix(" ")))
         elif line.at > margin:
             event = items[-1] if items else None
             if not isinstance(event, Connect | Accept | Deny):

@@ -126,9 +126,9 @@ def matches(expected: Step, got: Step) -> bool:
         return expected.status == got.status and (expected.payload is None or _same_payload(expected.payload, body))
     if isinstance(expected, ApplicationData) and isinstance(got, ApplicationData):
         return _same_payload(expected.payload, got.payload)
-    if isinstance(expected, ApplicationClose) and isinstance(got, ApplicationClose):
-        return expected.code == got.code and same(expected.reason, got.reason)
-    return expected == got
+    assert isinstance(expected, ApplicationClose)
+    assert isinstance(got, ApplicationClose)
+    return expected.code == got.code and same(expected.reason, got.reason)
 
 
 def _same_payload(expected: Payload, got: Payload) -> bool:

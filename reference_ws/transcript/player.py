@@ -98,7 +98,6 @@ class TranscriptFailure(AssertionError):  # noqa: N818 - it is what pytest calls
     """A transcript and an application differ; ``report`` tells how."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__(report)
         self.report = report
         self.__cause__ = report.cause
 

@@ -149,7 +149,6 @@ class Comment:
     """``# ...`` on a line of its own; ``text`` is without the ``#`` and the space after it."""
 
     text: str
-    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -358,6 +358,22 @@ def test_silent_clients_keep_nobody_out_and_the_log_is_short(root):
     assert "Too many connections at once: new ones wait until others end (too many open files).\n" == errors
 
 
+def test_a_websocket_that_has_ended_leaves_the_log_empty(root):
+    program = COMMAND.replace("\nmain()", "\nfrom reference_ws.guide import serving\nserving.REQUEST_S = 0.5\nmain()")
+    with serving_site(root, program=program) as server:
+        with connect_sync(f"{server.url}/live/closing/echo") as client:
+            client.send("hello")
+            assert "hello" == client.recv(timeout=WAIT_S)
+        # It came later than the first one, and is looked at later.
+        with socket.create_connection(("127.0.0.1", server.port)) as silent, suppress(ConnectionResetError):
+            silent.settimeout(WAIT_S)
+            assert b"" == silent.recv(1)
+        server.process.send_signal(signal.SIGINT)
+        _, errors = server.rest()
+
+    assert "" == errors
+
+
 def test_it_may_open_as_many_files_as_the_hard_limit_says(root):
     with serving_site(root, preexec_fn=few_files) as server:
         assert (60, 60) == resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)

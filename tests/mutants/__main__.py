@@ -4,16 +4,16 @@ The documents of one language are asked first, then the unit tests, those that r
 tests notice, no page teaches; what nobody notices is a missing test, a missing sentence, or code that nobody needs.
 
 A process that has imported what doesn't change forks for each question. The child imports the library, with one module
-compiled from a changed tree; no file is written. A test that starts a process of its own sees the library unchanged.
+compiled from a changed tree; no file is written. So does the process in which the documents' commands run; any other
+that a test starts sees the library unchanged.
 """
 
 from __future__ import annotations
 
-import ast
-import importlib.abc
-import importlib.util
+import importlib
 import json
 import os
+import pickle
 import random
 import signal
 import sys
@@ -21,14 +21,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
+import msgspec
 import pytest
-from mutants.changes import ROOT, Change, changed, changes
+from mutants.changes import ROOT, Change, Changed, changes
 from mutants.coverage import Chosen, read_map, wanted
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -40,36 +39,20 @@ UNIT_TESTS = [
     file for folder in (".", "transcript") for file in sorted((ROOT / "tests" / folder).glob("test_*.py"))
     if file.stem not in {
         # They start processes, build packages, or measure: they don't see the mutant, or take long.
-        "test_benchmarks", "test_catalogs", "test_cli", "test_cli_conform", "test_cli_connect", "test_cli_run",
-        "test_documents_over_sockets", "test_explanations", "test_fuzz",
+        "test_benchmarks", "test_cli", "test_cli_conform", "test_cli_connect", "test_cli_run",
+        "test_documents_over_sockets", "test_fuzz",
         "test_layout", "test_nginx", "test_tools", "test_typing", "test_wheel",
     }
 ]  # fmt: skip
+EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+"""Names of mutants, each with the reason why it does what the library does, or what nobody is promised."""
 FOUND = ROOT / ".cache" / "mutants"
 QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 PATIENCE = 4
-"""A question may take so many times as long as without a change, and half a minute: then it hangs, which is noticed."""
+"""A question may take so many times as long as without a change, and half a minute, on a machine that has nothing else
+to do: then it hangs, which is noticed."""
 FEW = 12
 """So many tests are asked first, the most likely ones: most mutants are noticed by then, and few files are read."""
-
-
-class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports one module of the library from a changed tree."""
-
-    def __init__(self, name: str, file: Path, tree: ast.Module) -> None:
-        self.name, self.file, self.code = name, file, compile(tree, str(file), "exec", dont_inherit=True)
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if name != self.name:
-            return None
-        spec = importlib.util.spec_from_loader(name, self, origin=str(self.file), is_package=False)
-        if spec is not None:
-            spec.has_location = True
-        return spec
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__file__ = str(self.file)
-        exec(self.code, module.__dict__)
 
 
 @dataclass
@@ -78,6 +61,7 @@ class Question:
 
     pid: int
     deadline: float
+    hangs: bool = False
 
 
 def ask(change: Change | None, arguments: Sequence[str], plugin: object, allowed_s: float) -> Question:
@@ -91,7 +75,12 @@ def ask(change: Change | None, arguments: Sequence[str], plugin: object, allowed
             for each in (0, 1, 2):
                 os.dup2(quiet, each)
             if change is not None:
-                sys.meta_path.insert(0, Changed(change.module, change.file, changed(change)))
+                sys.meta_path.insert(0, Changed(change))
+                os.environ["PREPARED_FIRST"] = (
+                    f"import pickle, sys; sys.path.append({str(ROOT / 'tests')!r})\n"
+                    "from mutants.changes import Changed\n"
+                    f"sys.meta_path.insert(0, Changed(pickle.loads({pickle.dumps(change)!r})))"
+                )
             status = int(pytest.main([*QUIET, *arguments], [plugin]))
         finally:
             os._exit(status)
@@ -113,6 +102,7 @@ def answered(question: Question) -> bool | None:
         os.killpg(question.pid, signal.SIGKILL)  # what it has started ends with it
     if not pid:
         os.waitpid(question.pid, 0)
+        question.hangs = True
         return True
     return os.waitstatus_to_exitcode(status) != 0
 
@@ -128,6 +118,14 @@ def all_changes(only: str | None) -> list[Change]:
     modules = only.split(",") if only else None
     found = [each for file in LIBRARY for each in changes(file)]
     return [each for each in found if modules is None or each.module.removeprefix("reference_ws.") in modules]
+
+
+def equivalent() -> dict[str, str]:
+    """Read `EQUIVALENT`. Raises `SystemExit` when it names what is no mutant."""
+    reasons = msgspec.toml.decode(EQUIVALENT.read_bytes(), type=dict[str, str])
+    if unknown := reasons.keys() - {each.what for each in all_changes(None)}:
+        raise SystemExit(f"{EQUIVALENT.relative_to(ROOT)} names what is no mutant: {', '.join(sorted(unknown))}")
+    return reasons
 
 
 def preload() -> None:
@@ -178,13 +176,15 @@ def main(
     }
     if tests_first:
         names.reverse()
-    found = all_changes(only)
+    found, reasons = all_changes(only), equivalent()
     survived = FOUND / "survived.json"
     if again:
         before = json.loads(survived.read_text())
         sample = [each for each in found if each.what in before]
     else:
         sample = random.Random(seed).sample(found, min(count, len(found)))
+    named = [each for each in sample if each.what in reasons]
+    sample = [each for each in sample if each.what not in reasons]
     began = time.monotonic()
     ends = began + 60 * minutes if minutes else None
     noticed: dict[str, list[Change]] = {name: [] for name in names}
@@ -196,7 +196,8 @@ def main(
             for some in (tests[:FEW], tests[FEW:]):
                 if some:
                     paths, identities, seconds = zip(*some, strict=True)
-                    yield name, list(dict.fromkeys(paths)), list(identities), 30 + PATIENCE * jobs * sum(seconds)
+                    busy = max(jobs, os.getloadavg()[0]) / (os.cpu_count() or 1) + 1
+                    yield name, list(dict.fromkeys(paths)), list(identities), busy * (30 + PATIENCE * sum(seconds))
 
     waiting = [(each, questions(each)) for each in reversed(sample)]
     running: list[tuple[Change, Iterator[Any], str, Question]] = []
@@ -224,6 +225,9 @@ def main(
                 if seen:
                     noticed[name].append(change)
                     progress.advance(task)
+                    if name != names[0] or asked.hangs:
+                        told = f"{'hangs in' if asked.hangs else 'only'} {name}: {change}"
+                        progress.console.print(told, soft_wrap=True, markup=False, highlight=False)
                 else:
                     waiting.append((change, further))
                 told = ", ".join(f"{len(noticed[name])} by {name}" for name in names)
@@ -233,7 +237,7 @@ def main(
     console.print(
         f"{told_of} of {len(found):,} mutants (seed {seed}), {(time.monotonic() - began) / told_of:.1f} s each: "
         f"{names[0]} ({language}) noticed {first / told_of:.0%}, with {names[1]} {(first + second) / told_of:.0%}; "
-        f"{len(survivors)} survived."
+        f"{len(survivors)} survived. {len(named)} more of the sample are equivalent: {EQUIVALENT.relative_to(ROOT)}."
     )
     for change in sorted(survivors, key=str):
         console.print(f"  {change}", soft_wrap=True, markup=False, highlight=False)

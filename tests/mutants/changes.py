@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import ast
 import copy
+import importlib.abc
+import importlib.util
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,23 +43,15 @@ class Change:
     """The ``number``-th node of a module, in the order of `ast.walk`, changed."""
 
     file: Path
+    module: str
     number: int
     line: int
     before: str
     after: str
     lines: frozenset[int]
     """Who runs one of these may notice; when there are none, who runs any line of the module."""
-
-    @property
-    def module(self) -> str:
-        """The dotted name below the project's folder."""
-        parts = self.file.relative_to(ROOT).with_suffix("").parts
-        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-    @property
-    def what(self) -> str:
-        """Name the change without its line, which other changes move."""
-        return f"{self.module}: {self.before}  ->  {self.after}"
+    what: str
+    """Names the change by its class and function, not its line, which other changes move."""
 
     def __str__(self) -> str:
         return f"{self.file.relative_to(ROOT)}:{self.line}: {self.before}  ->  {self.after}"
@@ -64,14 +62,22 @@ def changes(file: Path) -> Iterator[Change]:
     tree = ast.parse(file.read_text())
     nodes = list(ast.walk(tree))
     unseen = _never_run(tree)
-    lines = _lines(tree)
+    places = _places(tree)
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    same: Counter[str] = Counter()
     for number, node in enumerate(nodes):
         line = getattr(node, "lineno", 0)
         if not line or id(node) in unseen:
             continue
         after = _changed(copy.deepcopy(node))
         if after is not None and ast.dump(after) != ast.dump(node):
-            yield Change(file, number, line, _shown(node), _shown(after), lines[id(node)])
+            scope, lines = places[id(node)]
+            before, now = _shown(node), _shown(after)
+            what = f"{module}:{scope}: {before}  ->  {now}"
+            same[what] += 1
+            what += f" ({same[what]})" if same[what] > 1 else ""
+            yield Change(file, module, number, line, before, now, lines, what)
 
 
 def changed(change: Change) -> ast.Module:
@@ -88,6 +94,26 @@ def changed(change: Change) -> ast.Module:
             elif isinstance(value, list):
                 value[:] = [after if each is node else each for each in value]
     return ast.fix_missing_locations(tree)
+
+
+class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports one module of the library from a changed tree."""
+
+    def __init__(self, change: Change) -> None:
+        self.name, self.file = change.module, change.file
+        self.code = compile(changed(change), str(self.file), "exec", dont_inherit=True)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != self.name:
+            return None
+        spec = importlib.util.spec_from_loader(name, self, origin=str(self.file), is_package=False)
+        if spec is not None:
+            spec.has_location = True
+        return spec
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__file__ = str(self.file)
+        exec(self.code, module.__dict__)
 
 
 def _changed(node: ast.AST) -> ast.AST | None:
@@ -146,11 +172,14 @@ def _never_run(tree: ast.Module) -> set[int]:
     return {id(node) for root in roots for node in ast.walk(root)}
 
 
-def _lines(tree: ast.Module) -> dict[int, frozenset[int]]:
-    """Find for each node the lines of its statement; for the head of a function, which is run before, the body's."""
-    found: dict[int, frozenset[int]] = {}
+def _places(tree: ast.Module) -> dict[int, tuple[str, frozenset[int]]]:
+    """Find for each node where it stands: its class and function, and the lines of its statement.
 
-    def visit(node: ast.AST, lines: frozenset[int], in_function: bool) -> None:
+    For the head of a function, which is run before, the lines are the body's.
+    """
+    found: dict[int, tuple[str, frozenset[int]]] = {}
+
+    def visit(node: ast.AST, scope: str, lines: frozenset[int], in_function: bool) -> None:
         body: Sequence[ast.stmt] = getattr(node, "body", ()) if isinstance(node, ast.stmt) else ()
         function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         if function and not in_function:
@@ -159,11 +188,13 @@ def _lines(tree: ast.Module) -> dict[int, frozenset[int]]:
             lines = _span(node.lineno, body[0].lineno if body else node.end_lineno)
         elif isinstance(node, ast.match_case):
             lines = _span(node.pattern.lineno, node.body[-1].end_lineno)
-        found[id(node)] = lines
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            scope = f"{scope}.{node.name}" if scope else node.name
+        found[id(node)] = scope, lines
         for child in ast.iter_child_nodes(node):
-            visit(child, lines, in_function or (function and child in body))
+            visit(child, scope, lines, in_function or (function and child in body))
 
-    visit(tree, frozenset(), False)
+    visit(tree, "", frozenset(), False)
     return found
 
 

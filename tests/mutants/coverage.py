@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import sys
 import threading
 import time
@@ -76,7 +77,7 @@ class Recorder:
     """A plugin for pytest that writes down the lines each test runs."""
 
     def __init__(self, library: Sequence[str], out: Path) -> None:
-        self.library, self.out = frozenset(library), out
+        self.library, self.out, self.told = frozenset(library), out, out.with_suffix(".told")
         self.seen: dict[str, dict[str, tuple[float, Lines]]] = defaultdict(dict)
         self.lines: dict[str, set[int]] = defaultdict(set)
 
@@ -93,8 +94,40 @@ class Recorder:
         finally:
             sys.settrace(None)
             threading.settrace(None)
+            for note in self.told.iterdir():
+                for file, lines in json.loads(note.read_text()).items():
+                    self.lines[file].update(lines)
+                note.unlink()
             ran = {file: sorted(lines) for file, lines in self.lines.items()}
             self.seen[str(item.path)][item.nodeid] = time.perf_counter() - began, ran
+
+    def pytest_configure(self) -> None:
+        """Let the process of the documents' commands hand its lines over, too."""
+        self.told.mkdir(parents=True, exist_ok=True)
+        os.environ["PREPARED_FIRST"] = (
+            f"import sys; sys.path.append({str(Path(__file__).parents[1])!r})\n"
+            "from mutants.coverage import Recorder\nfrom pathlib import Path\n"
+            f"Recorder({sorted(self.library)!r}, Path({str(self.out)!r})).in_a_command()"
+        )
+
+    def in_a_command(self) -> None:
+        """Note what each command runs: it is a fork of this process, and ends with `main`."""
+        import reference_ws_command
+
+        main = reference_ws_command.main
+
+        def noting() -> None:
+            self.lines.clear()
+            threading.settrace(self.trace)
+            sys.settrace(self.trace)
+            try:
+                main()
+            finally:
+                sys.settrace(None)
+                ran = {file: sorted(lines) for file, lines in self.lines.items()}
+                (self.told / str(os.getpid())).write_text(json.dumps(ran))
+
+        reference_ws_command.main = noting
 
     def pytest_sessionfinish(self) -> None:
         """Hand over."""
@@ -128,13 +161,15 @@ def _forget() -> None:
 def wanted(known: Map, file: Path, lines: Iterable[int]) -> list[tuple[str, str, float]]:
     """List the tests that run any of the lines, or without lines any of the file: file, id, seconds.
 
-    Those come first that run little else, and are quick. Of what runs only while it is imported, users are asked.
+    Those come first that run little else, and are quick. Of what runs only while it is imported, users are asked, and
+    who runs nothing of the library: that looks at what its modules hold.
     """
     lines = set(lines)
     found, users = [], []
     for path, entry in known.items():
         for identity, (seconds, ran) in entry["tests"].items():
-            if there := ran.get(str(file), ()):
+            there = ran.get(str(file), ())
+            if there or not (lines or ran):
                 users.append((seconds * (100 + sum(map(len, ran.values()))), path, identity, seconds))
                 if not lines or not lines.isdisjoint(there):
                     found.append(users[-1])

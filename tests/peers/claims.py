@@ -93,6 +93,11 @@ def binary(data):
     return {"type": "websocket.receive", "bytes": data}
 
 
+def with_both_keys(message):
+    """Say a message as hypercorn does: the key of the other kind is there as well, and says None."""
+    return {"text": None, "bytes": None, **message}
+
+
 def gone(code=1000, reason=""):
     return {"type": "websocket.disconnect", "code": code, "reason": reason}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from claims import binary, error_of, gone, play, raised, text
+from claims import binary, error_of, gone, play, raised, said, text, with_both_keys
 
 RECEIVES = ("receive_text", "receive_bytes", "receive_json")
 ITERATORS = ("iter_text", "iter_bytes", "iter_json")
@@ -154,8 +154,25 @@ async def wrong_frame(kind):
         ]
         return [*first, await ws.receive_text()]
 
-    found = await ask(kind, handler, binary(b"1"), text("2"), binary(b"3"), text("next"))
-    return {"wrong frame": found[:3], "then comes": found[3]}
+    async def taken(ws):
+        return [await what_comes(getattr(ws, name)()) for name in RECEIVES]
+
+    sent = [binary(b"1"), text("2"), binary(b"3")]
+    found = await ask(kind, handler, *sent, text("next"))
+    both = await ask(kind, taken, *map(with_both_keys, sent))
+    return {"wrong frame": found[:3], "with both keys": both, "then comes": found[3]}
 
 
-LOST = {"wrong frame": ["KeyError: 'text'", "KeyError: 'bytes'", "KeyError: 'text'"], "then comes": "next"}
+async def what_comes(awaitable):
+    """Wait for it, and say the value or name the error."""
+    try:
+        return str(await awaitable)
+    except Exception as error:
+        return said(error)
+
+
+LOST = {
+    "wrong frame": ["KeyError: 'text'", "KeyError: 'bytes'", "KeyError: 'text'"],
+    "with both keys": ["None", "None", "TypeError"],
+    "then comes": "next",
+}

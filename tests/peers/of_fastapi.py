@@ -23,6 +23,7 @@ from claims import (
     recorded,
     text,
     untestable,
+    with_both_keys,
 )
 from fastapi import Body, Depends, FastAPI, Request, WebSocket, WebSocketDisconnect
 from observe import ITERATORS, bare
@@ -202,17 +203,28 @@ async def receive_text_and_receive_bytes_take_no_arguments():
     }
 
 
-@claim("F9", {"signature": "(mode='text')", "text": [1], "binary": "KeyError: 'text'", "mode='binary'": [3]})
+@claim(
+    "F9",
+    {
+        "signature": "(mode='text')",
+        "text": [1],
+        "binary": "KeyError: 'text'",
+        "binary with both keys": "TypeError",
+        "mode='binary'": [3],
+    },
+)
 async def receive_json_reads_text_frames_unless_told():
     async def handler(ws):
-        return [await ws.receive_json(), await error_of(ws.receive_json()), await ws.receive_json(mode="binary")]
+        found = [await ws.receive_json(), await error_of(ws.receive_json()), await error_of(ws.receive_json())]
+        return [*found, await ws.receive_json(mode="binary")]
 
-    found = await ask(handler, text("[1]"), binary(b"[2]"), binary(b"[3]"))
+    found = await ask(handler, text("[1]"), binary(b"[2]"), with_both_keys(binary(b"[2]")), binary(b"[3]"))
     return {
         "signature": bare(WebSocket.receive_json),
         "text": found[0],
         "binary": found[1],
-        "mode='binary'": found[2],
+        "binary with both keys": found[2],
+        "mode='binary'": found[3],
     }
 
 

@@ -6,7 +6,22 @@ from typing import get_args
 
 import indexpy
 import observe
-from claims import SETUPS, binary, claim, everywhere, fact, gone, note, over, play, raised, recorded, text
+from claims import (
+    SETUPS,
+    binary,
+    claim,
+    error_of,
+    everywhere,
+    fact,
+    gone,
+    note,
+    over,
+    play,
+    raised,
+    recorded,
+    text,
+    with_both_keys,
+)
 from indexpy import Index, SocketView, websocket
 from indexpy.requests import WebSocket
 
@@ -306,8 +321,14 @@ async def receive_send_and_two_pairs_run():
 
 @claim(
     "I16",
-    {"text": [1], "binary": "KeyError: 'text'", "mode='binary'": [3], "sent": ["text [4]", "bytes [5]"]},
-    promised={"binary": "none"},
+    {
+        "text": [1],
+        "binary": "KeyError: 'text'",
+        "binary with both keys": "TypeError",
+        "mode='binary'": [3],
+        "sent": ["text [4]", "bytes [5]"],
+    },
+    promised={"binary": "none", "binary with both keys": "none"},
 )
 async def receive_json_reads_text_frames_unless_told():
     received = []
@@ -316,16 +337,20 @@ async def receive_json_reads_text_frames_unless_told():
         ws = WebSocket(scope, receive, send)
         await ws.accept()
         received.append(await ws.receive_json())
-        try:
-            await ws.receive_json()
-        except KeyError as error:
-            received.append(f"KeyError: {error}")
+        received.append(await error_of(ws.receive_json()))
+        received.append(await error_of(ws.receive_json()))
         received.append(await ws.receive_json(mode="binary"))
         await ws.send_json([4])
         await ws.send_json([5], mode="binary")
 
-    played = await play(application, text("[1]"), binary(b"[2]"), binary(b"[3]"))
-    return {"text": received[0], "binary": received[1], "mode='binary'": received[2], "sent": played.sent[1:]}
+    played = await play(application, text("[1]"), binary(b"[2]"), with_both_keys(binary(b"[2]")), binary(b"[3]"))
+    return {
+        "text": received[0],
+        "binary": received[1],
+        "binary with both keys": received[2],
+        "mode='binary'": received[3],
+        "sent": played.sent[1:],
+    }
 
 
 @claim("I17", {"sent": ["null", "1", "1.5", '"a"', "[1]", '{"a":1}', "NaN"]})

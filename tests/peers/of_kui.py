@@ -20,6 +20,7 @@ from claims import (
     raised,
     recorded,
     text,
+    with_both_keys,
 )
 from kui.asgi import Body, Kui, Query, Routes, SocketRoute, SocketView, WebSocket, websocket
 
@@ -482,8 +483,13 @@ async def text_bytes_and_json_go_both_ways():
 
 @claim(
     "K18",
-    {"yields until the client leaves": [1, 2], "bad JSON": "JSONDecodeError", "binary": "KeyError: 'text'"},
-    promised={"bad JSON": "none", "binary": "none"},
+    {
+        "yields until the client leaves": [1, 2],
+        "bad JSON": "JSONDecodeError",
+        "binary": "KeyError: 'text'",
+        "binary with both keys": "TypeError",
+    },
+    promised={"bad JSON": "none", "binary": "none", "binary with both keys": "none"},
 )
 async def iter_json_reads_only_text_frames():
     async def all_of(ws):
@@ -496,6 +502,7 @@ async def iter_json_reads_only_text_frames():
         "yields until the client leaves": await ask(all_of, text("1"), text("2"), gone()),
         "bad JSON": await ask(error, text("{")),
         "binary": await ask(error, binary(b"1")),
+        "binary with both keys": await ask(error, with_both_keys(binary(b"1"))),
     }
 
 

@@ -1,7 +1,20 @@
 """What the pages say of Lilya."""
 
 import observe
-from claims import SETUPS, binary, claim, error_of, everywhere, fact, gone, play, raised, recorded, text
+from claims import (
+    SETUPS,
+    binary,
+    claim,
+    error_of,
+    everywhere,
+    fact,
+    gone,
+    play,
+    raised,
+    recorded,
+    text,
+    with_both_keys,
+)
 from lilya.apps import Lilya
 from lilya.routing import WebSocketPath
 from lilya.websockets import WebSocket, WebSocketDisconnect
@@ -157,13 +170,13 @@ async def receiving_may_raise_websocketdisconnect():
     return {"the client leaves": await ask(handler, gone(1001, "bye")), **await observe.wrong_frame(WebSocket)}
 
 
-@claim("L11", {"text": [1], "binary": "KeyError: 'text'"})
+@claim("L11", {"text": [1], "binary": "KeyError: 'text'", "binary with both keys": "TypeError"})
 async def receive_json_reads_text_frames():
     async def handler(ws):
-        return [await ws.receive_json(), await error_of(ws.receive_json())]
+        return [await ws.receive_json(), await error_of(ws.receive_json()), await error_of(ws.receive_json())]
 
-    found = await ask(handler, text("[1]"), binary(b"[2]"))
-    return {"text": found[0], "binary": found[1]}
+    found = await ask(handler, text("[1]"), binary(b"[2]"), with_both_keys(binary(b"[2]")))
+    return {"text": found[0], "binary": found[1], "binary with both keys": found[2]}
 
 
 @claim("L12", {"with data": "TypeError", "without": [1]}, promised={"with data": "none"})

@@ -11,7 +11,7 @@ import pytest
 TESTS: Final = (
     *(f"tests/test_{name}.py" for name in (
         "answers", "binding", "codec", "connection", "context", "explanations", "finding", "guards", "inmemory",
-        "lifecycle", "one_way_in", "parameters", "properties", "routing", "testing", "testing_time",
+        "lifecycle", "one_way_in", "parameters", "properties", "rooms", "routing", "testing", "testing_time",
         "unread_annotations", "views", "websocket",
     )),
     "tests/transcript",

@@ -1,5 +1,6 @@
 import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -157,6 +158,11 @@ def test_a_step_knows_its_line() -> None:
 def test_header_lines_stand_under_their_arrow() -> None:
     step = steps(drawn("-> connect /\n  cookie: a=b\n"))[0]
     assert "cookie: a=b" in texts(step)
+
+
+def test_a_picture_is_as_wide_as_its_longest_header_line() -> None:
+    line = f"x-name: {'a' * 35}"
+    assert line in texts(drawn(f"-> connect /\n  {line}"))
 
 
 def test_what_is_said_is_escaped() -> None:
@@ -331,3 +337,34 @@ def test_a_long_message_is_cut_at_once():
 
 def test_a_page_may_have_the_style_of_its_pictures_once():
     assert svg(parse(ECHO)) == svg(parse(ECHO), styled=False).replace("<rect", f"<style>{STYLE}</style>\n<rect", 1)
+
+
+def test_what_is_said_before_a_client_connects_is_not_drawn() -> None:
+    said = Transcript((ClientData(client="bob", payload=Payload("text", "a")),))
+    with pytest.raises(ValueError, match=r"^'bob -> text \"a\"' comes before its client connects$"):
+        svg(said)
+
+
+# --- all of a picture -------------------------------------------------------------------------------------------------
+
+LESSON = """\
+Анна -> connect /chat?room=1
+  cookie: a=b
+Анна <- accept
+学生_with_a_long_name -> connect /chat  # late
+.. 250ms
+Анна == client=CONNECTED application=CONNECTED
+Анна -> json ["a payload that is longer than the widest gap", {"of": "all"}]
+学生_with_a_long_name <- deny 503 text "full"
+  retry-after: 7
+Анна .. 2s
+Анна -> drop
+Анна !! WebSocketDisconnect
+"""
+
+
+def test_a_picture_is_as_it_was_when_somebody_last_looked_at_it():
+    """After a change that is meant, look at what is drawn now, and write it there."""
+    seconds = (0, 0.004, 0.5, 0.75, 0.75, 1, 1, 3, 3, 12.345)
+    now = svg(parse(LESSON), title="Урок", lang="ru", client="клиенты", application="приложение", seconds=seconds)
+    assert Path(__file__).with_name("picture.svg").read_text("utf-8") == f"{now}\n"

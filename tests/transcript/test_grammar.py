@@ -13,7 +13,7 @@ from work import assert_linear
 from reference_ws.guide.words.catalogs import catalog
 from reference_ws.lifecycle import WebSocketState
 from reference_ws.transcript import grammar, mistakes
-from reference_ws.transcript.grammar import format_step, format_transcript, parse
+from reference_ws.transcript.grammar import event_text, format_step, format_transcript, parse
 from reference_ws.transcript.messages import frame, wire
 from reference_ws.transcript.mistakes import EXPECTED, TranscriptError, display_width, visible
 from reference_ws.transcript.steps import (
@@ -534,3 +534,8 @@ def test_the_writing_of_a_transcript_is_linear_too() -> None:
     assert_linear(lambda written: format_transcript(parse(written)), GROWING["steps"], grammar)
     assert_linear(visible, lambda n: "\x1b" * n, mistakes)
     assert_linear(lambda line: str(TranscriptError("a", 1, len(line), "string", line)), lambda n: "\x9b" * n, mistakes)
+
+
+def test_a_comment_is_no_step_that_is_written():
+    with pytest.raises(TypeError, match=r"^Comment is not a step of a transcript$"):
+        event_text(Comment("a"))

@@ -1,13 +1,15 @@
 import json
 import socket
+from queue import SimpleQueue
 
 import anyio
 import pytest
+from server import WAIT_S, in_thread
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
 from starlette.routing import WebSocketRoute
 
-from reference_ws import App, WebSocket
+from reference_ws import App, WebSocket, WebSocketDisconnect
 from reference_ws.transcript import TranscriptError, TranscriptFailure, check, parse, play
 from reference_ws.transcript.steps import Raised, States
 
@@ -836,3 +838,23 @@ async def test_what_may_be_anything(text, instead):
     report = await play(app, parse(text), timeout_s=0.1)
     assert report.ok is (instead is None), report
     assert instead is None or f"  + {instead}" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [('-> close 4001 "bye"', (4001, "bye")), ("-> close 1005", (1005, ""))],
+)
+def test_a_client_leaves_over_a_socket_as_is_written(line, expected):
+    heard = SimpleQueue()
+    app = App()
+
+    @app.router.websocket("/")
+    async def handler(websocket: WebSocket):
+        await websocket.accept()
+        with pytest.raises(WebSocketDisconnect) as raised:
+            await websocket.receive_text()
+        heard.put((raised.value.code, raised.value.reason))
+
+    with in_thread(app) as url:
+        anyio.run(check, url, f"-> connect /\n<- accept\n{line}")
+        assert expected == heard.get(timeout=WAIT_S)

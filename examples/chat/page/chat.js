@@ -5,33 +5,41 @@ const WORDS = {
     room: "房间", name: "名字", password: "密码", signIn: "登录", send: "发送", say: "说点什么……",
     signedOut: "请登录", connecting: "正在连接……", open: name => `${name}，已连接`,
     lost: s => `连接断了，约 ${s} 秒后重连`, full: "还有太多消息没有发出去，请稍等", refused: "名字或密码不对，或者登录已过期。",
-    badRoom: "房间名只能用文字、数字、- 和 _，最多 32 个字符", gap: "离开太久，中间的一些消息已经看不到了",
+    later: s => `消息暂时无法送达，约 ${s} 秒后重试`, long: n => `消息有 ${n} 个字符，最多 ${MOST_LONG} 个`,
+    badRoom: "房间名只能用文字、数字、- 和 _，最多 32 个字符", gap: "有些消息已不再保留，无法显示",
   },
   pt: {
     room: "Sala", name: "Nome", password: "Senha", signIn: "Entrar", send: "Enviar", say: "Escreva uma mensagem…",
     signedOut: "Entre para conversar", connecting: "Conectando…", open: name => `${name}, você está na sala`,
     lost: s => `Sem conexão; nova tentativa em cerca de ${s} s`, full: "Há mensagens demais por enviar; aguarde um pouco",
     refused: "O nome ou a senha não confere, ou o seu acesso expirou.",
+    later: s => `O servidor não consegue entregar as mensagens; nova tentativa em cerca de ${s} s`,
+    long: n => `A mensagem tem ${n} caracteres; o limite é ${MOST_LONG}`,
     badRoom: "O nome de uma sala só pode ter letras, algarismos, - e _, até 32 caracteres",
-    gap: "Você ficou fora muito tempo: algumas mensagens deste intervalo não estão mais disponíveis",
+    gap: "Algumas mensagens não estão mais disponíveis",
   },
   ru: {
     room: "Комната", name: "Имя", password: "Пароль", signIn: "Войти", send: "Отправить", say: "Напишите сообщение…",
     signedOut: "Войдите, чтобы писать", connecting: "Подключаемся…", open: name => `${name}, вы на связи`,
     lost: s => `Нет связи; повторим примерно через ${s} с`, full: "Слишком много неотправленных сообщений, подождите немного",
     refused: "Имя или пароль не подходят, или время входа истекло.",
+    later: s => `Сообщения пока не доставляются; повторим примерно через ${s} с`,
+    long: n => `Знаков в сообщении: ${n}, а можно не больше ${MOST_LONG}`,
     badRoom: "В названии комнаты могут быть только буквы, цифры, - и _, не больше 32 знаков",
-    gap: "Вас долго не было: часть сообщений за это время уже недоступна",
+    gap: "Часть сообщений уже недоступна",
   },
 }
 const language = navigator.languages.map(tag => tag.slice(0, 2).toLowerCase()).find(tag => tag in WORDS) ?? "zh"
 const words = WORDS[language]
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" })
+const time = { hour: "2-digit", minute: "2-digit" }
+const today = new Intl.DateTimeFormat(language, time)
+const before = new Intl.DateTimeFormat(language, { month: "numeric", day: "numeric", ...time })
 
-const FIRST_MS = 500, MOST_MS = 30_000 // the pauses between two attempts: doubled each time
+const FIRST_MS = 500, MOST_MS = 30_000 // the pauses between two attempts, at most: doubled each time
 const PACE_MS = 250 // between two messages of our own: the server closes on those who send more than five a second
 const ANSWER_MS = 10_000 // a message that hasn't come back by then has found no server
 const MOST_WAITING = 20, MOST_SHOWN = 500
+const MOST_LONG = 1000 // characters, as the server counts them
 
 const [door, status, signIn, refused, list, say] =
   ["door", "status", "sign-in", "refused", "said", "say"].map(id => document.getElementById(id))
@@ -51,14 +59,21 @@ say.text.placeholder = words.say
 say.text.setAttribute("aria-label", words.say)
 
 function tell(text, open = false) {
-  status.textContent = text
+  if (status.textContent !== text) status.textContent = text // who listens hears it once
   status.classList.toggle("open", open)
+}
+
+function backOff() {
+  const wait = pause * (0.5 + Math.random() / 2) // not all clients in the same moment
+  pause = Math.min(2 * pause, MOST_MS)
+  return wait
 }
 
 function connect() {
   clearTimeout(timer)
   tell(words.connecting)
-  const socket = ws = new WebSocket(`/rooms/${encodeURIComponent(room)}`)
+  // No room's name has a dot; but of ".." the browser would make another path, at which nobody tells that.
+  const socket = ws = new WebSocket(`/rooms/${encodeURIComponent(room).replaceAll(".", "%252E")}`)
   const began = Date.now()
   socket.onopen = () => socket.send(JSON.stringify({ ...hello, after: last ?? "0-0" }))
   socket.onmessage = event => socket === ws && take(JSON.parse(event.data))
@@ -69,8 +84,7 @@ function connect() {
     if (event.code === 4401) return askWho(words.refused)
     if (event.code === 4404) return tell(words.badRoom)
     if (Date.now() - began > 2 * pause) pause = FIRST_MS // it had lasted: a server that accepts and hangs up is no good news
-    const wait = pause * (0.5 + Math.random()) // not all clients in the same moment
-    pause = Math.min(2 * pause, MOST_MS)
+    const wait = backOff()
     tell(words.lost(Math.ceil(wait / 1000)))
     timer = setTimeout(connect, wait)
   }
@@ -78,15 +92,24 @@ function connect() {
 
 function take(message) {
   if (message.type === "welcome") {
+    if (me !== message.name) { // somebody else: nobody says what another one has written
+      for (const { item } of waiting.values()) item.remove()
+      waiting.clear()
+    }
     me = message.name
     hello = { token: message.token }
     sessionStorage.setItem("token", message.token)
-    say.hidden = false
-    tell(words.open(message.name), true)
+    tell(words.open(me), true)
+    if (say.hidden) {
+      say.hidden = false
+      say.text.focus()
+    }
     pump()
   } else if (message.type === "later") { // the server lives, what holds the rooms together doesn't
     clearTimeout(sending)
-    sending = setTimeout(again, Math.min(pause = 2 * pause, MOST_MS) * (0.5 + Math.random()))
+    const wait = backOff()
+    tell(words.later(Math.ceil(wait / 1000)))
+    sending = setTimeout(again, wait)
   } else if (message.skipped !== undefined) { // by the rooms: the history doesn't reach back so far
     note(words.gap)
   } else {
@@ -100,6 +123,7 @@ function show({ key, name, text, at }) {
   const own = name === me && waiting.get(key)
   if (own) {
     pause = FIRST_MS
+    tell(words.open(me), true)
     waiting.delete(key)
     own.item.remove()
     clearTimeout(sending)
@@ -114,6 +138,11 @@ function show({ key, name, text, at }) {
   }
 }
 
+let atEnd = true // of what is said: there we stay, whatever comes, and however much room there is for it
+const toEnd = () => { if (atEnd) list.scrollTop = list.scrollHeight }
+list.onscroll = () => atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40
+new ResizeObserver(toEnd).observe(list)
+
 function element(tag, text, className = "") {
   const made = document.createElement(tag)
   made.textContent = text // never HTML: anybody may have written it
@@ -122,17 +151,16 @@ function element(tag, text, className = "") {
 }
 
 function add(item) {
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40
   list.append(item)
   for (const { item } of waiting.values()) list.append(item) // what hasn't come back stays below
-  if (atEnd) list.scrollTop = list.scrollHeight
+  toEnd()
   return item
 }
 
-function line({ name, text, at }, className) {
-  const item = element("li", "", className)
-  if (at) item.append(element("time", clock.format(at)))
-  item.append(element("b", name), element("bdi", text))
+function line({ name, text, at }) {
+  const item = element("li", "")
+  const day = new Date(at).toDateString() === new Date().toDateString() ? today : before
+  item.append(element("time", day.format(at)), element("b", name), element("bdi", text))
   return add(item)
 }
 
@@ -160,13 +188,15 @@ say.onsubmit = event => {
   event.preventDefault()
   const text = say.text.value.trim()
   if (!text) return
+  const length = [...text].length
+  if (length > MOST_LONG) return tell(words.long(length))
   if (waiting.size >= MOST_WAITING) return tell(words.full)
   const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, "0")).join("")
   const item = element("li", "", "waiting")
   item.append(element("bdi", text))
   waiting.set(key, { text, item })
+  atEnd = true
   add(item)
-  list.scrollTop = list.scrollHeight
   say.text.value = ""
   pump()
 }
@@ -175,6 +205,7 @@ say.onsubmit = event => {
 
 function askWho(why = "") {
   sessionStorage.removeItem("token")
+  hello = undefined
   tell(words.signedOut)
   refused.textContent = why
   signIn.hidden = false
@@ -210,7 +241,10 @@ door.onsubmit = event => {
   location.hash = encodeURIComponent(door.room.value.trim())
 }
 addEventListener("hashchange", enter)
-addEventListener("online", () => hello && ws.readyState === WebSocket.CLOSED && connect())
+const back = () => !document.hidden && hello && ws.readyState === WebSocket.CLOSED && connect()
+addEventListener("online", back)
+document.addEventListener("visibilitychange", back)
+addEventListener("beforeunload", event => waiting.size && event.preventDefault()) // the browser asks before it is lost
 const token = sessionStorage.getItem("token")
 if (token) hello = { token }
 enter()

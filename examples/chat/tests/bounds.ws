@@ -51,6 +51,12 @@ tab -> connect /rooms/a%09b
 tab <- accept
 tab -> json {"token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904"}
 tab <- close 4404 "no room can have this name"
+slash -> connect /rooms/a/b
+    host: chat.example
+    origin: https://chat.example
+slash <- accept
+slash -> json {"token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904"}
+slash <- close 4404 "no room can have this name"
 name -> connect /rooms/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
     host: chat.example
     origin: https://chat.example

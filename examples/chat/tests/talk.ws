@@ -22,8 +22,8 @@ li -> connect /rooms/hall
     origin: https://chat.example
 li <- accept
 li -> json {"token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904", "after": "0-0"}
-li <- json {"type": "welcome", "name": "li", "token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904"}
 li <- json {"id": ..., "key": "a1", "name": "ana", "text": "<b>hi</b>", "at": ...}
 li <- json {"id": ..., "key": "a2", "name": "ana", "text": "are you there?", "at": ...}
+li <- json {"type": "welcome", "name": "li", "token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904"}
 li -> close
 ana -> close

@@ -1,4 +1,4 @@
-"""The chat as README deploys it: Redis, two workers behind nginx, two tabs; and a worker that is killed, then Redis."""
+"""The chat as README runs it: in one process, and with Redis and two workers behind nginx, in a browser's tabs."""
 
 import os
 import re
@@ -7,7 +7,8 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
+from datetime import datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -19,13 +20,39 @@ from redis_server import RedisServer, redis_server
 from server import WAIT_S, Process, free_port, in_nginx, in_process
 from tools import program
 
+import reference_ws.rooms
+from reference_ws import Rooms, WebSocketDisconnect
+from reference_ws.testing import connect
+
 HERE = Path(chat.__file__).parent
 ROOT = HERE.parents[1]
 CONFIGURATION = (HERE / "nginx.conf").read_text("utf-8")
 WORKERS = re.findall(
     r"^\$ \.venv/bin/(uvicorn chat:app --port .*)", (HERE / "README.md").read_text("utf-8"), re.MULTILINE
 )
+BEHIND = (":8001 ", ":8002 ")
+HANDSHAKE = {
+    "connection": "upgrade",
+    "upgrade": "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
 HOSTILE = '<img src=x onerror="document.title=1">'
+
+
+def with_ana_and_li(folder: Path, **settings: str) -> dict[str, str]:
+    """Follow README up to the two who may sign in; gives the environment of the chat's processes."""
+    users = str(folder / "users.json")
+    environment = {**os.environ, **settings, "PYTHONPATH": f"{ROOT}:{HERE}", "CHAT_USERS": users}
+    for name in ("ana", "li"):
+        added = [sys.executable, HERE / "chat.py", name]
+        subprocess.run(added, input="open sesame\n", text=True, env=environment, check=True, timeout=WAIT_S)
+    return environment
+
+
+def running(command: str, port: int, folder: Path, environment: dict[str, str]) -> AbstractContextManager[Process]:
+    words = [str(port) if word in ("8001", "8002") else word for word in shlex.split(command)]
+    return in_process(sys.executable, "-m", *words, port=port, cwd=folder, env=environment)
 
 
 @pytest.fixture
@@ -33,17 +60,12 @@ def deployed(tmp_path: Path) -> Iterator[tuple[str, list[Process], RedisServer]]
     """Follow README, on free ports; gives the chat's address, the workers and Redis."""
     ports = [free_port(), free_port()]
     with redis_server(tmp_path) as redis, ExitStack() as stack:
-        settings = {"CHAT_ENGINE": redis.url, "CHAT_SECRET": secrets.token_hex(), "PYTHONPATH": f"{ROOT}:{HERE}"}
-        environment = {**os.environ, **settings, "CHAT_USERS": str(tmp_path / "users.json")}
-        for name in ("ana", "li"):
-            added = [sys.executable, HERE / "chat.py", name]
-            subprocess.run(added, input="open sesame\n", text=True, env=environment, check=True, timeout=WAIT_S)
-        workers = []
-        for command, port in zip(WORKERS, ports, strict=True):
-            words = [str(port) if word in ("8001", "8002") else word for word in shlex.split(command)]
-            worker = in_process(sys.executable, "-m", *words, port=port, cwd=tmp_path, env=environment)
-            workers.append(stack.enter_context(worker))
-        behind = {old: f"{port};" for old, port in zip(("8001;", "8002;"), ports, strict=True)}
+        environment = with_ana_and_li(tmp_path, CHAT_ENGINE=redis.url, CHAT_SECRET=secrets.token_hex())
+        workers = [
+            stack.enter_context(running(command, port, tmp_path, environment))
+            for command, port in zip(WORKERS, ports, strict=True)
+        ]
+        behind = {old: f":{port} " for old, port in zip(BEHIND, ports, strict=True)}
         nginx = stack.enter_context(in_nginx(tmp_path, CONFIGURATION, behind))
         yield f"http://127.0.0.1:{nginx.port}/#garden", workers, redis
 
@@ -57,10 +79,7 @@ def open_tab() -> Iterator[Callable[[str, str, str], Page]]:
         def opened(url: str, language: str, name: str) -> Page:
             tab = browser.new_context(locale=language).new_page()
             tab.goto(url)
-            tab.locator("#sign-in [name=name]").fill(name)
-            tab.locator("#sign-in [name=password]").fill("open sesame")
-            tab.locator("#sign-in button").click()
-            expect(tab.locator("#status")).to_have_class("open")
+            sign_in(tab, name)
             return tab
 
         yield opened
@@ -69,6 +88,13 @@ def open_tab() -> Iterator[Callable[[str, str, str], Page]]:
 
 def accepted(worker: Process) -> bool:
     return "[accepted]" in worker.output.read() + worker.errors.read()
+
+
+def sign_in(tab: Page, name: str) -> None:
+    tab.locator("#sign-in [name=name]").fill(name)
+    tab.locator("#sign-in [name=password]").fill("open sesame")
+    tab.locator("#sign-in button").click()
+    expect(tab.locator("#status")).to_have_class("open")
 
 
 def say(tab: Page, text: str) -> None:
@@ -80,7 +106,7 @@ def say(tab: Page, text: str) -> None:
 def test_nginx_counts_every_handshake_whatever_its_path_and_no_page(tmp_path):
     """``/rooms/..`` is ``/`` to nginx, and to a worker the room ``..``, which asks for a password like any other."""
     strict = {"rate=5r/s": "rate=1r/m", "burst=40 ": ""}
-    nobody = {old: f"{free_port()};" for old in ("8001;", "8002;")}
+    nobody = {old: f":{free_port()} " for old in BEHIND}
 
     def status(path: str, **headers: str) -> int:
         connection = HTTPConnection("127.0.0.1", nginx.port, timeout=WAIT_S)
@@ -95,6 +121,38 @@ def test_nginx_counts_every_handshake_whatever_its_path_and_no_page(tmp_path):
             assert 503 == status(path, upgrade="websocket")
 
 
+@pytest.mark.needs("nginx")
+def test_workers_that_are_back_get_all_who_come(tmp_path):
+    """Left to itself nginx lets one connection through to each every ten seconds, as none of those before has ended."""
+    ports = [free_port() for _ in BEHIND]
+    with ExitStack() as stack:
+        behind = {old: f":{port} " for old, port in zip(BEHIND, ports, strict=True)}
+        nginx = stack.enter_context(in_nginx(tmp_path, CONFIGURATION, behind))
+
+        def status() -> int:
+            connection = stack.enter_context(closing(HTTPConnection("127.0.0.1", nginx.port, timeout=WAIT_S)))
+            connection.request("GET", "/rooms/hall", headers={**HANDSHAKE, "origin": f"http://127.0.0.1:{nginx.port}"})
+            return connection.getresponse().status
+
+        assert 502 == status()
+        environment = with_ana_and_li(tmp_path)
+        for command, port in zip(WORKERS, ports, strict=True):
+            stack.enter_context(running(command, port, tmp_path, environment))
+        assert [101] * 6 == [status() for _ in range(6)]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_nobody_is_welcome_while_the_rooms_are_away(app, monkeypatch):
+    """The page would say that it is connected, and show an empty room."""
+    monkeypatch.setattr(chat, "rooms", Rooms(f"redis://127.0.0.1:{free_port()}", history=200, id_key="id"))
+    monkeypatch.setattr(reference_ws.rooms, "WAIT_S", 0.01)  # nothing is there, however long it is waited for
+    async with connect(app, "wss://chat.example/rooms/hall", headers={"origin": "https://chat.example"}) as ana:
+        await ana.send_json({"token": chat.token_of("ana", 4102444800)})
+        with pytest.raises(WebSocketDisconnect, match="1013"):
+            await ana.receive_json()
+
+
 def test_nobody_is_added_without_a_password(tmp_path):
     users = tmp_path / "users.json"
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{HERE}", "CHAT_USERS": str(users)}
@@ -102,6 +160,46 @@ def test_nobody_is_added_without_a_password(tmp_path):
     for nothing in ("", "\n"):
         assert subprocess.run(added, input=nothing, text=True, env=environment, check=False, timeout=WAIT_S).returncode
     assert not users.exists()
+
+
+@pytest.mark.needs("chromium")
+def test_a_tab_cuts_nothing_off_and_says_nothing_in_anothers_name(tmp_path, open_tab):
+    environment, port = with_ana_and_li(tmp_path), free_port()
+    with running(WORKERS[0], port, tmp_path, environment) as worker:
+        tab = open_tab(f"http://127.0.0.1:{port}/", "zh-CN", "ana")
+        expect(tab.locator("#say [name=text]")).to_be_focused()
+        tab.set_viewport_size({"width": 360, "height": 300})
+        for number in range(9):
+            say(tab, str(number))
+        expect(tab.locator("#said time")).to_have_count(9)
+        say(tab, "\U0001f600" * 1001)
+        expect(tab.locator("#status")).to_have_text("消息有 1001 个字符，最多 1000 个")
+        expect(tab.locator("#say [name=text]")).to_have_value("\U0001f600" * 1001)
+        expect(tab.locator("#said li").last).to_be_in_viewport(ratio=1)  # though the line above it has become two
+        say(tab, "\U0001f600" * 1000)
+        expect(tab.locator("#said time + b + bdi")).to_have_text([*"012345678", "\U0001f600" * 1000])
+        expect(tab.locator("#status")).to_have_class("open")
+        for name in ("a/b", ".."):
+            tab.locator("#door input").fill(name)
+            tab.locator("#door input").press("Enter")
+            expect(tab.locator("#status")).to_have_text("房间名只能用文字、数字、- 和 _，最多 32 个字符")
+        tab.locator("#door input").fill("hall")
+        tab.locator("#door input").press("Enter")
+        expect(tab.locator("#status")).to_have_class("open")
+        expect(tab.locator("#said time")).to_have_count(10)
+        worker.process.kill()
+        expect(tab.locator("#status")).not_to_have_class("open")
+        say(tab, "I am ana")
+        expect(tab.locator("#said .waiting")).to_have_text(["I am ana"])
+    with running(WORKERS[0], port, tmp_path, environment):  # it has another secret now, as README says
+        expect(tab.locator("#refused")).to_be_visible()
+        sign_in(tab, "li")
+        say(tab, "I am li")
+        expect(tab.locator("#said bdi")).to_have_text([*"012345678", "\U0001f600" * 1000, "I am li"])
+        expect(tab.locator("#said .waiting")).to_have_count(0)
+        tab.clock.set_fixed_time(datetime.now() + timedelta(days=1))
+        tab.reload()
+        expect(tab.locator("#said time")).to_have_text([re.compile(r"^\d+/\d+ \d\d:\d\d$")])  # said yesterday
 
 
 @pytest.mark.needs("chromium", "nginx", "redis")
@@ -131,8 +229,14 @@ def test_two_tabs_lose_and_double_nothing_when_a_worker_is_killed_and_then_redis
     redis.kill()
     say(ana, "and now?")
     expect(ana.locator("#said .waiting")).to_have_count(1)
+    expect(ana.locator("#status")).to_have_text(re.compile("^O servidor não consegue entregar as mensagens"))
+    with ana.expect_event("dialog") as asked:
+        ana.close(run_before_unload=True)
+    assert "beforeunload" == asked.value.type
+    asked.value.dismiss()
     redis.start()
     expect(ana.locator("#said .waiting")).to_have_count(0)
+    expect(ana.locator("#status")).to_have_class("open")
     for tab in (ana, li):
         expect(tab.locator("#said bdi")).to_have_text([*heard, "and now?"])
     assert [0, 0] == [tab.locator("img").count() for tab in (ana, li)]

@@ -37,6 +37,6 @@ def run(words: NullTranslations, app: str, *, language: str, quiet: bool) -> int
         screen.line(f"{row.anchor:21}{_(row.verdict)}", _COLOURS[row.verdict])
         if row.verdict == "differs":
             screen.line(row.report.told(_))
-    counted = ", ".join(f"{_(verdict)} {counts[verdict]}" for verdict in SIGNS)
+    counted = _(", ").join(f"{_(verdict)} {counts[verdict]}" for verdict in SIGNS)
     screen.line(f"{app}: {counted}", "red" if counts["differs"] else "green")
     return DIFFERS if counts["differs"] else 0

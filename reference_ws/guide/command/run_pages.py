@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import shlex
 import sys
 import traceback
@@ -275,9 +276,13 @@ def application(words: NullTranslations, name: str) -> ASGIApp:
             found = getattr(found, part)
         if name.endswith("()"):
             found = found()
-    except (Exception, SystemExit) as error:  # the module's own code may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the module's own code may raise anything, and exit
         problem = words.gettext("the application %(name)s can't be imported: %(reason)s")
         raise Problem(problem % {"name": name, "reason": reason(error)}) from None
+    if inspect.iscoroutine(found):
+        found.close()  # nobody awaits it, and Python would say so
     if not callable(found):
         raise Problem(words.gettext("%(name)s is no ASGI application: it can't be called") % {"name": name})
     try:

@@ -122,7 +122,10 @@ EXCEPTIONS: Final[Mapping[str, str]] = {
     "HTTPException": "The handler raises it before `accept()` to refuse the handshake with an HTTP status.",
     "CloseError": "The close code, or the reason, can't be sent. Nothing was sent.",
     "NoConnectionError": "`websocket` of the context was used where no handler runs.",
-    "ParameterError": "What the handshake holds doesn't fit the signature; the client is refused with 422.",
+    "ParameterError": (
+        "What the handshake holds doesn't fit the signature; the client is refused with 422 (403 where the server can't"
+        " deny with a response)."
+    ),
     "UnwantedMessageError": (
         "The client sent something else than was asked for: the base of WebSocketDataError, WebSocketJSONError and"
         " WebSocketTypeError."
