@@ -71,11 +71,10 @@ new MutationObserver(() => {
   for (const nav of document.querySelectorAll("nav.md-code__nav:not([role])")) nav.setAttribute("role", "presentation")
 }).observe(document.body, { childList: true, subtree: true })
 
-// A teacher's sheet: with ?answers, hints and solutions are printed too, which they must be open for.
+// A teacher's sheet: with ?answers, all that is folded is printed too, which it must be open for.
 if (new URLSearchParams(location.search).has("answers")) document.body.classList.add("ws-answers")
 addEventListener("beforeprint", () => {
-  for (const answer of document.querySelectorAll(".ws-answers :is(.ws-exercise__hint, .ws-exercise__solution)"))
-    answer.open = true
+  for (const answer of document.querySelectorAll(".ws-answers .md-content details")) answer.open = true
 })
 
 // A diagram opens over the whole screen, for a projector.

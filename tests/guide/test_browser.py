@@ -360,11 +360,11 @@ def test_buttons_of_listings_are_no_landmarks(tab, address):
 @pytest.mark.parametrize("answers", [False, True])
 def test_a_page_is_printed_without_buttons_and_with_the_answers_only_for_the_teacher(tab, address, answers):
     page = opened(tab, f"{address}/closing/{'?answers' if answers else ''}")
-    kinds = {"hint": "Think.", "solution": "So it is."}
+    kinds = {"ws-exercise__hint": "Think.", "ws-exercise__solution": "So it is.", "question": "Because."}
     for kind, text in kinds.items():
         page.evaluate(
             "([kind, text]) => document.querySelector('article').insertAdjacentHTML('beforeend',"
-            " `<details class=ws-exercise__${kind}><summary>?</summary>${text}</details>`)",
+            " `<details class=${kind}><summary>?</summary><p>${text}</p></details>`)",
             [kind, text],
         )
     page.evaluate("dispatchEvent(new Event('beforeprint'))")

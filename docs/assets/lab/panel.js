@@ -183,8 +183,11 @@ export class Panel {
     if (this.editors) {
       this.editors.code.text = this.lab.code(block)
       this.editors.code.isLocked = !this.lab.mayWrite(block)
-    } else this.handlers.replaceChildren(codeListing(this.lab.code(block)))
-    this.mark()
+      this.showChanges()
+    } else {
+      this.handlers.replaceChildren(codeListing(this.lab.code(block)))
+      this.mark()
+    }
   }
 
   // Code and transcript become editors, and stay so until the lab is closed.
@@ -206,7 +209,6 @@ export class Panel {
     this.showCode(this.shown)
     script.text = this.lab.script
     this.conversation()
-    this.showChanges()
     this.tab("code")
     code.field.focus({ preventScroll: true })
   }
@@ -215,7 +217,6 @@ export class Panel {
     if (!this.editors) return
     this.editors.script.text = this.lab.script
     this.showCode(this.shown)
-    this.showChanges()
   }
 
   // What differs from the page, and from what was played: then what was said of that no longer holds.

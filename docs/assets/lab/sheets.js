@@ -10,10 +10,8 @@ export function makeSheet(labs) {
   const asked = new URL(location).searchParams, answers = asked.has("answers")
   if (!answers && !asked.has("sheet")) return
   document.body.classList.add("ws-sheet") // and `ws-answers`: site.js, on every page
-  for (const part of document.querySelectorAll(".ws-exercise__hint, .ws-exercise__solution")) {
-    part.open = answers
-    part.hidden = !answers
-  }
+  for (const part of document.querySelectorAll(".md-content details:not(.ws-transcript__states)")) part.open = answers
+  for (const part of document.querySelectorAll(".ws-exercise__hint, .ws-exercise__solution")) part.hidden = !answers
   if (!answers) for (const { figure } of labs) cover(figure)
   const link = (name, sheet) => make("a", { class: "md-button", href: pageAddress(sheet) }, words[name])
   document.querySelector(".md-content__inner").prepend(make("nav", { class: "ws-sheet__bar", "aria-label": words.sheet },

@@ -39,17 +39,19 @@ def _example(page: Page, fence: Fence, bound: list[set[str]]) -> dict[str, Any]:
     }
 
 
-def _main(page: Page, fence: Fence, bound: list[int]) -> int:
+def _main(page: Page, fence: Fence, bound: list[int]) -> int | None:
     """Find the sample to look at before anything is played: the one with the route of the first connect.
 
     Where no sample names a path that fits, it is the one that makes the application, the last of those in `bound`.
     """
+    made = next(reversed(bound), None)
     connects = (step for step in page.transcript(fence).steps if isinstance(step, Connect))
     path = next((step.target.partition("?")[0] for step in connects), "")
     for number in page.before(fence):
-        if number >= bound[-1] and any(compile_path(each)[0].match(path) for each in _paths(page.samples[number - 1])):
+        paths = _paths(page.samples[number - 1]) if number >= (made or 0) else []
+        if any(compile_path(each)[0].match(path) for each in paths):
             return number
-    return bound[-1]
+    return made
 
 
 def _paths(sample: Fence) -> list[str]:
