@@ -34,6 +34,12 @@ def test_a_target_arrives_as_over_a_wire(on_the_wire, path, target):
 ACCEPT = {"type": "websocket.accept"}
 
 
+def test_the_subprotocols_of_a_handshake_are_one_header():
+    scope = handshake("/", subprotocols=["first", "second"])
+    assert ["first", "second"] == scope["subprotocols"]
+    assert (b"sec-websocket-protocol", b"first, second") == scope["headers"][-1]
+
+
 @pytest.mark.parametrize("send_raises", [False, True])
 async def test_a_message_to_a_client_that_has_left_is_something_that_happens(send_raises):
     """Who waits for an application to come to rest must see that it still does something."""
@@ -155,6 +161,18 @@ async def test_without_a_frame_of_the_users_a_view_is_told_by_the_librarys():
         assert re.search(r"reference_ws/\w+\.py:\d+ in \w+: .*await", connection.waiting_at())
         assert "inmemory.py" not in connection.waiting_at()
         tasks.cancel_scope.cancel()
+
+
+async def test_a_message_that_is_taken_is_something_that_happens():
+    connection = InMemoryConnection(handshake("/"))
+    await connection.receive()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.receive)
+        await anyio.wait_all_tasks_blocked()
+        before = connection.steps
+        connection.deliver("a")
+        assert before + 1 == connection.steps
+    assert before + 2 == connection.steps
 
 
 def test_what_has_no_frame_says_so():

@@ -992,3 +992,9 @@ def test_a_signature_that_is_none_names_the_function():
     handler.__signature__ = 5
     with pytest.raises(TypeError, match=r"handler \(.*test_parameters\.py"):
         bind_handler(handler)
+
+
+def test_what_nobody_is_bound_to_may_have_any_text_for_an_annotation():
+    async def handler(websocket: WebSocket, *args: "any text", **kwargs: "any text"): ...  # noqa: F722
+
+    assert ["websocket"] == plan(handler).connections

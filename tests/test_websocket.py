@@ -37,6 +37,7 @@ from reference_ws.lifecycle import CONNECTED, CONNECTING, DISCONNECTED, RECEIVE,
 from reference_ws.testing import HandshakeRefused, connect, handshake
 from reference_ws.testing.inmemory import InMemoryConnection
 from reference_ws.transcript import check
+from reference_ws.websocket import FAIR
 
 pytestmark = pytest.mark.anyio
 
@@ -1548,3 +1549,23 @@ async def test_who_waits_for_a_turn_to_send_is_told_when_the_client_has_left_mea
             gate.set()
     assert 1 == len(sent)
     assert ["send(): The client has disconnected"] * 2 == [error[:35] for error in errors]
+
+
+async def test_once_others_have_run_a_loop_may_send_as_much_again():
+    asked = 0
+
+    async def receive():
+        nonlocal asked
+        asked += 1
+        return {"type": "websocket.connect"} if asked == 1 else await anyio.sleep_forever()
+
+    async def send(message): ...
+
+    connection = WebSocket(handshake("/"), receive, send)
+    await connection.accept()
+    await connection.send_text("a" * FAIR)
+    looked = asked
+    assert 2 == looked
+    for _ in range(3):
+        await connection.send_text("a")
+    assert looked == asked
