@@ -205,7 +205,7 @@ def check_descriptions(pages: Iterable[Page]) -> Iterator[str]:
     """Tell which pages lack a description of their own, as long as what a list of results shows: one line on top."""
     taken: dict[str, Page] = {}
     for page in pages:
-        found = re.match(r"---\ndescription: (.+)\n---\n", page.path.read_text("utf-8"))
+        found = re.match(r"---\ndescription: (.+)\n(?:search:\n  boost: \S+\n)?---\n", page.path.read_text("utf-8"))
         shortest, longest = (30, 80) if page.language == "zh" else (50, 160)  # a Chinese character is as wide as two
         if not found:
             yield f"{page.file}:1: the page has no description: begin it with ---, description: ..., ---"
