@@ -267,12 +267,10 @@ def read(websocket: WebSocket, wanted: Iterable[Parameter]) -> dict[Parameter, A
 def _query(raw: bytes) -> dict[str, list[str]]:
     """Read a query as `urllib.parse.parse_qs` does, blank values kept, in a third of its time."""
     query: dict[str, list[str]] = {}
-    text = raw.decode("latin-1").replace("+", " ")
-    plain = unquote if "%" in text else str
-    for pair in text.split("&"):
+    for pair in raw.decode("latin-1").replace("+", " ").split("&"):
         if pair:
             name, _, value = pair.partition("=")
-            query.setdefault(plain(name), []).append(plain(value))
+            query.setdefault(unquote(name), []).append(unquote(value))
     return query
 
 

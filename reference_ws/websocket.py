@@ -260,16 +260,14 @@ class WebSocket(Connection, StarletteWebSocket):
         """Send a text frame. Raises `LifecycleError`, or `WebSocketDisconnect` when the connection is over."""
         if not isinstance(data, str):
             raise TypeError(f"send_text() takes a str, not {type(data).__name__}; use send_bytes() or send_json().")
-        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
-            raise self._send_error(SENT, "send_text()")
+        self._check_send("send_text()")
         await self._deliver({"type": SENT, "text": data}, len(data))
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary frame; raises like `send_text`."""
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}; use send_text() or send_json().")
-        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
-            raise self._send_error(SENT, "send_bytes()")
+        self._check_send("send_bytes()")
         data = bytes(data)
         await self._deliver({"type": SENT, "bytes": data}, len(data))
 
@@ -281,8 +279,7 @@ class WebSocket(Connection, StarletteWebSocket):
         """
         if mode != "text":
             self._check_mode(mode, "send_json()", "binary")
-        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
-            raise self._send_error(SENT, "send_json()")
+        self._check_send("send_json()")
         text = dumps(data)
         message = {"type": SENT, "text": text} if mode == "text" else {"type": SENT, "bytes": text.encode()}
         await self._deliver(message, len(text))
@@ -457,6 +454,10 @@ class WebSocket(Connection, StarletteWebSocket):
         return self._ahead
 
     # --- inside: the way out ----------------------------------------------------------------------------------------
+
+    def _check_send(self, tried: str) -> None:
+        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
+            raise self._send_error(SENT, tried)
 
     async def _deliver(self, message: Message, length: int = 0) -> None:
         """Hand a message that is legal here to the server, after those that began before it.

@@ -62,9 +62,15 @@ async def in_loop(app: ASGIApp, **options: Any) -> AsyncIterator[str]:
 
     It sends no pings: whose answer a busy machine keeps back for 20 s, uvicorn gives up.
     """
-    settings = {"interface": "asgi3", "ws": "websockets-sansio", "ws_ping_interval": None}
-    settings |= {"lifespan": "off", "log_config": None}
-    server = _Server(uvicorn.Config(app, **{**settings, "timeout_graceful_shutdown": WAIT_S, **options}))
+    settings: dict[str, Any] = {
+        "interface": "asgi3",
+        "lifespan": "off",
+        "log_config": None,
+        "timeout_graceful_shutdown": WAIT_S,
+        "ws": "websockets-sansio",
+        "ws_ping_interval": None,
+    }
+    server = _Server(uvicorn.Config(app, **(settings | options)))
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
