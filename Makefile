@@ -65,7 +65,9 @@ conform: .venv/dev
 	@PYTHONPATH=tests $(BIN)/python -m peers.conform $(if $(LATEST),--latest)
 
 faults: .venv/servers
-	$(BIN)/python -m pytest tests/faults tests/servers/test_nothing_is_lost.py --full
+	# And by other inputs each time: `make test` takes the same ones.
+	$(BIN)/python -m pytest --hypothesis-profile=default --full tests/faults tests/servers/test_nothing_is_lost.py \
+		tests/test_codec.py tests/test_finding.py tests/test_fuzz.py tests/test_properties.py tests/transcript
 
 rooms: .venv/dev
 	@$(BIN)/python tests/faults/rooms_soak.py

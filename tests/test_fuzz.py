@@ -192,6 +192,8 @@ def harmless(arguments):
 @example(["run", "closing", "--url", "ws://127.0.0.1:1"])
 @example(["run", "closing", "--url", "ws://" + "a" * 300])
 @example(["--lang", "\ud800"])
+@example(["play", "\ud800"])
+@example(["connect", "--help", "--", "\ud800"])
 def test_the_command_answers_whatever_it_is_given(arguments):
     check_told(arguments)
 

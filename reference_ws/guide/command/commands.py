@@ -58,6 +58,9 @@ def _read(arguments: list[str], language: str) -> Action | int:
             return 2
         except click.ClickException as error:
             raise Problem(" ".join(error.format_message().split())) from None
+        except UnicodeEncodeError as error:  # no shell passes such an argument, a Python program that calls us may
+            problem = catalog(language).gettext("%(given)r is no text that can be passed on: it has half a character")
+            raise Problem(problem % {"given": error.object}) from None
         return result
 
 
