@@ -45,8 +45,7 @@ class _Node:
             if following is None:
                 return
             node = following
-        places += node.rest
-        places += node.ends
+        places += node.ends  # not its rest: an open end takes one segment more at least, which may be empty
 
 
 class RouteIndex:

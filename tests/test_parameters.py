@@ -265,6 +265,16 @@ def test_a_function_inside_of_a_default_that_is_no_function_is_an_error_at_regis
         bind_handler(taking(annotation, default))
 
 
+@pytest.mark.parametrize("default", [datetime(2026, 2, 28), Decimal("0.1"), UUID(int=1)])
+@pytest.mark.parametrize("annotation", [inspect.Parameter.empty, Any, int])
+def test_dates_decimals_and_uuids_are_plain_data_whatever_the_annotation_says(annotation, default):
+    async def handler(websocket: WebSocket, given=default): ...
+
+    if annotation is not inspect.Parameter.empty:
+        handler.__annotations__["given"] = annotation
+    bind_handler(handler)
+
+
 def test_functions_may_stand_in_a_default_that_the_annotation_says():
     for annotation in (list[Callable[[], str]], tuple[Callable[[], str], ...], list, Any, list[Any] | None):
         bind_handler(taking(annotation, (who,) if typing.get_origin(annotation) is tuple else [who]))

@@ -304,8 +304,15 @@ async def test_a_connection_that_is_silent_is_given_up(redis, monkeypatch):
     rooms = Rooms(redis.url, history=10)
     async with member(rooms) as client:
         topic = rooms.engine._topics["rooms:a"]
-        for _ in range(20):  # pings are answered: it stays
-            await anyio.sleep(0.02)
+        with anyio.fail_after(WAIT_S):
+            subscribed, asked = -1, 0
+            while asked < 3:  # pings, one after the other, on one connection: they are answered, and it stays
+                await anyio.sleep(0.02)
+                counts = await rooms.engine._redis.info("commandstats")
+                calls = [counts.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("subscribe", "ping")]
+                if calls[0] != subscribed:
+                    subscribed, before = calls
+                asked = calls[1] - before
         ready = topic.ready
         redis.process.send_signal(signal.SIGSTOP)
         await until(lambda: topic.ready is not ready)

@@ -93,7 +93,7 @@ _EDGE = 10
 _BAND = 10
 _LANE = 22  # from band to band of the application at least, when it has several: an arrow's head fits between
 _AIR = 10  # between a band and the text beside it
-_MIN_GAP, _MAX_GAP = 220, 340
+_MIN_GAP, _MAX_GAP = 220, 340  # the names of two states stand beside each other in the smallest
 _CLIENT_NAME_COLUMNS = 14
 _TOP = 34  # where the first row begins; with several clients, a line with their names is above it
 _NAMES = 17
@@ -237,8 +237,7 @@ class _Figure:
         # Wide enough for what is said, within bounds; what is longer is shortened.
         wanted = [_wide(display_width(event_text(step)), _FONT) for step in steps]
         wanted += [_wide(display_width(f"{n}: {v}"), _SMALL) for step in steps for n, v in headers_of(step)]
-        wanted.append(_wide(2 * widest_state + 3, _SMALL))
-        self.gap = min(_MAX_GAP, max(_MIN_GAP, *wanted) + 2 * _AIR)
+        self.gap = min(_MAX_GAP, max((_MIN_GAP, *wanted)) + 2 * _AIR)
         self.gap_right = self.gap_left + self.gap
         for number, name in enumerate(names):
             self.lanes[name] = self.gap_right + _BAND // 2 + number * lane

@@ -243,6 +243,17 @@ def test_another_picture_has_other_ids() -> None:
     assert ids[0] != ids[1]
 
 
+def test_half_a_character_in_a_title_is_no_error() -> None:
+    assert "Echo" in svg(parse(ECHO), title="Echo \ud83d")
+
+
+def test_both_states_have_room_beside_each_other() -> None:
+    """As ``== client=DISCONNECTED application=DISCONNECTED`` shows them: in the gap, and apart."""
+    root = drawn("-> connect /\n-> drop\n== client=DISCONNECTED application=DISCONNECTED")
+    left, _, right = root.findall(".//g[@data-step='3']/text")
+    assert float(right.get("x")) - float(left.get("x")) >= 2 * len("DISCONNECTED") * 6.6 + 20
+
+
 def luminance(colour: str) -> float:
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]

@@ -600,6 +600,29 @@ async def test_a_header_beyond_ascii_is_read_alike_in_memory_and_over_a_socket(a
         assert (await report_of(url, text)).ok
 
 
+async def test_an_exception_that_no_line_expects_is_told_after_one_that_was_expected():
+    broken = "-> connect /breaks\n<- accept\n<- close 1011\n"
+    report = await report_of(app, f"{broken}!! ValueError\n{broken}")
+    assert "the application raised ValueError: broken" in str(report)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_at_the_end_the_client_over_a_socket_leaves_as_one_whose_page_is_closed(anyio_backend):
+    codes = []
+
+    async def listens(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        codes.append((await receive())["code"])
+
+    async with served(listens) as url:
+        assert (await report_of(url, "-> connect /\n<- accept")).ok
+        with anyio.fail_after(WAIT_S):
+            while not codes:  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.005)
+    assert [1001] == codes
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_server_that_is_not_there_is_a_failure(anyio_backend):
     with socket.socket() as taken:
