@@ -89,7 +89,7 @@ def context(open_context: Callable[..., BrowserContext]) -> BrowserContext:
 
 @pytest.fixture(scope="module")
 def tabs(browser: Browser) -> Iterator[Callable[[bool], Page]]:
-    """Give a tab that stays, with the search or without: there a page costs a quarter of what it does in a new profile."""
+    """Give a tab that stays, with the search or without: a page costs a quarter there of what it does in a new one."""
     with ExitStack() as stack:
 
         @cache
