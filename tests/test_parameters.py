@@ -191,6 +191,10 @@ class Store(Protocol):
     def get(self, key): ...
 
 
+class Speaks(Protocol):
+    def __call__(self) -> str: ...
+
+
 def who():
     return "Ana"
 
@@ -263,6 +267,12 @@ def test_a_default_that_is_no_plain_data_is_an_error_at_registration(annotation,
 def test_a_function_inside_of_a_default_that_is_no_function_is_an_error_at_registration(annotation, default):
     with pytest.raises(TypeError, match=r"user has .* as its default"):
         bind_handler(taking(annotation, default))
+
+
+def test_a_default_has_what_a_protocol_asks_for_even_when_it_is_a_call():
+    bind_handler(taking(Speaks, who))
+    with pytest.raises(TypeError, match=FOREIGN):
+        bind_handler(taking(Speaks, Foreign(who)))
 
 
 @pytest.mark.parametrize("default", [datetime(2026, 2, 28), Decimal("0.1"), UUID(int=1)])

@@ -128,6 +128,8 @@ def _changed(node: ast.AST) -> ast.AST | None:
             node.value = not node.value
         case ast.Constant(value=int()):
             node.value += 1  # type: ignore[operator]
+        case ast.Constant(value="latin-1" | "utf-8-sig"):  # Python reads these names without their punctuation
+            return None
         case ast.Constant(value=str()) if node.value:
             node.value = f"{node.value}?"  # type: ignore[str-bytes-safe]
         case ast.If() | ast.While() | ast.IfExp():
