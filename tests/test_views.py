@@ -1,5 +1,6 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import wraps
 from typing import Annotated, Generic, TypeVar
 
 import anyio
@@ -430,3 +431,17 @@ async def test_methods_may_have_further_parameters_with_defaults():
             assert (1000,) == args
 
     await plays(View, '<- accept\n-> json 5\n<- json [5, "none", 1]\n-> close 1000')
+
+
+def test_a_decorated_method_is_called_as_the_one_inside_is_written():
+    def decorated(method):
+        @wraps(method)
+        async def wrapper(*args, **kwargs):
+            return await method(*args, **kwargs)
+
+        return wrapper
+
+    async def on_disconnect(self): ...
+
+    with pytest.raises(TypeError, match=r"it is called as on_disconnect\(close_code\), and that doesn't fit"):
+        type("View", (SocketView,), {"on_disconnect": decorated(on_disconnect)})

@@ -185,7 +185,6 @@ class InMemoryConnection:
         self.accepted = self.accepted or event == ACCEPT
         released = anyio.Event()
         self._sent.append((message, released))
-        self._happened()
         # Held, the application stands inside of its own send, as it would with a full socket buffer: it can't run ahead
         # of the line that a player reads, and both states are those between this message and the next. Who holds has to
         # release, or a handler that sends to several clients waits here for a line of another client, forever: see
