@@ -657,6 +657,19 @@ async def test_a_cancellation_goes_on_though_a_dependency_catches_it(begin):
     assert [] == reached
 
 
+async def test_a_clean_up_may_wait_after_another_has_caught_the_cancellation():
+    async def gives_back():
+        try:
+            yield
+        finally:
+            await anyio.lowlevel.checkpoint()
+            events.append("outer: given back")
+
+    app = inside(listens, gives_back, transaction("inner", catches=BaseException))
+    assert None is await ended_by(app, code=1001, cancels=True)
+    assert [f"inner: {cancelled()}", "outer: given back"] == events
+
+
 @pytest.mark.parametrize("name", ["outer", "inner"])
 async def test_an_error_of_a_clean_up_after_a_cancellation_is_logged(name, begin, caplog):
     app = inside(listens, *(begin(each, fails=each == name) for each in ("outer", "inner")))

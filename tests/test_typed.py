@@ -344,3 +344,16 @@ def test_a_model_without_depends_could_only_come_from_a_body(nested):
 def test_the_library_does_not_import_pydantic():
     program = "import sys, reference_ws; reference_ws.WebSocket; sys.exit('pydantic' in sys.modules)"
     assert 0 == subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode
+
+
+@dataclasses.dataclass
+class Link:
+    next: "Link | None"
+
+
+def test_what_nests_deeper_than_the_stack_is_a_value_that_does_not_fit():
+    value = None
+    for _ in range(100_000):
+        value = {"next": value}
+    with pytest.raises(msgspec.ValidationError, match="^Nested too deeply$"):
+        convert(value, Link)
