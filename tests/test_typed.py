@@ -355,5 +355,5 @@ def test_what_nests_deeper_than_the_stack_is_a_value_that_does_not_fit():
     value = None
     for _ in range(100_000):
         value = {"next": value}
-    with pytest.raises(msgspec.ValidationError, match="^Nested too deeply$"):
+    with pytest.raises(msgspec.ValidationError, match=r"^Nested too deeply$"):
         convert(value, Link)
