@@ -1,5 +1,7 @@
 """Runs the javascript and html fences of a page in Chromium, as a reader does who has the page before them.
 
+The pages of a process share one Chromium, each in a profile of its own.
+
 The tab shows a document at the address of the page, on a server that answers as `reference-ws serve` does, with the
 page's own application: at ``/live/...``, and, for files that a reader serves, at the paths of the application itself.
 A javascript fence is typed into the console, where ``await`` stands at the top and a name is declared again; an html
@@ -11,15 +13,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from functools import cache
 from time import monotonic
 from typing import Any, Final
 
-from anyio.from_thread import start_blocking_portal
-from playwright.async_api import async_playwright
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from playwright.async_api import Browser, async_playwright
 from server import WAIT_S, in_loop
 from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
-from tools import program
+from tools import at_end, program
 
 from reference_ws.guide.live import live_application
 from reference_ws.guide.pages import IN_BROWSER, Fence, Page, PageError, live_path
@@ -32,14 +35,14 @@ LAUNCHED: Final = {
 
 
 class Tab:
-    """A tab for one page. It has a thread of its own: Playwright wants an event loop, and that of the page is held."""
+    """A tab for one page."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.done: set[int] = set()
+        self._portal, browser = _chromium()
         with ExitStack() as stack:
-            self._portal = stack.enter_context(start_blocking_portal("asyncio"))
-            self._opened = stack.enter_context(self._portal.wrap_async_context_manager(_opened(page)))
+            self._opened = stack.enter_context(self._portal.wrap_async_context_manager(_opened(page, browser)))
             self._stack = stack.pop_all()
 
     def run(self, fence: Fence) -> None:
@@ -52,6 +55,25 @@ class Tab:
 
     def close(self) -> None:
         self._stack.close()
+
+
+@cache
+def _chromium() -> tuple[BlockingPortal, Browser]:
+    """Start a Chromium that stays until the last test is over, in a thread: the event loop of a page is held."""
+    portal = at_end.enter_context(start_blocking_portal("asyncio"))
+    browser = at_end.enter_context(portal.wrap_async_context_manager(_launched()))
+    at_end.callback(_chromium.cache_clear)
+    return portal, browser
+
+
+@asynccontextmanager
+async def _launched() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program("chromium"), **LAUNCHED)
+        try:
+            yield browser
+        finally:
+            await browser.close()
 
 
 class _Opened:
@@ -96,7 +118,7 @@ class _Opened:
 
 
 @asynccontextmanager
-async def _opened(page: Page) -> AsyncIterator[_Opened]:
+async def _opened(page: Page, browser: Browser) -> AsyncIterator[_Opened]:
     live = live_application(page.path.parents[1], page.language)
 
     shown = {"document": f"<!doctype html><title>{page.title}</title>"}
@@ -109,12 +131,12 @@ async def _opened(page: Page) -> AsyncIterator[_Opened]:
             scope = {**scope, "path": live_path(page.name, "app") + scope["path"]}
         await live(scope, receive, send)
 
-    async with in_loop(serve) as url, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program("chromium"), **LAUNCHED)
-        tab = await browser.new_page()
-        tab.set_default_timeout(WAIT_S * 1000)
-        await tab.goto(f"{url.replace('ws:', 'http:')}/{page.name}/")
+    async with in_loop(serve) as url:
+        context = await browser.new_context()
         try:
-            yield _Opened(page, shown, tab, await tab.context.new_cdp_session(tab))
+            tab = await context.new_page()
+            tab.set_default_timeout(WAIT_S * 1000)
+            await tab.goto(f"{url.replace('ws:', 'http:')}/{page.name}/")
+            yield _Opened(page, shown, tab, await context.new_cdp_session(tab))
         finally:
-            await browser.close()
+            await context.close()

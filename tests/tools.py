@@ -9,6 +9,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Generator
+from contextlib import ExitStack
 from typing import Final
 
 import pytest
@@ -38,8 +39,21 @@ def program(tool: str) -> str | None:
     return next(filter(None, map(shutil.which, PROGRAMS[tool])), None)
 
 
+at_end: Final = ExitStack()
+"""What is closed when the last test of the process is over, such as a program that many tests share."""
+
+_runs: list[pytest.Config] = []  # a test may run pytest in its own process
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(tool): runs only where this program is, see tests/tools.py")
+    _runs.append(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    _runs.remove(config)
+    if not _runs:
+        at_end.close()
 
 
 @pytest.hookimpl(tryfirst=True)

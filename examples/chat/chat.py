@@ -57,10 +57,13 @@ class Hello:
 
 @dataclass
 class Said:
-    """Every message after it. The client chooses `key`: by it, it knows its own again, and drops one sent twice."""
+    """Every message after it. The client chooses `key`: by it, it knows its own again, and drops one sent twice.
+
+    Without a text it asks whether anybody is there: a page sees no pings of the server's.
+    """
 
     key: Annotated[str, Meta(pattern="^[0-9a-f-]{1,36}$")]
-    text: Annotated[str, Meta(min_length=1, max_length=1000)]
+    text: Annotated[str, Meta(min_length=1, max_length=1000)] | None = None
 
 
 # --- who it is --------------------------------------------------------------------------------------------------------
@@ -132,6 +135,9 @@ async def converse(websocket: WebSocket, room: str) -> None:
         async with rooms.join(room, websocket, after=hello.after) as here:
             await websocket.send_json({"type": "welcome", "name": name, "token": token_of(name, until)})
             async for said in websocket.iter_json(type=Said):
+                if said.text is None:
+                    await websocket.send_json({"type": "here", "key": said.key})
+                    continue
                 at = round(time.time() * 1000)
                 try:
                     await here.send_json({"key": said.key, "name": name, "text": said.text, "at": at})

@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 from server import files_alone
 from small_docs import PAGES, TAGS, TITLES
 
@@ -25,28 +25,40 @@ def address(small_site) -> Iterator[str]:
 
 
 @pytest.fixture
-def tab(context) -> Page:
+def tab(kept_tab) -> Page:
     """A page for all tests that need no other."""
-    return context.new_page()
+    return kept_tab()
+
+
+@pytest.fixture
+def searching(kept_tab) -> Page:
+    """A page that has the search."""
+    return kept_tab(search=True)
+
+
+@pytest.fixture
+def read_by(searching) -> Iterator[Callable[[str, str], Page]]:
+    """Open a page as somebody who reads in `locale`."""
+    settings = searching.context.new_cdp_session(searching)
+    agent = searching.evaluate("navigator.userAgent")
+
+    def read(locale: str, url: str) -> Page:
+        # Both of them are all that Playwright's own option does, which is for a whole profile.
+        settings.send("Emulation.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": locale})
+        settings.send("Emulation.setLocaleOverride", {"locale": locale})
+        searching.goto(url)
+        return searching
+
+    yield read
+    settings.send("Emulation.setUserAgentOverride", {"userAgent": agent})
+    settings.send("Emulation.setLocaleOverride")
+    settings.detach()
 
 
 def opened(page: Page, url: str, *, scheme: str = "light", **size: int) -> Page:
     page.goto("about:blank")  # else an address that differs by its anchor alone would not be loaded
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 1280, "height": 720, **size})
-    page.goto(url)
-    return page
-
-
-@pytest.fixture
-def fresh(open_context) -> Page:
-    """A page that has the search."""
-    return open_context(search=True).new_page()
-
-
-def read_by(open_context: Callable[..., BrowserContext], locale: str, url: str) -> Page:
-    """Open a page in a profile of somebody who reads `locale`."""
-    page = open_context(search=True, locale=locale).new_page()
     page.goto(url)
     return page
 
@@ -93,8 +105,8 @@ OFFERS = {"zh": "阅读本页的中文版", "pt": "Esta página em português", 
         ("zh-TW", "/ru/", "zh", "/"),
     ],
 )
-def test_a_page_in_another_language_offers_the_reader_s(open_context, address, locale, start, offered, end):
-    page = read_by(open_context, locale, address + start)
+def test_a_page_in_another_language_offers_the_reader_s(read_by, address, locale, start, offered, end):
+    page = read_by(locale, address + start)
     offer = page.get_by_role("complementary", name=OFFERS[offered])
     expect(offer).to_have_attribute("lang", offered)
     offer.get_by_role("link", name=OFFERS[offered]).click()
@@ -106,8 +118,8 @@ def test_a_page_in_another_language_offers_the_reader_s(open_context, address, l
     assert [("ws-language", offered)] == [(one["name"], one["value"]) for one in page.context.cookies()]
 
 
-def test_an_offer_that_is_declined_does_not_come_back(open_context, address):
-    page = read_by(open_context, "pt-BR", address + "/ru/closing/")
+def test_an_offer_that_is_declined_does_not_come_back(read_by, address):
+    page = read_by("pt-BR", address + "/ru/closing/")
     page.get_by_role("button", name="Não, obrigado").press("Enter")
     expect(page.locator(".ws-offer")).to_have_count(0)
     page.goto(address + "/ru/")
@@ -118,8 +130,8 @@ def test_an_offer_that_is_declined_does_not_come_back(open_context, address):
 @pytest.mark.parametrize(
     ("locale", "start"), [("zh-CN", "/"), ("pt-PT", "/pt/closing/"), ("en-US", "/ru/"), ("de", "/")]
 )
-def test_nobody_is_offered_what_they_read_or_can_t_read(open_context, address, locale, start):
-    page = read_by(open_context, locale, address + start)
+def test_nobody_is_offered_what_they_read_or_can_t_read(read_by, address, locale, start):
+    page = read_by(locale, address + start)
     expect(page.locator(".md-content h1")).to_be_visible()
     expect(page.locator(".ws-offer")).to_have_count(0)
 
@@ -146,8 +158,8 @@ def results(page: Page, query: str) -> list[str]:
         ("ru", ["рассылка", "рассылки", "соединений", "закрытии"]),
     ],
 )
-def test_search_finds_inflected_words_in_the_readers_language_only(fresh, address, language, queries):
-    page = opened(fresh, address + HOMES[language])
+def test_search_finds_inflected_words_in_the_readers_language_only(searching, address, language, queries):
+    page = opened(searching, address + HOMES[language])
     page.wait_for_load_state("networkidle")
     for query in queries:
         found = results(page, query)
@@ -155,23 +167,27 @@ def test_search_finds_inflected_words_in_the_readers_language_only(fresh, addres
         assert {language} == {language_of(path) for path in found}, query
 
 
-def test_search_does_not_find_words_of_another_language(fresh, address):
-    page = opened(fresh, address)
+def test_search_does_not_find_words_of_another_language(searching, address):
+    page = opened(searching, address)
     page.wait_for_load_state("networkidle")
     for query in ("рассылка", "transmissões"):
         assert [] == results(page, query)
 
 
-def test_no_page_asks_another_host_or_logs_an_error(fresh, address):
-    page = opened(fresh, address)
-    foreign, messages = [], []
-    page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith(address) else None)
-    page.on("console", lambda message: messages.append((message.text, message.location)))
-    page.on("pageerror", lambda error: messages.append(error))
-    for path in [*ADDRESSES, "/404.html", "/ru/404.html"]:
-        page.goto(address + path)
-        page.wait_for_timeout(50)
+def test_no_page_asks_another_host_or_logs_an_error_or_scrolls_sideways_on_a_narrow_screen(tab, searching, address):
+    foreign, messages, widths = [], [], {}
+    missing = ["/404.html", "/ru/404.html"]
+    for page, paths in ((tab, [*ADDRESSES, *missing]), (searching, HOMES.values())):
+        opened(page, address, width=360, height=780)
+        page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith(address) else None)
+        page.on("console", lambda message: messages.append((message.text, message.location)))
+        page.on("pageerror", lambda error: messages.append(error))
+        for path in paths:
+            page.goto(address + path)
+            page.wait_for_timeout(50)
+            widths[path] = page.evaluate("document.documentElement.scrollWidth")
     assert ([], []) == (foreign, messages)
+    assert dict.fromkeys([*ADDRESSES, *missing], 360) == widths
 
 
 def served(page: Page, url: str) -> Page:
@@ -184,16 +200,16 @@ def served(page: Page, url: str) -> Page:
     return page
 
 
-def test_live_addresses_name_the_server_of_the_page(fresh, address):
-    page = served(fresh, f"{address}/closing/")
+def test_live_addresses_name_the_server_of_the_page(searching, address):
+    page = served(searching, f"{address}/closing/")
     expected = address.replace("http:", "ws:") + "/live/closing.raw.nodenial/denied?token=abc"
     assert expected == page.text_content("[data-live]")
     expect(page.locator("[data-live]").first).to_be_visible()
 
 
-def test_addresses_in_prose_and_console_name_the_server_of_the_page(fresh, address):
+def test_addresses_in_prose_and_console_name_the_server_of_the_page(searching, address):
     host = address.removeprefix("http://")
-    page = served(fresh, address)
+    page = served(searching, address)
     assert [
         "make serve",
         f"http://{host}",
@@ -285,8 +301,8 @@ def test_the_site_follows_the_systems_dark_mode(tab, address):
     assert luminance(page, ".ws-states text", "fill") > 0.6
 
 
-def test_the_reader_can_choose_the_mode(fresh, address):
-    page = opened(fresh, f"{address}/closing/")
+def test_the_reader_can_choose_the_mode(searching, address):
+    page = opened(searching, f"{address}/closing/")
     assert luminance(page, ".ws-diagram text", "fill") < 0.4
     for _ in range(2):
         page.click(".md-header label[for^=__palette]:visible")
@@ -294,15 +310,6 @@ def test_the_reader_can_choose_the_mode(fresh, address):
     assert luminance(page, ".ws-diagram text", "fill") > 0.6
     page.goto(f"{address}/pt/lifecycle/")
     assert "slate" == scheme(page)
-
-
-def test_no_page_scrolls_sideways_on_a_narrow_screen(tab, address):
-    page = opened(tab, address, width=360, height=780)
-    widths = {}
-    for path in ADDRESSES:
-        page.goto(address + path)
-        widths[path] = page.evaluate("document.documentElement.scrollWidth")
-    assert dict.fromkeys(ADDRESSES, 360) == widths
 
 
 @pytest.mark.parametrize(("width", "beside"), [(1280, True), (360, False)])
@@ -342,8 +349,8 @@ def test_the_color_toggle_is_named_in_the_readers_language(tab, address, languag
     assert expected == page.get_attribute(".md-header label[for^=__palette]:visible", "title")
 
 
-def test_a_missing_page_leads_to_the_search(fresh, address):
-    page = opened(fresh, f"{address}/ru/404.html")
+def test_a_missing_page_leads_to_the_search(searching, address):
+    page = opened(searching, f"{address}/ru/404.html")
     page.wait_for_load_state("networkidle")
     page.get_by_role("link", name="Поискать её").click()
     expect(page.locator("[data-md-component=search-query]")).to_be_focused()

@@ -38,6 +38,7 @@ const before = new Intl.DateTimeFormat(language, { month: "numeric", day: "numer
 const FIRST_MS = 500, MOST_MS = 30_000 // the pauses between two attempts, at most: doubled each time
 const PACE_MS = 250 // between two messages of our own: the server closes on those who send more than five a second
 const ANSWER_MS = 10_000 // a message that hasn't come back by then has found no server
+const SILENCE_MS = 25_000 // without a message: then we ask whether the server is still there
 const MOST_WAITING = 20, MOST_SHOWN = 500
 const MOST_LONG = 1000 // characters, as the server counts them
 
@@ -50,6 +51,7 @@ let hello // who we are, as the first message says it
 let pause = FIRST_MS
 let last // the id of the last message that has come: what `after` asks from
 let sending // the timer of the message that is on its way
+let listening // the timer of the silence, then of the answer to our question
 const waiting = new Map() // key -> {text, item}: what we have said and not yet heard, in its order
 const shown = new Map() // name and key -> item, of the latest: a message that we had to send twice comes twice
 
@@ -69,16 +71,30 @@ function backOff() {
   return wait
 }
 
+function heard() { // the other side lives; of a network that is gone nobody tells who only reads
+  clearTimeout(listening)
+  listening = setTimeout(() => {
+    ws.send(JSON.stringify({ key: "0" }))
+    listening = setTimeout(() => ws.close(), ANSWER_MS) // then `onclose` connects anew
+  }, SILENCE_MS)
+}
+
 function connect() {
   clearTimeout(timer)
+  clearTimeout(listening)
   tell(words.connecting)
   // No room's name has a dot; but of ".." the browser would make another path, at which nobody tells that.
   const socket = ws = new WebSocket(`/rooms/${encodeURIComponent(room).replaceAll(".", "%252E")}`)
   const began = Date.now()
   socket.onopen = () => socket.send(JSON.stringify({ ...hello, after: last ?? "0-0" }))
-  socket.onmessage = event => socket === ws && take(JSON.parse(event.data))
+  socket.onmessage = event => {
+    if (socket !== ws) return
+    heard()
+    take(JSON.parse(event.data))
+  }
   socket.onclose = event => {
     if (socket !== ws) return // we have gone to another room
+    clearTimeout(listening)
     clearTimeout(sending)
     sending = undefined
     if (event.code === 4401) return askWho(words.refused)
@@ -112,7 +128,7 @@ function take(message) {
     sending = setTimeout(again, wait)
   } else if (message.skipped !== undefined) { // by the rooms: the history doesn't reach back so far
     note(words.gap)
-  } else {
+  } else if (message.type !== "here") {
     last = message.id ?? last
     show(message)
   }
@@ -176,7 +192,7 @@ function pump() {
   if (!next) return
   const [key, { text }] = next
   ws.send(JSON.stringify({ key, text }))
-  sending = setTimeout(() => ws.close(), ANSWER_MS) // then `onclose` connects anew
+  sending = setTimeout(() => ws.close(), ANSWER_MS)
 }
 
 function again() {

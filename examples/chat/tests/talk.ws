@@ -25,5 +25,8 @@ li -> json {"token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349
 li <- json {"id": ..., "key": "a1", "name": "ana", "text": "<b>hi</b>", "at": ...}
 li <- json {"id": ..., "key": "a2", "name": "ana", "text": "are you there?", "at": ...}
 li <- json {"type": "welcome", "name": "li", "token": "li:4102444800:003cb8f0c3c03cdb61639fd0d3d885fb1a200d412349d78e02184a912243d904"}
+# Who only reads asks now and then whether the server is still there; nobody else hears of it.
+li -> json {"key": "0"}
+li <- json {"type": "here", "key": "0"}
 li -> close
 ana -> close

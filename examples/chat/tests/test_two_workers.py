@@ -11,11 +11,12 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from datetime import datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
+from time import monotonic
 
 import chat
 import pytest
 from browser import LAUNCHED
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, WebSocketRoute, expect, sync_playwright
 from redis_server import RedisServer, redis_server
 from server import WAIT_S, Process, free_port, in_nginx, in_process
 from tools import program
@@ -71,13 +72,16 @@ def deployed(tmp_path: Path) -> Iterator[tuple[str, list[Process], RedisServer]]
 
 
 @pytest.fixture
-def open_tab() -> Iterator[Callable[[str, str, str], Page]]:
+def open_tab() -> Iterator[Callable[..., Page]]:
     expect.set_options(timeout=WAIT_S * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program("chromium"), **LAUNCHED)
 
-        def opened(url: str, language: str, name: str) -> Page:
+        def opened(url: str, language: str, name: str, between: Callable[[WebSocketRoute], None] | None = None) -> Page:
             tab = browser.new_context(locale=language).new_page()
+            if between:
+                tab.clock.install()
+                tab.route_web_socket("**/rooms/*", between)
             tab.goto(url)
             sign_in(tab, name)
             return tab
@@ -200,6 +204,39 @@ def test_a_tab_cuts_nothing_off_and_says_nothing_in_anothers_name(tmp_path, open
         tab.clock.set_fixed_time(datetime.now() + timedelta(days=1))
         tab.reload()
         expect(tab.locator("#said time")).to_have_text([re.compile(r"^\d+/\d+ \d\d:\d\d$")])  # said yesterday
+
+
+@pytest.mark.needs("chromium")
+def test_a_tab_that_only_reads_notices_that_the_server_is_gone(tmp_path, open_tab):
+    """The network swallows all that comes, and tells nobody."""
+    environment, port = with_ana_and_li(tmp_path), free_port()
+    asked: list[str] = []
+    heard: list[str] = []
+
+    def between(page: WebSocketRoute) -> None:
+        server = page.connect_to_server()
+        page.on_message(lambda text: (asked.append(text), server.send(text)))
+        server.on_message(lambda text: (heard.append(text), None if cut else page.send(text)))
+
+    def until(expected: int, questions: list[str]) -> None:
+        deadline = monotonic() + WAIT_S
+        while len([text for text in questions if '"0"' in text]) < expected and monotonic() < deadline:
+            tab.wait_for_timeout(20)
+
+    cut = False
+    with running(WORKERS[0], port, tmp_path, environment):
+        tab = open_tab(f"http://127.0.0.1:{port}/", "ru-RU", "ana", between)
+        tab.clock.fast_forward(26_000)
+        until(1, heard)
+        tab.clock.fast_forward(11_000)  # no longer than the answer may take
+        expect(tab.locator("#status")).to_have_class("open")
+        cut = True
+        tab.clock.fast_forward(26_000)
+        until(2, heard)
+        expect(tab.locator("#status")).to_have_class("open")  # it waits
+        tab.clock.fast_forward(11_000)
+        expect(tab.locator("#status")).not_to_have_class("open")
+        assert ['{"key":"0"}'] * 2 == asked[1:]
 
 
 @pytest.mark.needs("chromium", "nginx", "redis")
