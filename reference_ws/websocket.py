@@ -71,10 +71,7 @@ To let them run costs some turns of the event loop, which 64 short messages shar
 A_SEND: Final = 1024
 
 GLANCE_S: Final = 0.01
-"""How long a loop that only sends goes on without looking whether the client has left.
-
-A look costs as much as a hundred sends: a receive in a task of its own, some turns of the event loop, a cancellation.
-"""
+"""How long a loop that only sends goes on without a look for the client's end, which costs more than 100 sends."""
 
 
 class WebSocket(Connection, StarletteWebSocket):
