@@ -267,10 +267,12 @@ def read(websocket: WebSocket, wanted: Iterable[Parameter]) -> dict[Parameter, A
 def _query(raw: bytes) -> dict[str, list[str]]:
     """Read a query as `urllib.parse.parse_qs` does, blank values kept, in a third of its time."""
     query: dict[str, list[str]] = {}
-    for pair in raw.decode("latin-1").replace("+", " ").split("&"):
+    text = raw.decode("latin-1").replace("+", " ")
+    decoded = unquote if "%" in text else str
+    for pair in text.split("&"):
         if pair:
             name, _, value = pair.partition("=")
-            query.setdefault(unquote(name), []).append(unquote(value))
+            query.setdefault(decoded(name), []).append(decoded(value))
     return query
 
 

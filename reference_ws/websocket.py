@@ -12,6 +12,7 @@ What a failed send means stands behind `_deliver`, and which errors are made of 
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -69,6 +70,9 @@ To let them run costs some turns of the event loop, which 64 short messages shar
 """
 A_SEND: Final = 1024
 
+GLANCE_S: Final = 0.01
+"""How long a loop that only sends goes on without a look for the client's end, which costs more than 100 sends."""
+
 
 class WebSocket(Connection, StarletteWebSocket):
     """One WebSocket connection, from the handshake to its end.
@@ -83,6 +87,7 @@ class WebSocket(Connection, StarletteWebSocket):
     # Class attributes serve as defaults of what few connections need: an idle one should weigh little.
     _in_doubt = False  # an accept was cancelled under way
     _end: tuple[int, str] | None = None
+    _glance_at = 0.0  # when a loop that only sends looks again, by time.monotonic()
     _bindings: Any = None  # the Bindings of reference_ws.binding, while a route's handler runs
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -260,16 +265,14 @@ class WebSocket(Connection, StarletteWebSocket):
         """Send a text frame. Raises `LifecycleError`, or `WebSocketDisconnect` when the connection is over."""
         if not isinstance(data, str):
             raise TypeError(f"send_text() takes a str, not {type(data).__name__}; use send_bytes() or send_json().")
-        self._check_send("send_text()")
-        await self._deliver({"type": SENT, "text": data}, len(data))
+        await self._deliver({"type": SENT, "text": data}, len(data), "send_text()")
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary frame; raises like `send_text`."""
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}; use send_text() or send_json().")
-        self._check_send("send_bytes()")
         data = bytes(data)
-        await self._deliver({"type": SENT, "bytes": data}, len(data))
+        await self._deliver({"type": SENT, "bytes": data}, len(data), "send_bytes()")
 
     async def send_json(self, data: Any, mode: Mode = "text") -> None:  # type: ignore[override]
         """Send JSON, compact, non-ASCII as itself: in a text frame, or with ``mode="binary"`` in a binary one.
@@ -279,10 +282,9 @@ class WebSocket(Connection, StarletteWebSocket):
         """
         if mode != "text":
             self._check_mode(mode, "send_json()", "binary")
-        self._check_send("send_json()")
         text = dumps(data)
         message = {"type": SENT, "text": text} if mode == "text" else {"type": SENT, "bytes": text.encode()}
-        await self._deliver(message, len(text))
+        await self._deliver(message, len(text), "send_json()")
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -455,17 +457,17 @@ class WebSocket(Connection, StarletteWebSocket):
 
     # --- inside: the way out ----------------------------------------------------------------------------------------
 
-    def _check_send(self, tried: str) -> None:
-        if self.application_state is not CONNECTED or self.client_state is DISCONNECTED:
-            raise self._send_error(SENT, tried)
+    async def _deliver(self, message: Message, length: int = 0, tried: str | None = None) -> None:
+        """Hand a message to the server, after those that began before it.
 
-    async def _deliver(self, message: Message, length: int = 0) -> None:
-        """Hand a message that is legal here to the server, after those that began before it.
+        It is legal here; with ``tried`` it is data, and that is checked first.
 
         Some servers take one message at a time: while the first one waits for a slow reader, a second one is an error,
         or overtakes it. So the second one waits, here. Whoever waits was legal when it began, and stays so when a close
         comes in behind it.
         """
+        if tried and (self.application_state is not CONNECTED or self.client_state is DISCONNECTED):
+            raise self._send_error(SENT, tried)
         if self._sending:
             await self._turn()
         self._sending = True
@@ -513,9 +515,13 @@ class WebSocket(Connection, StarletteWebSocket):
         """
         self._run = 0
         await anyio.lowlevel.checkpoint()
+        left = self.client_state is DISCONNECTED
         # Who waits for a message sees the end: another task, or the watch of a cancel_on_disconnect().
-        seen = self._receiving or (self._ahead is not None and self._ahead.watched)
-        if self.client_state is DISCONNECTED or (not seen and await self._read_ahead().glance()):
+        seen = left or self._receiving or (self._ahead is not None and self._ahead.watched)
+        if not seen and time.monotonic() >= self._glance_at:
+            self._glance_at = time.monotonic() + GLANCE_S
+            left = await self._read_ahead().glance()
+        if left:
             raise OSError("the client has left")
 
     async def _failed(self, error: OSError | RuntimeError, *, ended_by_this: bool) -> None:

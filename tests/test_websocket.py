@@ -1,7 +1,9 @@
 import asyncio
 import json
+import math
 import pickle
 import re
+import sys
 from collections import deque
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -1571,8 +1573,9 @@ async def test_once_others_have_run_a_loop_may_send_as_much_again():
     assert looked == asked
 
 
-async def test_a_loop_that_sends_leaves_the_receive_to_the_task_that_waits_in_it():
+async def test_a_loop_that_sends_leaves_the_receive_to_the_task_that_waits_in_it(monkeypatch):
     """A server hands a message to one caller; some raise for a second one."""
+    monkeypatch.setattr(sys.modules["reference_ws.websocket"], "GLANCE_S", 0)
     asked = 0
 
     async def receive():
@@ -1591,3 +1594,32 @@ async def test_a_loop_that_sends_leaves_the_receive_to_the_task_that_waits_in_it
             await connection.send_text("a" * FAIR)
         assert 2 == asked
         tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("pause", "looks"), [(0, 3), (math.inf, 1)])
+async def test_a_loop_that_only_sends_lets_others_run_more_often_than_it_looks(monkeypatch, pause, looks):
+    """A look is dear; a turn for the others is not."""
+    monkeypatch.setattr(sys.modules["reference_ws.websocket"], "GLANCE_S", pause)
+    asked = others_ran = 0
+
+    async def receive():
+        nonlocal asked
+        asked += 1
+        await anyio.sleep_forever()
+
+    async def others():
+        nonlocal others_ran
+        while True:
+            others_ran += 1
+            await anyio.lowlevel.checkpoint()
+
+    server = Server()
+    server.receive = receive
+    connection = websocket(server)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(others)
+        for turns in range(1, 4):
+            await connection.send_text("a" * FAIR)
+            assert turns <= others_ran
+        tasks.cancel_scope.cancel()
+    assert looks == asked
