@@ -1021,3 +1021,15 @@ def test_what_nobody_is_bound_to_may_have_any_text_for_an_annotation():
     async def handler(websocket: WebSocket, *args: "any text", **kwargs: "any text"): ...  # noqa: F722
 
     assert ["websocket"] == plan(handler).connections
+
+
+def test_a_factory_whose_signature_nobody_can_read_is_an_error_at_registration():
+    class Odd:
+        __signature__ = 5
+
+        def __call__(self): ...
+
+    async def handler(websocket: WebSocket, odd: Annotated[Any, Depends(Odd())]): ...
+
+    with pytest.raises(TypeError, match=r": .*__signature__.*: write a function that makes it\.$"):
+        bind_handler(handler)
