@@ -768,7 +768,9 @@ async def test_a_connection_is_in_so_many_rooms_and_once_in_each():
         with pytest.raises(RoomError, match=r"^join\('a'\): .* is in that room already; leave it first\.$"):
             await rooms.join("a", room.websocket).__aenter__()
         async with rooms.join("b", room.websocket):
-            with pytest.raises(RoomError, match=r"^join\('c'\): .* is in 2 rooms; leave one, or raise max_rooms\.$"):
+            with pytest.raises(
+                RoomError, match=r"^join\('c'\): .* is in 2 of 2 rooms; leave one, or raise max_rooms\.$"
+            ):
                 await rooms.join("c", room.websocket).__aenter__()
         async with rooms.join("c", room.websocket):
             pass
