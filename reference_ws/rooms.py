@@ -196,7 +196,8 @@ class Rooms:
         if name in mine:
             raise RoomError(f"join({name!r}): this connection is in that room already; leave it first.")
         if len(mine) >= self.max_rooms:
-            raise RoomError(f"join({name!r}): this connection is in {len(mine)} of {self.max_rooms} rooms; leave one, or raise max_rooms.")
+            whole = f"{len(mine)} of {self.max_rooms} rooms"
+            raise RoomError(f"join({name!r}): this connection is in {whole}; leave one, or raise max_rooms.")
         topic = self.engine.enter(full)
         self._joined[websocket] = mine
         mine.add(name)
