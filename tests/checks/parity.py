@@ -220,7 +220,7 @@ def check_descriptions(pages: Iterable[Page]) -> Iterator[str]:
 def check_endings(pages: Iterable[Page]) -> Iterator[str]:
     """Tell which pages don't end with ``{#next}``: what to read next, a list of one to three links, each with a reason.
 
-    Of ``api``, ``errors``, ``glossary`` and ``from-*`` a reader wants one entry and reaches no end; ``index`` lists all.
+    Of ``api``, ``errors``, ``glossary`` and ``from-*`` one wants one entry and reaches no end; ``index`` lists all.
     """
     for page in pages:
         if page.name in ("index", "api", "errors", "glossary") or page.name.startswith("from-"):
