@@ -68,6 +68,7 @@ REFUSALS: Final = {
     "reaches nothing outside the program": (
         "tests/transcript/test_player.py::test_a_header_beyond_ascii_is_read_alike_in_memory_and_over_a_socket",
         "tests/transcript/test_player.py::test_a_server_that_is_not_there_is_a_failure",
+        "tests/transcript/test_player.py::test_at_the_end_the_client_over_a_socket_leaves_as_one_whose_page_is_closed",
         "tests/transcript/test_player.py::test_a_subprotocol_that_the_client_did_not_offer_fails_at_the_accept",
         "tests/transcript/test_player.py::test_over_a_socket_the_inside_is_not_checked_and_that_is_told",
         "tests/transcript/test_player.py::test_the_same_passes_and_fails_over_a_socket",
