@@ -1,6 +1,7 @@
 """On any host of static files what runs the reader's code reaches nothing; what was read works without a network."""
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -198,6 +199,8 @@ def test_what_was_read_once_is_read_without_a_network(serve, tmp_path, open_cont
     (site / "sw.js").write_text(worker.replace("unversioned", "2"), "utf-8")
     listed["files"] = []
     (python / "runtime.json").write_text(json.dumps(listed), "utf-8")
+    for file in (site / "sw.js", python / "runtime.json"):  # by whole seconds the server tells what is new
+        os.utime(file, (time.time() + 60, time.time() + 60))
     page.reload()
     page.evaluate("navigator.serviceWorker.ready.then(ready => ready.update())")
     until(page, lambda now: "unversioned" not in now)
