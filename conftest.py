@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checks.parity import count_problem, read_counts
+from checks.parity import count_problem, one_language, read_counts
 from markdown import markdown
 from sybil import Document, Example, Region, Sybil
 from sybil.integration.pytest import SybilItem
 
 from reference_ws.guide.pages import IN_BROWSER, Page, PageError, read_page
 from reference_ws.guide.running import PageRun, failure_text
-from reference_ws.guide.words.catalogs import LANGUAGES
 from reference_ws.testing import HeldTimeLoop
 
 pytest_plugins = ["tools"]
@@ -140,5 +139,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(item.path.parent.name)
             if getattr(item.example.parsed, "kind", None) in IN_BROWSER:
                 item.add_marker(pytest.mark.needs("chromium"))
-                if item.path.parent.name != LANGUAGES[len(item.path.stem) % len(LANGUAGES)]:
+                if item.path.parent.name != one_language(item.path.stem):
                     item.add_marker(pytest.mark.full)

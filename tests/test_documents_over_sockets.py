@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from checks.parity import one_language
 from server import WAIT_S, in_loop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -21,7 +22,7 @@ from reference_ws.transcript.steps import Raised, States
 
 DOCS = Path(__file__).parents[1] / "docs"
 NAMES = sorted({path.stem for path in DOCS.glob("??/*.md")})
-PATHS = [DOCS / LANGUAGES[at % len(LANGUAGES)] / f"{name}.md" for at, name in enumerate(NAMES)]
+PATHS = [DOCS / one_language(name) / f"{name}.md" for name in NAMES]
 
 
 class Served:

@@ -77,6 +77,16 @@ class Server:
         self.sent.append(message)
 
 
+class SilentServer(Server):
+    """One whose client says nothing; it counts how often it is asked."""
+
+    asked = 0
+
+    async def receive(self):
+        self.asked += 1
+        await anyio.sleep_forever()
+
+
 def websocket(server, client=CONNECTED, application=CONNECTED, **scope):
     connection = WebSocket({**handshake("/"), **scope}, server.receive, server.send)
     connection.client_state, connection.application_state = client, application
@@ -1554,45 +1564,26 @@ async def test_who_waits_for_a_turn_to_send_is_told_when_the_client_has_left_mea
 
 
 async def test_once_others_have_run_a_loop_may_send_as_much_again():
-    asked = 0
-
-    async def receive():
-        nonlocal asked
-        asked += 1
-        return {"type": "websocket.connect"} if asked == 1 else await anyio.sleep_forever()
-
-    async def send(message): ...
-
-    connection = WebSocket(handshake("/"), receive, send)
-    await connection.accept()
+    server = SilentServer()
+    connection = websocket(server)
     await connection.send_text("a" * FAIR)
-    looked = asked
-    assert 2 == looked
+    assert 1 == server.asked
     for _ in range(3):
         await connection.send_text("a")
-    assert looked == asked
+    assert 1 == server.asked
 
 
 async def test_a_loop_that_sends_leaves_the_receive_to_the_task_that_waits_in_it(monkeypatch):
     """A server hands a message to one caller; some raise for a second one."""
     monkeypatch.setattr(sys.modules["reference_ws.websocket"], "GLANCE_S", 0)
-    asked = 0
-
-    async def receive():
-        nonlocal asked
-        asked += 1
-        return {"type": "websocket.connect"} if asked == 1 else await anyio.sleep_forever()
-
-    async def send(message): ...
-
-    connection = WebSocket(handshake("/"), receive, send)
-    await connection.accept()
+    server = SilentServer()
+    connection = websocket(server)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(connection.receive_text)
         await anyio.wait_all_tasks_blocked()
         for _ in range(3):
             await connection.send_text("a" * FAIR)
-        assert 2 == asked
+        assert 1 == server.asked
         tasks.cancel_scope.cancel()
 
 
@@ -1600,12 +1591,7 @@ async def test_a_loop_that_sends_leaves_the_receive_to_the_task_that_waits_in_it
 async def test_a_loop_that_only_sends_lets_others_run_more_often_than_it_looks(monkeypatch, pause, looks):
     """A look is dear; a turn for the others is not."""
     monkeypatch.setattr(sys.modules["reference_ws.websocket"], "GLANCE_S", pause)
-    asked = others_ran = 0
-
-    async def receive():
-        nonlocal asked
-        asked += 1
-        await anyio.sleep_forever()
+    others_ran = 0
 
     async def others():
         nonlocal others_ran
@@ -1613,8 +1599,7 @@ async def test_a_loop_that_only_sends_lets_others_run_more_often_than_it_looks(m
             others_ran += 1
             await anyio.lowlevel.checkpoint()
 
-    server = Server()
-    server.receive = receive
+    server = SilentServer()
     connection = websocket(server)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(others)
@@ -1622,4 +1607,4 @@ async def test_a_loop_that_only_sends_lets_others_run_more_often_than_it_looks(m
             await connection.send_text("a" * FAIR)
             assert turns <= others_ran
         tasks.cancel_scope.cancel()
-    assert looks == asked
+    assert looks == server.asked

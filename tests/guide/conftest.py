@@ -112,6 +112,7 @@ def kept_tab(tabs: Callable[[bool], Page], address: str) -> Iterator[Callable[..
     for tab in taken:
         tab.goto("about:blank")
         tab.unroute_all()
+        tab.set_viewport_size(AS_MOST_HAVE_IT["viewport"])
         tab.context.clear_cookies()
         console = tab.context.new_cdp_session(tab)
         console.send("Storage.clearDataForOrigin", {"origin": address, "storageTypes": "all"})

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from checks.parity import one_language
 
 from reference_ws.guide.lab import stage
 from reference_ws.guide.lab.contents import contents
@@ -47,7 +48,7 @@ def solve(page, exercise):
 
 
 # Each page in one of the languages, whose code is equal; `make py314` has them in all.
-IN_ONE_LANGUAGE = [page for page in PAGES if page.language == LANGUAGES[len(page.name) % len(LANGUAGES)]]
+IN_ONE_LANGUAGE = [page for page in PAGES if page.language == one_language(page.name)]
 
 
 @pytest.mark.parametrize("page", IN_ONE_LANGUAGE, ids=lambda page: f"{page.language}-{page.name}")
